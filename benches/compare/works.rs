@@ -1,0 +1,377 @@
+//! The pieces of work, and each of them in the language of every tool.
+
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::options::Options;
+use crate::tools::{Contender, Kind, Tool};
+
+/// The pieces of work by name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WorkName {
+    /// One task: what it costs to begin and to end.
+    Startup,
+    /// Many tasks that depend on nothing: what a task costs.
+    Independent,
+    /// One after another: what an edge costs when nothing is parallel.
+    Chain,
+    /// Layers with edges between them: what a graph costs.
+    Layers,
+    /// flow with its record against flow without.
+    Record,
+    /// The peak at the independent tasks; measured by them when they are measured anyway.
+    Memory,
+}
+
+impl WorkName {
+    const ALL: [Self; 6] = [
+        Self::Startup,
+        Self::Independent,
+        Self::Chain,
+        Self::Layers,
+        Self::Record,
+        Self::Memory,
+    ];
+
+    /// Its name in options and reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Startup => "startup",
+            Self::Independent => "independent",
+            Self::Chain => "chain",
+            Self::Layers => "layers",
+            Self::Record => "record",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+impl FromStr for WorkName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|work| work.name() == text)
+            .ok_or_else(|| format!("there is no work `{text}`"))
+    }
+}
+
+/// One piece of work.
+#[derive(Clone, Copy)]
+pub(crate) struct Work(pub(crate) WorkName);
+
+/// The works that the options ask for, in the order of the report.
+pub(crate) fn selected(options: &Options) -> Vec<Work> {
+    let wanted = |work: WorkName| is_wanted(options, work);
+    let twice = |work| work == WorkName::Memory && wanted(WorkName::Independent);
+    WorkName::ALL
+        .into_iter()
+        .filter(|work| wanted(*work) && !twice(*work))
+        .map(Work)
+        .collect()
+}
+
+/// Whether the options ask for this work.
+pub(crate) fn is_wanted(options: &Options, work: WorkName) -> bool {
+    options.only.is_empty() || options.only.contains(&work)
+}
+
+impl Work {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        self.0.name()
+    }
+
+    /// What its tasks are like.
+    pub(crate) fn title(self) -> &'static str {
+        match self.0 {
+            WorkName::Startup => "alone",
+            WorkName::Independent | WorkName::Memory => "without dependencies",
+            WorkName::Chain => "one after another",
+            WorkName::Layers => "in layers of 50, five edges each",
+            WorkName::Record => "without dependencies, in pairs A B A B",
+        }
+    }
+
+    /// Its graph at a scale in percent; never so small that its shape is lost.
+    pub(crate) fn plan(self, scale: usize) -> Plan {
+        let sized = |full: usize, least: usize| (full * scale / 100).max(least);
+        match self.0 {
+            WorkName::Startup => Plan::independent(1),
+            WorkName::Independent | WorkName::Record | WorkName::Memory => {
+                Plan::independent(sized(10_000, 4))
+            }
+            WorkName::Chain => Plan::chain(sized(1_000, 4)),
+            WorkName::Layers => Plan::layers(sized(40, 2), 50, 5),
+        }
+    }
+
+    /// How many rounds count.
+    pub(crate) fn rounds(self, options: &Options) -> usize {
+        options.rounds.unwrap_or(match self.0 {
+            WorkName::Startup => 60,
+            WorkName::Independent => 5,
+            WorkName::Chain | WorkName::Layers | WorkName::Record => 7,
+            WorkName::Memory => 1,
+        })
+    }
+
+    /// Rounds before those that count, where the first touch of a file is a large part of the whole.
+    pub(crate) fn warmups(self, options: &Options) -> usize {
+        match self.0 {
+            WorkName::Startup if options.scale > 0 => 2,
+            WorkName::Chain | WorkName::Layers if options.scale > 0 => 1,
+            _ => 0,
+        }
+    }
+
+    /// Whether another contender begins each round.
+    pub(crate) fn rotates(self) -> bool {
+        self.0 != WorkName::Record
+    }
+
+    /// Whom the others are compared with.
+    pub(crate) fn baseline(self) -> &'static str {
+        if self.0 == WorkName::Record {
+            Contender::NO_RECORD
+        } else {
+            Kind::Make.name()
+        }
+    }
+
+    /// Who takes part: flow twice, with its record and without.
+    pub(crate) fn contenders(self, tools: &[Tool]) -> Vec<Contender<'_>> {
+        let fits = |tool: &&Tool| match (self.0, tool.kind) {
+            (_, Kind::Flow) => true,
+            (WorkName::Record, _) => false,
+            (_, Kind::Xargs) => matches!(self.0, WorkName::Independent | WorkName::Memory),
+            _ => true,
+        };
+        tools.iter().filter(fits).flat_map(Contender::of).collect()
+    }
+}
+
+/// A graph of tasks that all run `true`: for each task, the earlier tasks it needs.
+pub(crate) struct Plan {
+    needs: Vec<Vec<usize>>,
+}
+
+impl Plan {
+    fn independent(count: usize) -> Self {
+        Self {
+            needs: vec![Vec::new(); count],
+        }
+    }
+
+    fn chain(count: usize) -> Self {
+        Self {
+            needs: (0..count)
+                .map(|task| task.checked_sub(1).into_iter().collect())
+                .collect(),
+        }
+    }
+
+    /// Each task needs some tasks of the layer before, by chance but always the same.
+    fn layers(layers: usize, width: usize, edges: usize) -> Self {
+        let mut chance = Chance(0x2545_F491_4F6C_DD1D);
+        let mut needs = vec![Vec::new(); width];
+        for layer in 1..layers {
+            let before = (layer - 1) * width;
+            needs.extend((0..width).map(|_| chance.distinct(edges, before, width)));
+        }
+        Self { needs }
+    }
+
+    /// How many tasks run `true`.
+    pub(crate) fn len(&self) -> usize {
+        self.needs.len()
+    }
+
+    /// What the tools are asked for; only more than one task need one that gathers them.
+    pub(crate) fn goal(&self) -> &'static str {
+        if self.len() == 1 { "t0" } else { "all" }
+    }
+
+    fn tasks(&self) -> impl Iterator<Item = (usize, &[usize])> {
+        self.needs.iter().map(Vec::as_slice).enumerate()
+    }
+
+    /// The tasks that no other needs: with them, every task runs.
+    fn ends(&self) -> Vec<usize> {
+        let mut needed = vec![false; self.len()];
+        for need in self.needs.iter().flatten() {
+            needed[*need] = true;
+        }
+        (0..self.len()).filter(|task| !needed[*task]).collect()
+    }
+
+    /// The ends, when there is more than one task to gather.
+    fn gathered(&self) -> Option<Vec<usize>> {
+        (self.len() > 1).then(|| self.ends())
+    }
+}
+
+/// A xorshift generator: the same numbers on every machine.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn distinct(&mut self, count: usize, from: usize, width: usize) -> Vec<usize> {
+        let mut picked = Vec::with_capacity(count);
+        while picked.len() < count.min(width) {
+            let pick =
+                from + usize::try_from(self.next() % width as u64).expect("a remainder of a usize");
+            if !picked.contains(&pick) {
+                picked.push(pick);
+            }
+        }
+        picked
+    }
+}
+
+/// The folder of one tool in the folder of one work.
+pub(crate) fn home(folder: &Path, tool: &Tool) -> PathBuf {
+    folder.join(tool.kind.name())
+}
+
+/// Writes the plan in the language of one tool.
+pub(crate) fn write_files(plan: &Plan, tool: &Tool, folder: &Path) -> io::Result<()> {
+    let home = home(folder, tool);
+    fs::create_dir_all(&home)?;
+    let mut out = BufWriter::new(File::create(home.join(tool.kind.file()))?);
+    match tool.kind {
+        Kind::Flow => workflowfile(plan, &mut out)?,
+        Kind::Make => makefile(plan, &mut out)?,
+        Kind::Ninja => ninja_file(plan, &mut out)?,
+        Kind::Just => justfile(plan, tool.has_flag, &mut out)?,
+        Kind::Task => taskfile(plan, &mut out)?,
+        Kind::Xargs => arguments(plan, &mut out)?,
+    }
+    out.flush()
+}
+
+/// Removes what a run left beside the file: records, logs, caches.
+pub(crate) fn clean(home: &Path, tool: &Tool) -> io::Result<()> {
+    for entry in fs::read_dir(home)? {
+        let entry = entry?;
+        if entry.file_name() == tool.kind.file() {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?
+        } else {
+            fs::remove_file(entry.path())?
+        }
+    }
+    Ok(())
+}
+
+fn workflowfile(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "tasks:")?;
+    if let Some(ends) = plan.gathered() {
+        writeln!(out, "  all: {{depends_on: [{}]}}", names(&ends, ", "))?;
+    }
+    for (task, needs) in plan.tasks() {
+        match needs {
+            [] => writeln!(out, "  t{task}: 'true'")?,
+            _ => writeln!(
+                out,
+                "  t{task}: {{depends_on: [{}], run: 'true'}}",
+                names(needs, ", ")
+            )?,
+        }
+    }
+    Ok(())
+}
+
+fn makefile(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
+    let ends = plan.gathered();
+    let every: Vec<usize> = (0..plan.len()).collect();
+    writeln!(
+        out,
+        ".PHONY: {}{}",
+        if ends.is_some() { "all " } else { "" },
+        names(&every, " ")
+    )?;
+    if let Some(ends) = ends {
+        writeln!(out, "all: {}", names(&ends, " "))?;
+    }
+    for (task, needs) in plan.tasks() {
+        writeln!(out, "t{task}: {}\n\ttrue", names(needs, " "))?;
+    }
+    Ok(())
+}
+
+/// The outputs never come to be, so that every edge is always dirty.
+fn ninja_file(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "rule run\n  command = true")?;
+    for (task, needs) in plan.tasks() {
+        writeln!(out, "build t{task}: run {}", names(needs, " "))?;
+    }
+    match plan.gathered() {
+        Some(ends) => writeln!(out, "build all: phony {}", names(&ends, " ")),
+        None => Ok(()),
+    }
+}
+
+/// Dependencies of a recipe run one after another unless it says `[parallel]`.
+fn justfile(plan: &Plan, parallel: bool, out: &mut impl Write) -> io::Result<()> {
+    let mark = |needs: &[usize]| {
+        if parallel && needs.len() > 1 {
+            "[parallel]\n"
+        } else {
+            ""
+        }
+    };
+    if let Some(ends) = plan.gathered() {
+        writeln!(out, "{}all: {}", mark(&ends), names(&ends, " "))?;
+    }
+    for (task, needs) in plan.tasks() {
+        writeln!(
+            out,
+            "{}t{task}: {}\n  @true",
+            mark(needs),
+            names(needs, " ")
+        )?;
+    }
+    Ok(())
+}
+
+/// Without `run: once` a task runs again for every task that needs it.
+fn taskfile(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "version: '3'\nrun: once\ntasks:")?;
+    if let Some(ends) = plan.gathered() {
+        writeln!(out, "  all: {{deps: [{}]}}", names(&ends, ", "))?;
+    }
+    for (task, needs) in plan.tasks() {
+        writeln!(
+            out,
+            "  t{task}: {{deps: [{}], cmds: ['true']}}",
+            names(needs, ", ")
+        )?;
+    }
+    Ok(())
+}
+
+fn arguments(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
+    plan.tasks()
+        .try_for_each(|(task, _)| writeln!(out, "t{task}"))
+}
+
+fn names(tasks: &[usize], between: impl Display) -> String {
+    tasks
+        .iter()
+        .map(|task| format!("t{task}"))
+        .collect::<Vec<_>>()
+        .join(&between.to_string())
+}

@@ -1,0 +1,148 @@
+//! What a command needs of its surroundings: the folder, the file, the environment, the terminal.
+
+use std::cell::OnceCell;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use super::args::PlaceArgs;
+use super::{Exit, Trouble};
+use crate::file::{self, Loaded};
+use crate::model::workflow::Workflow;
+use crate::report::screen;
+use crate::report::style::Style;
+use crate::store::files::Files;
+
+/// The surroundings of a command.
+#[derive(Debug)]
+pub(super) struct Context {
+    named: Option<PathBuf>,
+    /// `-f` and `-C` as they were given, for commands that are shown.
+    pub(super) options: String,
+    loaded: OnceCell<Loaded>,
+}
+
+impl Context {
+    /// Goes to the folder that was asked for.
+    pub(super) fn new(place: &PlaceArgs) -> Result<Self, Trouble> {
+        let mut options = String::new();
+        if let Some(folder) = &place.directory {
+            std::env::set_current_dir(folder).map_err(|error| {
+                Trouble::call(
+                    format!("can't go to the folder {}: {error}", folder.display()),
+                    "-C names the folder to start in",
+                )
+            })?;
+            options = format!("-C {} ", quoted(folder));
+        }
+        if let Some(file) = &place.file {
+            options.push_str(&format!("-f {} ", quoted(file)));
+        }
+        Ok(Self {
+            named: place.file.clone(),
+            options,
+            loaded: OnceCell::new(),
+        })
+    }
+
+    /// The path of the Workflowfile.
+    fn path(&self) -> Result<PathBuf, Trouble> {
+        let current = std::env::current_dir().map_err(|error| {
+            Trouble::call(
+                format!("can't tell the current folder: {error}"),
+                "-C names a folder to start in",
+            )
+        })?;
+        match &self.named {
+            Some(named) => Ok(current.join(named)),
+            None => file::find(&current).ok_or_else(|| {
+                Trouble::call(
+                    "there is no Workflowfile.yml in this folder or any above it",
+                    "write one, or name another file with -f FILE; it begins with `tasks:` and a line `build: make`",
+                )
+            }),
+        }
+    }
+
+    /// The file, read and checked; warnings are printed once.
+    pub(super) fn workflow(&self) -> Result<&Workflow, Trouble> {
+        if self.loaded.get().is_none() {
+            let colour = colour_wanted(true);
+            let loaded = file::load(&self.path()?).map_err(|errors| Trouble {
+                exit: Exit::Wrong,
+                words: errors.render(colour),
+            })?;
+            if !loaded.warnings.is_empty() {
+                screen::print("", &loaded.warnings.render(colour));
+            }
+            // It was empty a moment ago, and nobody else has it.
+            let _ = self.loaded.set(loaded);
+        }
+        Ok(&self.loaded.get().expect("it was just read").workflow)
+    }
+
+    /// Whether the file has a task of this name; no file has none.
+    pub(super) fn declares(&self, word: Option<&str>) -> Result<bool, Trouble> {
+        let Some(word) = word.filter(|_| self.path().is_ok()) else {
+            return Ok(false);
+        };
+        Ok(self.workflow()?.find(word).is_some())
+    }
+
+    /// The folder of flow's own data, beside the file.
+    pub(super) fn state(&self) -> Result<PathBuf, Trouble> {
+        let path = self.path()?;
+        Ok(path.parent().unwrap_or(Path::new("/")).join(".flow"))
+    }
+
+    /// The record of runs.
+    pub(super) fn store(&self) -> Result<Files, Trouble> {
+        Ok(Files::new(self.state()?))
+    }
+}
+
+/// A path as a shell would need it.
+fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"._-/+:@".contains(&byte));
+    if plain {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+/// Whether to use colours on stderr, or stdout: <https://no-color.org>, <https://bixense.com/clicolors>.
+pub(super) fn colour_wanted(stderr: bool) -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let forced = |name: &str| set(name) && std::env::var_os(name).is_some_and(|value| value != "0");
+    let terminal = || {
+        if stderr {
+            std::io::stderr().is_terminal()
+        } else {
+            std::io::stdout().is_terminal()
+        }
+    };
+    let dumb = || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let off = || std::env::var_os("CLICOLOR").is_some_and(|value| value == "0");
+    if set("NO_COLOR") {
+        return false;
+    }
+    forced("FORCE_COLOR") || forced("CLICOLOR_FORCE") || !off() && terminal() && !dumb()
+}
+
+/// The colours for flow's own words.
+pub(super) fn style() -> Style {
+    Style {
+        colour: colour_wanted(true),
+    }
+}
+
+/// Who runs this, by the environment.
+pub(super) fn person() -> String {
+    let name = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
+    name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+}

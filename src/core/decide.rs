@@ -1,0 +1,322 @@
+//! One input becomes facts: what came in from the world, and what that means by the rules.
+//!
+//! Every input about a node names the try or the round that it speaks of. One that speaks of another than the current is
+//! late, from an engine that died or for a question that is not asked any more, and becomes nothing.
+
+use super::fact::{Decision, Exit, Fact, Outcome, RunEnd, Value, Why};
+use super::state::{RunStage, RunState, Stage};
+use crate::model::id::{NodeId, RunId};
+use crate::model::plan::{Kind, OnLost};
+
+/// Something from outside that may change a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The run begins.
+    Start {
+        /// Its id.
+        run: RunId,
+        /// The hash of its plan.
+        plan: String,
+        /// The run that started it.
+        parent: Option<RunId>,
+    },
+    /// Another process takes it up.
+    Resume,
+    /// Time has passed. Every turn looks at the timers, so this says nothing else.
+    Tick,
+    /// The process of a try has ended, or could not be started.
+    Exited {
+        /// The node.
+        node: NodeId,
+        /// The try.
+        attempt: u32,
+        /// How.
+        exit: Exit,
+    },
+    /// The process of a try is gone and nobody saw how.
+    Lost {
+        /// The node.
+        node: NodeId,
+        /// The try.
+        attempt: u32,
+    },
+    /// A question was answered.
+    Answered {
+        /// The node.
+        node: NodeId,
+        /// The round in which it was asked.
+        round: u32,
+        /// The answer.
+        answer: Answer,
+    },
+    /// All locks of a node were taken for it.
+    Locked {
+        /// The node.
+        node: NodeId,
+        /// The round in which they were asked for.
+        round: u32,
+    },
+    /// Somebody decided at a gate.
+    Decided {
+        /// The node.
+        node: NodeId,
+        /// Whether it may go on.
+        approve: bool,
+        /// Who.
+        by: String,
+    },
+    /// A child run is about to begin.
+    ChildNamed {
+        /// The node.
+        node: NodeId,
+        /// The run.
+        run: RunId,
+    },
+    /// A child run has ended.
+    ChildEnded {
+        /// The node.
+        node: NodeId,
+        /// How.
+        status: RunEnd,
+    },
+    /// Somebody wants the run to stop.
+    Cancel {
+        /// Who.
+        by: Option<String>,
+    },
+    /// flow got a signal.
+    Interrupt {
+        /// Its number.
+        signal: i32,
+    },
+}
+
+/// An answer to a node's question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Go on.
+    Go,
+    /// Take this branch.
+    Branch(u32),
+    /// There are so many items.
+    Items(u32),
+    /// It need not run, for this reason.
+    Skip(String),
+    /// Nothing has changed since its results were made.
+    UpToDate,
+    /// It must not run, for this reason.
+    Fail(String),
+}
+
+/// The facts that an input amounts to.
+pub fn decide(state: &RunState, input: &Input) -> Vec<Fact> {
+    let ended = matches!(state.stage(), RunStage::Finished(_));
+    match input {
+        _ if ended => Vec::new(),
+        Input::Start { run, plan, parent } => start(state, run, plan, parent.as_ref()),
+        Input::Resume if state.stage() == RunStage::Running => vec![Fact::RunResumed {}],
+        Input::Resume | Input::Tick => Vec::new(),
+        Input::Exited {
+            node,
+            attempt,
+            exit,
+        } if is_current(state, *node, *attempt) => {
+            vec![exited(state, *node, *attempt, exit)]
+        }
+        Input::Lost { node, attempt } if is_current(state, *node, *attempt) => {
+            vec![lost(state, *node, *attempt)]
+        }
+        Input::Answered {
+            node,
+            round,
+            answer,
+        } if is_asked(state, *node, *round, Stage::Asking) => {
+            answered(state, *node, answer).into_iter().collect()
+        }
+        Input::Locked { node, round } if is_asked(state, *node, *round, Stage::Locking) => {
+            vec![Fact::LockAcquired { node: *node }]
+        }
+        Input::Decided { node, approve, by } => {
+            decided(state, *node, *approve, by).into_iter().collect()
+        }
+        Input::ChildNamed { node, run } if is_free(state, *node) => {
+            vec![Fact::ChildStarted {
+                node: *node,
+                run: run.clone(),
+            }]
+        }
+        Input::ChildEnded { node, status } if is_child(state, *node) => {
+            vec![child_ended(state, *node, *status)]
+        }
+        Input::Cancel { by } => cancel(state, Why::Cancelled, by.clone()),
+        Input::Interrupt { signal } => cancel(state, Why::Signal(*signal), None),
+        _ => Vec::new(),
+    }
+}
+
+fn start(state: &RunState, run: &RunId, plan: &str, parent: Option<&RunId>) -> Vec<Fact> {
+    if state.stage() != RunStage::Pending {
+        return Vec::new();
+    }
+    let created = Fact::RunCreated {
+        run: run.clone(),
+        plan: plan.to_owned(),
+        file: state.plan().file.to_string_lossy().into_owned(),
+        asked: state
+            .plan()
+            .asked_names()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+        flow: env!("CARGO_PKG_VERSION").to_owned(),
+        parent: parent.cloned(),
+    };
+    vec![created, Fact::RunStarted {}]
+}
+
+fn known(state: &RunState, node: NodeId) -> bool {
+    node.index() < state.node_count()
+}
+
+fn is_current(state: &RunState, node: NodeId, attempt: u32) -> bool {
+    known(state, node) && {
+        let node = state.node(node);
+        node.stage == Stage::Active && node.attempt == attempt
+    }
+}
+
+fn is_asked(state: &RunState, node: NodeId, round: u32, stage: Stage) -> bool {
+    known(state, node)
+        && (state.node(node).stage, state.node(node).round) == (stage, round)
+        && state.stopped(node).is_none()
+}
+
+fn is_child(state: &RunState, node: NodeId) -> bool {
+    known(state, node)
+        && state.node(node).stage == Stage::Active
+        && state.spec(node).kind == Kind::Child
+}
+
+fn is_free(state: &RunState, node: NodeId) -> bool {
+    let ready = known(state, node) && state.node(node).stage == Stage::Ready;
+    ready && state.spec(node).kind == Kind::Child && state.stopped(node).is_none()
+}
+
+fn exited(state: &RunState, node: NodeId, attempt: u32, exit: &Exit) -> Fact {
+    let above = state.stopped_from_above(node);
+    let own = state.node(node).stop;
+    let outcome = match (own, above) {
+        (Some(own), _) => own.outcome,
+        _ if exit.is_ok() => Outcome::Succeeded,
+        (None, Some(stop)) if stop.outcome == Outcome::Interrupted => Outcome::Interrupted,
+        (None, Some(_)) => Outcome::Cancelled,
+        (None, None) => Outcome::Failed,
+    };
+    let retry = &state.rules(node).retry;
+    let code_fits = exit
+        .exit_code
+        .is_none_or(|code| retry.on_exit_codes.is_empty() || retry.on_exit_codes.contains(&code));
+    let failed_again =
+        outcome.is_failure() && above.is_none() && code_fits && tries_left(state, node, attempt);
+    let again = outcome == Outcome::Interrupted || failed_again;
+    Fact::AttemptFinished {
+        node,
+        attempt,
+        outcome,
+        again,
+        exit: exit.clone(),
+    }
+}
+
+fn lost(state: &RunState, node: NodeId, attempt: u32) -> Fact {
+    let above = state.stopped_from_above(node).map(|stop| stop.outcome);
+    let own = state.node(node).stop.map(|stop| stop.outcome);
+    let (outcome, again) = match (own, above) {
+        (Some(own), above) => (own, above.is_none() && tries_left(state, node, attempt)),
+        (None, Some(Outcome::Interrupted)) => (Outcome::Interrupted, true),
+        (None, Some(_)) => (Outcome::Cancelled, false),
+        (None, None) => (Outcome::Lost, state.rules(node).on_lost != OnLost::Fail),
+    };
+    Fact::AttemptFinished {
+        node,
+        attempt,
+        outcome,
+        again,
+        exit: Exit::default(),
+    }
+}
+
+/// Whether a node may be tried again after its try number `attempt`.
+pub(super) fn tries_left(state: &RunState, node: NodeId, attempt: u32) -> bool {
+    attempt - state.node(node).uncounted < state.rules(node).retry.attempts
+}
+
+fn answered(state: &RunState, node: NodeId, answer: &Answer) -> Option<Fact> {
+    let kind = &state.spec(node).kind;
+    Some(match answer {
+        Answer::Go => Fact::ValueSet {
+            node,
+            value: Value::Go,
+        },
+        Answer::Branch(branch) if matches!(kind, Kind::Choice { .. }) => Fact::ValueSet {
+            node,
+            value: Value::Branch(*branch),
+        },
+        Answer::Items(items) if matches!(kind, Kind::Loop { .. }) => Fact::TaskExpanded {
+            node,
+            items: *items,
+        },
+        Answer::Skip(reason) => Fact::TaskSkipped {
+            node,
+            reason: reason.clone(),
+        },
+        Answer::UpToDate => Fact::TaskUpToDate { nodes: vec![node] },
+        Answer::Fail(reason) => Fact::TaskFinished {
+            node,
+            outcome: Outcome::Failed,
+            reason: Some(reason.clone()),
+        },
+        Answer::Branch(_) | Answer::Items(_) => return None,
+    })
+}
+
+fn decided(state: &RunState, node: NodeId, approve: bool, by: &str) -> Option<Fact> {
+    let waits = known(state, node) && state.node(node).stage == Stage::Deciding;
+    let said_so = waits && approve && state.node(node).approvals.iter().any(|name| name == by);
+    let decision = if approve {
+        Decision::Approved
+    } else {
+        Decision::Rejected
+    };
+    (waits && !said_so).then(|| Fact::GateDecided {
+        node,
+        decision,
+        by: Some(by.to_owned()),
+    })
+}
+
+fn child_ended(state: &RunState, node: NodeId, status: RunEnd) -> Fact {
+    let outcome = match (status, state.stopped(node)) {
+        (RunEnd::Completed, _) => Outcome::Succeeded,
+        (_, Some(_)) | (RunEnd::Cancelled, None) => Outcome::Cancelled,
+        (RunEnd::Failed, None) => Outcome::Failed,
+    };
+    Fact::ChildFinished { node, outcome }
+}
+
+/// The first time asks, the second one insists.
+fn cancel(state: &RunState, why: Why, by: Option<String>) -> Vec<Fact> {
+    let going = matches!(state.stage(), RunStage::Running | RunStage::Paused);
+    let insisted = state.stop().is_some_and(|stop| stop.now);
+    let cancels_interrupted = state.is_interrupted() && why == Why::Cancelled;
+    if !going || insisted && !cancels_interrupted {
+        return Vec::new();
+    }
+    let now = state.stop().is_some() && !cancels_interrupted || insisted;
+    vec![Fact::CancelRequested {
+        node: None,
+        why,
+        now,
+        by,
+    }]
+}

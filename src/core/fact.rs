@@ -1,0 +1,384 @@
+//! What can happen to a run.
+//!
+//! These are the lines of a facts file and of `--output json`, so they are a file format: fields are added and never
+//! renamed or reused, and a kind that a reader does not know folds to nothing. Output bytes are never in a fact; the
+//! fact that ends an attempt names the file they are in.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::id::{NodeId, RunId};
+use crate::model::time::Timestamp;
+
+/// A fact with its number in the run and its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Counted from 1, without gaps.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fact {
+    /// The run exists; always the first fact.
+    RunCreated {
+        /// Its id.
+        run: RunId,
+        /// The hash of the plan that it follows.
+        plan: String,
+        /// The Workflowfile.
+        file: String,
+        /// The tasks that were asked for.
+        asked: Vec<String>,
+        /// The version of flow that created it.
+        flow: String,
+        /// The run that started it, when a task of that one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<RunId>,
+    },
+    /// Work begins.
+    RunStarted {},
+    /// Only open gates are left to wait for.
+    RunPaused {},
+    /// It goes on after a pause or an interruption.
+    RunResumed {},
+    /// The run, or one node of it, is to stop.
+    CancelRequested {
+        /// The node; `None` for the whole run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<NodeId>,
+        /// Why.
+        why: Why,
+        /// The second time of asking: what runs is killed and nothing is tidied up.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        now: bool,
+        /// Who asked, when it was a person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// Nothing more will happen but notes and a rollback; without open gates.
+    RunFinished {
+        /// How.
+        status: RunEnd,
+    },
+    /// A condition said that it need not run.
+    TaskSkipped {
+        /// The node.
+        node: NodeId,
+        /// Which condition, and what it saw.
+        reason: String,
+    },
+    /// Nothing that could change their results has changed.
+    TaskUpToDate {
+        /// The nodes.
+        nodes: Vec<NodeId>,
+    },
+    /// Something that they need has failed; they will not run.
+    TaskBlocked {
+        /// The nodes.
+        nodes: Vec<NodeId>,
+        /// What failed.
+        cause: NodeId,
+    },
+    /// A loop knows its items.
+    TaskExpanded {
+        /// The loop.
+        node: NodeId,
+        /// How many.
+        items: u32,
+    },
+    /// A node that is more than one command has ended.
+    TaskFinished {
+        /// The node.
+        node: NodeId,
+        /// How.
+        outcome: Outcome,
+        /// Why, where the facts before do not say it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A command is about to start; written before it does.
+    AttemptStarted {
+        /// The node.
+        node: NodeId,
+        /// Which try this is, counted from 1 over the whole run.
+        attempt: u32,
+    },
+    /// A try has ended.
+    AttemptFinished {
+        /// The node.
+        node: NodeId,
+        /// Which try.
+        attempt: u32,
+        /// How.
+        outcome: Outcome,
+        /// It will be tried again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
+        /// What is known of the process.
+        #[serde(flatten)]
+        exit: Exit,
+    },
+    /// The next try waits for its time.
+    RetryScheduled {
+        /// The node.
+        node: NodeId,
+        /// When.
+        until: Timestamp,
+    },
+    /// Somebody is asked to agree.
+    GateOpened {
+        /// The node that waits for it.
+        node: NodeId,
+    },
+    /// Somebody, or the time, decided.
+    GateDecided {
+        /// The node that waited.
+        node: NodeId,
+        /// What.
+        decision: Decision,
+        /// Who.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// A node holds all its locks.
+    LockAcquired {
+        /// The node.
+        node: NodeId,
+    },
+    /// It has given them back.
+    LockReleased {
+        /// The node.
+        node: NodeId,
+    },
+    /// A wait begins.
+    TimerSet {
+        /// The node that waits.
+        node: NodeId,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A wait, a delay or a timeout is over.
+    TimerFired {
+        /// The node.
+        node: NodeId,
+    },
+    /// A run of its own was begun for a node.
+    ChildStarted {
+        /// The node.
+        node: NodeId,
+        /// The run.
+        run: RunId,
+    },
+    /// That run has ended.
+    ChildFinished {
+        /// The node.
+        node: NodeId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// Something from outside the file was evaluated.
+    ValueSet {
+        /// For which node.
+        node: NodeId,
+        /// What came of it.
+        value: Value,
+    },
+    /// Somebody had something to say.
+    NoteAdded {
+        /// What.
+        text: String,
+        /// Who.
+        by: String,
+    },
+    /// A kind from a later version of flow. It is kept and folds to nothing.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Fact {
+    /// The one node that it is about, if there is one.
+    pub const fn node(&self) -> Option<NodeId> {
+        match self {
+            Self::CancelRequested { node, .. } => *node,
+            Self::TaskSkipped { node, .. }
+            | Self::TaskExpanded { node, .. }
+            | Self::TaskFinished { node, .. }
+            | Self::AttemptStarted { node, .. }
+            | Self::AttemptFinished { node, .. }
+            | Self::RetryScheduled { node, .. }
+            | Self::GateOpened { node }
+            | Self::GateDecided { node, .. }
+            | Self::LockAcquired { node }
+            | Self::LockReleased { node }
+            | Self::TimerSet { node, .. }
+            | Self::TimerFired { node }
+            | Self::ChildStarted { node, .. }
+            | Self::ChildFinished { node, .. }
+            | Self::ValueSet { node, .. } => Some(*node),
+            Self::TaskUpToDate { .. }
+            | Self::TaskBlocked { .. }
+            | Self::RunCreated { .. }
+            | Self::RunStarted {}
+            | Self::RunPaused {}
+            | Self::RunResumed {}
+            | Self::RunFinished { .. }
+            | Self::NoteAdded { .. }
+            | Self::Unknown => None,
+        }
+    }
+}
+
+/// Why something was asked to stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// flow got this signal; the run stays resumable.
+    Signal(i32),
+    /// Somebody cancelled the run.
+    Cancelled,
+    /// A task failed and the run was to stop then.
+    Failure,
+    /// A gate was rejected.
+    Rejected,
+    /// The group's outcome is settled without the children that still run.
+    Decided(Outcome),
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunEnd {
+    /// All that was asked for succeeded.
+    Completed,
+    /// A task failed.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// How a node, or one try of it, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// As it should.
+    Succeeded,
+    /// It did not have to run.
+    Skipped,
+    /// Its results were there already.
+    UpToDate,
+    /// With an error.
+    Failed,
+    /// It took too long and was stopped.
+    TimedOut,
+    /// It was under way when flow died.
+    Lost,
+    /// It was stopped for another's sake.
+    Cancelled,
+    /// It was stopped by a signal to flow, and begins again at resume.
+    Interrupted,
+    /// Something that it needs failed.
+    Blocked,
+}
+
+impl Outcome {
+    /// Whether what waits for success may begin.
+    pub const fn is_ok(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Skipped | Self::UpToDate)
+    }
+
+    /// Whether it is an error of its own, as opposed to a consequence of something else.
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::TimedOut | Self::Lost)
+    }
+
+    /// The word that people see.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Skipped => "skipped",
+            Self::UpToDate => "up to date",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed out",
+            Self::Lost => "lost",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// What was decided at a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Go on.
+    Approved,
+    /// Don't.
+    Rejected,
+    /// Nobody decided; what waited for it is not needed any more.
+    Closed,
+}
+
+/// What came of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Value {
+    /// Go on.
+    Go,
+    /// This branch.
+    Branch(u32),
+}
+
+/// What is known of a process that ended, and of what it printed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Exit {
+    /// Its exit code, when it ended by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// Why it could not be started, or what went wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What it printed; none when it printed nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<Log>,
+}
+
+impl Exit {
+    /// A process that ended with this code.
+    pub fn code(code: i32) -> Self {
+        Self {
+            exit_code: Some(code),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it ended as programs do that have done their work.
+    pub fn is_ok(&self) -> bool {
+        self.exit_code == Some(0) && self.error.is_none()
+    }
+}
+
+/// The output of an attempt on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    /// Its file's name in the folder of the run's logs; empty when the run keeps none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub file: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The BLAKE3 hash of its content, in hex.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hash: String,
+    /// Its last lines, with invalid UTF-8 replaced.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tail: String,
+}

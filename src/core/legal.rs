@@ -1,0 +1,272 @@
+//! The rule book: which fact may follow which state.
+//!
+//! `decide` and `settle` say what happens next, this says what may happen at all, in other words on purpose: every fact
+//! is checked against it in debug builds and in the simulation, and whoever reads a log from outside can do the same.
+
+use super::fact::{Fact, Outcome};
+use super::state::{RunStage, RunState, Stage};
+use crate::model::id::NodeId;
+use crate::model::plan::{Kind, On};
+
+/// Whether `fact` may follow `state`; the error is the rule that it breaks.
+pub fn check(state: &RunState, fact: &Fact) -> Result<(), &'static str> {
+    if let Some(node) = largest(fact)
+        && node.index() >= state.node_count()
+    {
+        return Err("there is no such node");
+    }
+    match fact {
+        Fact::RunCreated { .. } => rule(state.seq() == 0, "a run is created once, first of all"),
+        Fact::RunStarted {} => rule(
+            state.stage() == RunStage::Pending && state.seq() == 1,
+            "a run starts once",
+        ),
+        Fact::NoteAdded { .. } | Fact::Unknown => Ok(()),
+        _ if !matches!(state.stage(), RunStage::Running | RunStage::Paused) => {
+            Err("only a run that goes on has more facts than notes")
+        }
+        Fact::RunPaused {} => rule(state.running().len() == 0, "a run that works is not paused"),
+        Fact::RunResumed {} => Ok(()),
+        Fact::RunFinished { .. } => finish_run(state),
+        Fact::CancelRequested { node, .. } => node.map_or(Ok(()), |node| cancel(state, node)),
+        Fact::TaskBlocked { nodes, cause } => nodes
+            .iter()
+            .try_for_each(|node| block(state, *node, *cause)),
+        Fact::TaskUpToDate { nodes } => nodes
+            .iter()
+            .try_for_each(|node| at(state, *node, &[Stage::Asking])),
+        Fact::TaskSkipped { node, .. } => {
+            at(state, *node, &[Stage::Asking, Stage::Refused, Stage::Idle])
+        }
+        Fact::TaskExpanded { node, .. } => {
+            at(state, *node, &[Stage::Asking])?;
+            rule(
+                matches!(state.spec(*node).kind, Kind::Loop { .. }),
+                "only loops have items",
+            )
+        }
+        Fact::TaskFinished { node, outcome, .. } => finish(state, *node, *outcome),
+        Fact::AttemptStarted { node, attempt } => start(state, *node, *attempt),
+        Fact::AttemptFinished {
+            node,
+            attempt,
+            outcome,
+            again,
+            ..
+        } => end_attempt(state, *node, *attempt, *outcome, *again),
+        Fact::RetryScheduled { node, .. } => at(state, *node, &[Stage::Tried]),
+        Fact::GateOpened { node } => at(state, *node, &[Stage::Gate]),
+        Fact::GateDecided { node, .. } => at(state, *node, &[Stage::Deciding]),
+        Fact::LockAcquired { node } => at(state, *node, &[Stage::Locking]),
+        Fact::LockReleased { node } => {
+            let node = state.node(*node);
+            rule(
+                node.locked && node.outcome().is_some(),
+                "locks are given back once, at the end",
+            )
+        }
+        Fact::TimerSet { node, .. } => at(state, *node, &[Stage::Ready, Stage::Locking]),
+        Fact::TimerFired { node } => {
+            rule(
+                state.node(*node).until.is_some(),
+                "only a timer that was set can fire",
+            )?;
+            at(state, *node, &[Stage::Active, Stage::Backoff])
+        }
+        Fact::ChildStarted { node, .. } => child(state, *node, Stage::Ready),
+        Fact::ChildFinished { node, .. } => child(state, *node, Stage::Active),
+        Fact::ValueSet { node, .. } => at(state, *node, &[Stage::Asking]),
+    }
+}
+
+fn rule(holds: bool, rule: &'static str) -> Result<(), &'static str> {
+    if holds { Ok(()) } else { Err(rule) }
+}
+
+fn largest(fact: &Fact) -> Option<NodeId> {
+    match fact {
+        Fact::TaskUpToDate { nodes } | Fact::TaskBlocked { nodes, .. } => {
+            nodes.iter().max().copied()
+        }
+        _ => fact.node(),
+    }
+}
+
+fn at(state: &RunState, node: NodeId, stages: &[Stage]) -> Result<(), &'static str> {
+    rule(
+        stages.contains(&state.node(node).stage),
+        "the node is at a stage that this does not follow",
+    )
+}
+
+fn child(state: &RunState, node: NodeId, stage: Stage) -> Result<(), &'static str> {
+    rule(
+        state.spec(node).kind == Kind::Child,
+        "only child runs are begun and followed",
+    )?;
+    at(state, node, &[stage])
+}
+
+fn finish_run(state: &RunState) -> Result<(), &'static str> {
+    rule(
+        state.running().len() == 0,
+        "a run does not finish while something runs",
+    )?;
+    rule(
+        state.views.aside.is_empty(),
+        "a run does not finish while a wait or a child run goes on",
+    )?;
+    let begun = |node: &super::state::NodeState| {
+        node.parent.is_none() && node.begun && node.outcome().is_none()
+    };
+    rule(
+        !state.nodes.iter().any(begun),
+        "a run does not finish before what it has begun",
+    )?;
+    rule(
+        !state.nodes.iter().any(|node| node.locked),
+        "a run does not finish while it holds locks",
+    )
+}
+
+fn cancel(state: &RunState, node: NodeId) -> Result<(), &'static str> {
+    let node = state.node(node);
+    rule(
+        node.begun && node.outcome().is_none(),
+        "only what has begun and not ended can be stopped",
+    )?;
+    rule(node.stop.is_none(), "a node is told to stop once")
+}
+
+fn block(state: &RunState, node: NodeId, cause: NodeId) -> Result<(), &'static str> {
+    at(state, node, &[Stage::Idle])?;
+    rule(
+        state.plan.node(node).task.is_some(),
+        "only tasks are blocked",
+    )?;
+    let cause_ok = state
+        .node(cause)
+        .outcome()
+        .is_none_or(|outcome| state.counts_as_ok(cause, outcome));
+    rule(!cause_ok, "a task is blocked by one that failed")
+}
+
+fn finish(state: &RunState, id: NodeId, outcome: Outcome) -> Result<(), &'static str> {
+    let node = state.node(id);
+    rule(
+        !matches!(node.stage, Stage::Idle | Stage::Done(_)),
+        "only what is under way ends, and once",
+    )?;
+    rule(
+        node.children.live == 0,
+        "a node does not end before its children",
+    )?;
+    let works =
+        node.stage == Stage::Active && matches!(state.spec(id).kind, Kind::Work(_) | Kind::Child);
+    rule(!works, "work ends when its process does")?;
+    let composite =
+        matches!(node.stage, Stage::Active | Stage::Ending(_)) && !state.spec(id).is_leaf();
+    rule(
+        composite || !outcome.is_ok(),
+        "only a node that was active can have succeeded",
+    )
+}
+
+fn start(state: &RunState, id: NodeId, attempt: u32) -> Result<(), &'static str> {
+    let node = state.node(id);
+    rule(
+        state.stage() == RunStage::Running,
+        "work starts in a run that goes on",
+    )?;
+    rule(
+        matches!(state.spec(id).kind, Kind::Work(_)),
+        "only work is started",
+    )?;
+    rule(node.stage == Stage::Ready, "only what is ready starts")?;
+    rule(
+        attempt == node.attempt + 1,
+        "attempts are counted without gaps",
+    )?;
+    rule(
+        attempt - node.uncounted <= state.rules(id).retry.attempts,
+        "nothing is tried more often than it may be",
+    )?;
+    rule(
+        state.stopped(id).is_none(),
+        "nothing starts that is to stop",
+    )?;
+    let (mut at, mut tidies) = (id, false);
+    while let Some(parent) = state.node(at).parent {
+        let above = state.node(parent);
+        let handler = matches!(above.stage, Stage::Ending(_)) && above.children.handler == Some(at);
+        tidies |= handler;
+        rule(
+            handler || above.stage == Stage::Active,
+            "a step starts while its task is active",
+        )?;
+        rule(
+            state.rules(parent).locks.is_none() || above.locked,
+            "a step starts while its task holds its locks",
+        )?;
+        at = parent;
+    }
+    needs_met(state, at)?;
+    let holds_back = state.halted
+        && !tidies
+        && !state.node(at).worked
+        && !state.task_state(at).is_some_and(|task| task.exempt);
+    rule(
+        !holds_back,
+        "after a failure no task starts that does not wait for it",
+    )
+}
+
+fn needs_met(state: &RunState, task: NodeId) -> Result<(), &'static str> {
+    let needs = state
+        .plan
+        .node(task)
+        .task
+        .as_deref()
+        .map_or(&[][..], |task| &task.needs);
+    needs.iter().try_for_each(|need| {
+        let Some(outcome) = state.node(need.task).outcome() else {
+            return Err("a task starts after all that it needs has ended");
+        };
+        let ok = state.counts_as_ok(need.task, outcome);
+        rule(
+            need.on == On::Done || ok == (need.on == On::Success),
+            "a task starts when its needs ended as it wants",
+        )
+    })
+}
+
+fn end_attempt(
+    state: &RunState,
+    id: NodeId,
+    attempt: u32,
+    outcome: Outcome,
+    again: bool,
+) -> Result<(), &'static str> {
+    let node = state.node(id);
+    let active = node.stage == Stage::Active;
+    if state.spec(id).is_leaf() {
+        rule(active, "only an attempt that goes on can end")?;
+        return rule(attempt == node.attempt, "an attempt ends once");
+    }
+    let between =
+        matches!(node.stage, Stage::Tried | Stage::Backoff) && outcome == Outcome::Cancelled;
+    rule(active || between, "only what is being tried ends its tries")?;
+    rule(
+        attempt == node.attempt + u32::from(active),
+        "attempts are counted without gaps",
+    )?;
+    let interrupted = outcome == Outcome::Interrupted;
+    rule(
+        interrupted || node.children.live == 0,
+        "an attempt ends after its steps",
+    )?;
+    rule(
+        !again || attempt - node.uncounted < state.rules(id).retry.attempts,
+        "nothing is tried more often than it may be",
+    )
+}

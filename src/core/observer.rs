@@ -1,0 +1,61 @@
+//! Those who watch a run: reporters, exporters, dashboards.
+//!
+//! They see every fact together with the state that it made, so they need no books of their own, and they may neither
+//! fail nor stop the engine.
+
+use super::fact::Record;
+use super::state::RunState;
+use crate::model::id::NodeId;
+
+/// A fact that has been recorded and applied.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The fact.
+    pub record: &'a Record,
+    /// Its line in the log, without the line's end.
+    pub line: &'a str,
+    /// The state after it.
+    pub state: &'a RunState,
+}
+
+/// Something that is seen once and never stored as a fact.
+#[derive(Clone, Copy, Debug)]
+pub enum Signal<'a> {
+    /// A try printed something.
+    Output {
+        /// The node.
+        node: NodeId,
+        /// On its stdout or its stderr.
+        stream: Stream,
+        /// What.
+        bytes: &'a [u8],
+    },
+    /// A process that outlived its task was ended with the run.
+    LeftBehind {
+        /// The name of its program.
+        program: &'a str,
+        /// The task that it came from, as far as its environment says.
+        task: &'a str,
+    },
+}
+
+/// One of the two streams that a process prints to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Its standard output.
+    Stdout,
+    /// Its standard error.
+    Stderr,
+}
+
+/// Someone who watches a run.
+pub trait Observer {
+    /// A fact was recorded.
+    fn see(&mut self, seen: &Seen<'_>);
+
+    /// Something passing happened.
+    fn notice(&mut self, state: &RunState, signal: &Signal<'_>);
+
+    /// Nothing more will come.
+    fn end(&mut self, state: &RunState);
+}

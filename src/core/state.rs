@@ -1,0 +1,532 @@
+//! The state of a run: the fold of its facts.
+//!
+//! Every node, task or command, goes through the same stages:
+//!
+//! ```text
+//!          ┌────────────────────────────── RetryScheduled ◄─ Tried ◄─┐ again
+//!          ▼                                                         │
+//! Idle ─► Asking ─► Gate ─► Deciding ─► Locking ─► Ready ─► Active ──┴─► Ending ─► Done
+//!          if, items        approval     locks     a slot   the work     handlers
+//! ```
+//!
+//! A stage that a node does not have is passed over. Composite nodes are never `Ready`: they become `Active` when their
+//! turn comes, and their children begin the same walk. The map from node to stage is the truth; the sorted sets in
+//! [`Views`] are indexes over it, kept by the one function through which every change of stage passes
+//! ([`RunState::set_stage`]), so that a turn never has to look at all nodes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::fact::{Outcome, RunEnd};
+use crate::model::id::NodeId;
+use crate::model::plan::{Kind, Node, Plan, Rules};
+use crate::model::time::Timestamp;
+
+/// Where a node stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Its turn has not come.
+    Idle,
+    /// Its question is being answered: a condition, its items, whether it is up to date.
+    Asking,
+    /// Somebody will have to agree.
+    Gate,
+    /// Somebody was asked.
+    Deciding,
+    /// They said no, or nobody needs to say anything any more.
+    Refused,
+    /// It waits for its locks.
+    Locking,
+    /// It may start.
+    Ready,
+    /// It is being worked on; for a composite node, its children are.
+    Active,
+    /// A try failed and there will be another.
+    Tried,
+    /// It waits for the time of its next try.
+    Backoff,
+    /// Its handlers run; this is how its last try ended.
+    Ending(Outcome),
+    /// It has ended.
+    Done(Outcome),
+}
+
+/// How binding it is to go on with a node when nothing new may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Part of a handler: runs also after a cancel.
+    Handler,
+    /// Part of a task of which a step has begun, or one that waits for a failure: runs also after a failure.
+    Begun,
+    /// Anything else.
+    New,
+}
+
+/// How a node was told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// What it will have come to.
+    pub outcome: Outcome,
+    /// The signal to pass on to what runs; `None` for SIGTERM.
+    pub signal: Option<i32>,
+    /// Kill at once, handlers too.
+    pub now: bool,
+}
+
+/// The state of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeState {
+    /// The node of the plan that it is, or is an instance of.
+    pub spec: NodeId,
+    pub(super) parent: Option<NodeId>,
+    /// Where it stands.
+    pub stage: Stage,
+    /// The tries begun so far, over the whole run.
+    pub attempt: u32,
+    /// The tries that do not count against the limit: of earlier rounds, lost and interrupted ones.
+    pub uncounted: u32,
+    /// How often its turn came: an answer to an earlier question does not fit a later one.
+    pub round: u32,
+    /// When its timer fires, in a stage that has one.
+    pub until: Option<Timestamp>,
+    /// When its last try began.
+    pub began_at: Option<Timestamp>,
+    /// It has been told to stop.
+    pub stop: Option<Stop>,
+    /// A fact has said something of it in this round, so that another must end it.
+    pub begun: bool,
+    /// A command of it has started.
+    pub worked: bool,
+    /// It holds its locks.
+    pub locked: bool,
+    /// Its last try is lost and somebody must say whether there is another.
+    pub doubtful: bool,
+    /// Who has agreed at its gate.
+    pub approvals: Vec<String>,
+    /// Why it has come to this, where that is known.
+    pub reason: Option<String>,
+    /// The exit code of its last try, or of the child that made it fail.
+    pub exit_code: Option<i32>,
+    /// Its children, in a composite node.
+    pub children: Children,
+}
+
+/// The children of a composite node, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Children {
+    /// The first instance and the number of them, once a loop is expanded.
+    pub(super) instances: Option<(NodeId, u32)>,
+    /// The branch taken.
+    pub(super) branch: Option<u32>,
+    /// How many have had their turn.
+    pub(super) entered: u32,
+    /// How many have ended.
+    pub(super) done: u32,
+    /// How many of them ended in a way that counts as success.
+    pub(super) ok: u32,
+    /// How many of them really succeeded.
+    pub(super) won: u32,
+    /// How the first of them ended that was not skipped.
+    pub(super) first_ok: Option<bool>,
+    /// How many have begun and not ended, handlers included.
+    pub(super) live: u32,
+    /// The handler whose turn it is.
+    pub(super) handler: Option<NodeId>,
+}
+
+/// What only tasks of the graph have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskState {
+    /// How many of its needs have not ended.
+    pub(super) waiting: u32,
+    /// Somebody needs it.
+    pub(super) wanted: bool,
+    /// Its early condition has been answered.
+    pub(super) asked: bool,
+    /// A need that failed.
+    pub(super) broken_by: Option<NodeId>,
+    /// A need that ended in another way than it waits for.
+    pub(super) unmet_by: Option<NodeId>,
+    /// It runs although a task has failed, because it waits for that or is needed by one that does.
+    pub(super) exempt: bool,
+}
+
+/// Whether a run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunStage {
+    /// It has not started.
+    Pending,
+    /// It goes on.
+    Running,
+    /// It waits for a decision only.
+    Paused,
+    /// It has ended.
+    Finished(RunEnd),
+}
+
+/// Sorted indexes over the stages; see [`RunState::set_stage`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Views {
+    pub(super) asking: BTreeSet<(Class, NodeId)>,
+    pub(super) gate: BTreeSet<(Class, NodeId)>,
+    pub(super) deciding: BTreeSet<(Class, NodeId)>,
+    pub(super) locking: BTreeSet<(Class, NodeId)>,
+    pub(super) ready: BTreeSet<(Class, NodeId)>,
+    /// Waits and child runs that may start; they take no slot.
+    pub(super) free: BTreeSet<(Class, NodeId)>,
+    pub(super) tried: BTreeSet<(Class, NodeId)>,
+    pub(super) backoff: BTreeSet<(Class, NodeId)>,
+    pub(super) work: BTreeSet<(Class, NodeId)>,
+    /// Waits and child runs that are under way.
+    pub(super) aside: BTreeSet<(Class, NodeId)>,
+    pub(super) ending: BTreeSet<(Class, NodeId)>,
+}
+
+impl Views {
+    /// The set that a node of this kind is in at this stage.
+    pub(super) fn of(
+        &mut self,
+        stage: Stage,
+        kind: &Kind,
+    ) -> Option<&mut BTreeSet<(Class, NodeId)>> {
+        Some(match (stage, kind) {
+            (Stage::Asking, _) => &mut self.asking,
+            (Stage::Gate, _) => &mut self.gate,
+            (Stage::Deciding, _) => &mut self.deciding,
+            (Stage::Locking, _) => &mut self.locking,
+            (Stage::Ready, Kind::Work(_)) => &mut self.ready,
+            (Stage::Ready, _) => &mut self.free,
+            (Stage::Tried, _) => &mut self.tried,
+            (Stage::Backoff, _) => &mut self.backoff,
+            (Stage::Active, Kind::Work(_)) => &mut self.work,
+            (Stage::Active, Kind::Wait { .. } | Kind::Child) => &mut self.aside,
+            (Stage::Ending(_), _) => &mut self.ending,
+            (Stage::Idle | Stage::Refused | Stage::Active | Stage::Done(_), _) => return None,
+        })
+    }
+
+    /// The sets of those nodes that wait for something, without the running work and the open gates.
+    pub(super) fn going(&self) -> [&BTreeSet<(Class, NodeId)>; 8] {
+        [
+            &self.asking,
+            &self.gate,
+            &self.locking,
+            &self.ready,
+            &self.free,
+            &self.tried,
+            &self.backoff,
+            &self.aside,
+        ]
+    }
+}
+
+/// The state of a run.
+#[derive(Clone, Debug)]
+pub struct RunState {
+    pub(super) plan: Arc<Plan>,
+    pub(super) seq: u64,
+    pub(super) stage: RunStage,
+    pub(super) stop: Option<Stop>,
+    /// What the run will have come to once all has stopped.
+    pub(super) verdict: Option<RunEnd>,
+    pub(super) rejected: bool,
+    pub(super) halted: bool,
+    pub(super) failed: u32,
+    pub(super) live: u32,
+    pub(super) nodes: Vec<NodeState>,
+    /// By the number of the task's node; `None` for nodes that are no task of the graph.
+    pub(super) tasks: Vec<Option<Box<TaskState>>>,
+    pub(super) views: Views,
+    pub(super) timers: BTreeSet<(Timestamp, NodeId)>,
+    pub(super) started_at: Option<Timestamp>,
+    pub(super) finished_at: Option<Timestamp>,
+    /// Nodes that `settle` has to look at again. A hint and no state: what it finds there follows from the rest.
+    pub(super) review: BTreeSet<NodeId>,
+    /// The tasks that wait for each task, by node number; follows from the plan.
+    pub(super) dependents: Arc<Dependents>,
+}
+
+/// Two states are equal when the same facts may follow; what is only a hint or follows from the plan does not count.
+impl PartialEq for RunState {
+    fn eq(&self, other: &Self) -> bool {
+        (self.seq, self.stage, self.stop, self.rejected)
+            == (other.seq, other.stage, other.stop, other.rejected)
+            && (self.verdict, self.halted) == (other.verdict, other.halted)
+            && (self.failed, self.live) == (other.failed, other.live)
+            && (self.started_at, self.finished_at) == (other.started_at, other.finished_at)
+            && self.nodes == other.nodes
+            && self.tasks == other.tasks
+            && self.views == other.views
+            && self.timers == other.timers
+    }
+}
+
+impl Eq for RunState {}
+
+/// For each task the tasks that wait for it, as one flat list.
+#[derive(Debug)]
+pub(super) struct Dependents {
+    starts: Vec<u32>,
+    list: Vec<NodeId>,
+}
+
+impl Dependents {
+    fn of(plan: &Plan) -> Self {
+        let mut starts = vec![0_u32; plan.nodes.len() + 1];
+        let edges = || {
+            plan.tasks()
+                .flat_map(|(id, task)| task.needs.iter().map(move |need| (need.task, id)))
+        };
+        for (need, _) in edges() {
+            starts[need.index() + 1] += 1;
+        }
+        for index in 1..starts.len() {
+            starts[index] += starts[index - 1];
+        }
+        let mut next = starts.clone();
+        let mut list = vec![NodeId(0); starts.last().copied().unwrap_or(0) as usize];
+        for (need, dependent) in edges() {
+            list[next[need.index()] as usize] = dependent;
+            next[need.index()] += 1;
+        }
+        Self { starts, list }
+    }
+
+    pub(super) fn of_task(&self, task: NodeId) -> &[NodeId] {
+        match self.starts.get(task.index()..task.index() + 2) {
+            Some(&[from, to]) => &self.list[from as usize..to as usize],
+            _ => &[],
+        }
+    }
+}
+
+impl NodeState {
+    pub(super) fn new(spec: NodeId, parent: Option<NodeId>) -> Self {
+        Self {
+            spec,
+            parent,
+            stage: Stage::Idle,
+            attempt: 0,
+            uncounted: 0,
+            round: 0,
+            until: None,
+            began_at: None,
+            stop: None,
+            begun: false,
+            worked: false,
+            locked: false,
+            doubtful: false,
+            approvals: Vec::new(),
+            reason: None,
+            exit_code: None,
+            children: Children::default(),
+        }
+    }
+
+    /// How it ended, if it has.
+    pub const fn outcome(&self) -> Option<Outcome> {
+        match self.stage {
+            Stage::Done(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+}
+
+impl RunState {
+    /// The state before the first fact.
+    pub fn new(plan: Arc<Plan>) -> Self {
+        let numbered = plan.nodes.iter().enumerate();
+        let nodes = numbered
+            .map(|(index, node)| NodeState::new(NodeId::at(index), node.parent))
+            .collect();
+        let task = |node: &Node| {
+            let waiting = u32::try_from(node.task.as_deref()?.needs.len()).unwrap_or(u32::MAX);
+            Some(Box::new(TaskState {
+                waiting,
+                ..TaskState::default()
+            }))
+        };
+        Self {
+            seq: 0,
+            stage: RunStage::Pending,
+            stop: None,
+            verdict: None,
+            rejected: false,
+            halted: false,
+            failed: 0,
+            live: 0,
+            nodes,
+            tasks: plan.nodes.iter().map(task).collect(),
+            views: Views::default(),
+            timers: BTreeSet::new(),
+            started_at: None,
+            finished_at: None,
+            review: BTreeSet::new(),
+            dependents: Arc::new(Dependents::of(&plan)),
+            plan,
+        }
+    }
+
+    /// The plan that it follows.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// The number of the last fact; zero before the first.
+    pub const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Whether it goes on.
+    pub const fn stage(&self) -> RunStage {
+        self.stage
+    }
+
+    /// How it was told to stop, if it was.
+    pub const fn stop(&self) -> Option<Stop> {
+        self.stop
+    }
+
+    /// When it started.
+    pub const fn started_at(&self) -> Option<Timestamp> {
+        self.started_at
+    }
+
+    /// When it finished.
+    pub const fn finished_at(&self) -> Option<Timestamp> {
+        self.finished_at
+    }
+
+    /// The state of a node.
+    pub fn node(&self, id: NodeId) -> &NodeState {
+        &self.nodes[id.index()]
+    }
+
+    /// How many nodes there are, instances of loops included.
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The node of the plan behind a node.
+    pub fn spec(&self, id: NodeId) -> &Node {
+        self.plan.node(self.node(id).spec)
+    }
+
+    /// What the plan says of a node beyond what it does.
+    pub fn rules(&self, id: NodeId) -> &Rules {
+        self.spec(id).rules()
+    }
+
+    /// The work that runs at the moment.
+    pub fn running(&self) -> impl ExactSizeIterator<Item = NodeId> + '_ {
+        self.views.work.iter().map(|(_, node)| *node)
+    }
+
+    /// When the next timer fires.
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Whether nothing more will happen in this process: it is finished, or paused, or was interrupted and all that ran has
+    /// ended.
+    pub fn is_quiet(&self) -> bool {
+        match self.stage {
+            RunStage::Pending => false,
+            RunStage::Finished(_) | RunStage::Paused => true,
+            RunStage::Running => {
+                self.is_interrupted() && self.views.work.is_empty() && !self.handlers_pending()
+            }
+        }
+    }
+
+    /// Whether it was told to stop in a way that it can be resumed from.
+    pub fn is_interrupted(&self) -> bool {
+        self.stop
+            .is_some_and(|stop| stop.outcome == Outcome::Interrupted)
+    }
+
+    fn handlers_pending(&self) -> bool {
+        let handler = |set: &BTreeSet<(Class, NodeId)>| {
+            set.first()
+                .is_some_and(|(class, _)| *class == Class::Handler)
+        };
+        !self.stop.is_some_and(|stop| stop.now) && self.views.going().into_iter().any(handler)
+    }
+
+    /// Which classes may go on at the moment: those up to the one returned.
+    pub(super) fn open_class(&self) -> Option<Class> {
+        match self.stop {
+            Some(stop) if stop.now => None,
+            Some(_) => Some(Class::Handler),
+            None if self.halted => Some(Class::Begun),
+            None => Some(Class::New),
+        }
+    }
+
+    /// The first node of a view that may go on.
+    pub(super) fn first_open(&self, view: &BTreeSet<(Class, NodeId)>) -> Option<NodeId> {
+        let (class, node) = view.first()?;
+        (Some(*class) <= self.open_class()).then_some(*node)
+    }
+
+    /// The task of the graph that a node belongs to, with its name.
+    pub fn task_of(&self, id: NodeId) -> (NodeId, &str) {
+        let mut at = id;
+        while let Some(parent) = self.node(at).parent {
+            at = parent;
+        }
+        (
+            at,
+            self.spec(at).task.as_deref().map_or("", |task| &task.name),
+        )
+    }
+
+    /// The name of the node's task and the number of the step in it: `build`, `build 2`, `test[3] 2.1`.
+    pub fn address(&self, id: NodeId) -> Address<'_> {
+        let mut steps = Vec::new();
+        let mut items = String::new();
+        let mut at = id;
+        loop {
+            let node = self.node(at);
+            let task = self.plan.node(node.spec).task.as_deref();
+            let (None, Some(parent)) = (task, node.parent) else {
+                steps.reverse();
+                return Address {
+                    task: task.map_or("", |task| &task.name),
+                    items,
+                    step: steps.join("."),
+                };
+            };
+            match self.node(parent).children.instances {
+                Some((first, _)) if at >= first => {
+                    let size = self.instance_size(parent);
+                    items = format!("[{}]{items}", (at.0 - first.0) / size);
+                }
+                _ => steps.push(self.step_name(parent, node.spec) + &std::mem::take(&mut items)),
+            }
+            at = parent;
+        }
+    }
+
+    fn step_name(&self, parent: NodeId, child: NodeId) -> String {
+        let handlers = &self.rules(parent).handlers;
+        match self.plan.node(child).step {
+            0 if handlers.finally == Some(child) => "finally".to_owned(),
+            0 if handlers.on_failure == Some(child) => "on_failure".to_owned(),
+            0 => "on_success".to_owned(),
+            number => number.to_string(),
+        }
+    }
+}
+
+/// What people call a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address<'a> {
+    /// The name of its task.
+    pub task: &'a str,
+    /// Which item of a task that is a loop, as `[3]`; empty for other tasks.
+    pub items: String,
+    /// Which step of the task, counted from 1, with the steps inside after dots and the items of loops in brackets
+    /// (`2[0].1`); empty for the task itself.
+    pub step: String,
+}

@@ -1,0 +1,605 @@
+//! Moving about in the tree of nodes: whose child is whose, whose turn it is, who has ended.
+//!
+//! These are the steps that `apply` is made of. They follow from the structure of the plan alone; whatever is a
+//! decision (is there another try? is the group settled?) came with the fact.
+
+use super::fact::Outcome;
+use super::state::{Children, Class, NodeState, RunState, Stage};
+use crate::model::id::NodeId;
+use crate::model::plan::{Kind, On, OnFailure, WaitFor};
+use crate::model::time::Timestamp;
+
+impl RunState {
+    pub(super) fn node_mut(&mut self, id: NodeId) -> &mut NodeState {
+        &mut self.nodes[id.index()]
+    }
+
+    pub(super) fn task_state(&self, id: NodeId) -> Option<&super::state::TaskState> {
+        self.tasks.get(id.index())?.as_deref()
+    }
+
+    /// The one door for changes of stage: it keeps the views.
+    pub(super) fn set_stage(&mut self, id: NodeId, stage: Stage) {
+        let class = self.class_of(id);
+        self.set_stage_in(id, stage, class);
+    }
+
+    fn set_stage_in(&mut self, id: NodeId, stage: Stage, class: Class) {
+        let node = &mut self.nodes[id.index()];
+        let kind = &self.plan.nodes[node.spec.index()].kind;
+        let before = std::mem::replace(&mut node.stage, stage);
+        if let Some(view) = self.views.of(before, kind) {
+            for class in [Class::Handler, Class::Begun, Class::New] {
+                if view.remove(&(class, id)) {
+                    break;
+                }
+            }
+        }
+        if let Some(view) = self.views.of(stage, kind) {
+            view.insert((class, id));
+        }
+    }
+
+    pub(super) fn set_timer(&mut self, id: NodeId, until: Option<Timestamp>) {
+        let before = std::mem::replace(&mut self.nodes[id.index()].until, until);
+        if let Some(at) = before {
+            self.timers.remove(&(at, id));
+        }
+        if let Some(at) = until {
+            self.timers.insert((at, id));
+        }
+    }
+
+    /// How binding it is to go on with this node.
+    pub(super) fn class_of(&self, id: NodeId) -> Class {
+        let mut at = id;
+        while let Some(parent) = self.node(at).parent {
+            if self.is_handler(at, parent) {
+                return Class::Handler;
+            }
+            at = parent;
+        }
+        let exempt = self.task_state(at).is_some_and(|task| task.exempt);
+        if self.node(at).worked || exempt {
+            Class::Begun
+        } else {
+            Class::New
+        }
+    }
+
+    fn is_handler(&self, id: NodeId, parent: NodeId) -> bool {
+        let spec = Some(self.node(id).spec);
+        let handlers = &self.rules(parent).handlers;
+        handlers.finally == spec || handlers.on_failure == spec || handlers.on_success == spec
+    }
+
+    /// The stop that holds for a node: its own, or that of the nearest node above it.
+    ///
+    /// A handler is not stopped with the node that it tidies up after, unless it must end at once.
+    pub(super) fn stopped(&self, id: NodeId) -> Option<super::state::Stop> {
+        if let Some(stop) = self.stop.filter(|stop| stop.now) {
+            return Some(stop);
+        }
+        let mut in_handler = false;
+        let mut at = id;
+        loop {
+            let node = self.node(at);
+            if let Some(stop) = node.stop.filter(|stop| !in_handler || stop.now) {
+                return Some(stop);
+            }
+            let Some(parent) = node.parent else {
+                return self.stop.filter(|stop| !in_handler || stop.now);
+            };
+            in_handler = in_handler || self.is_handler(at, parent);
+            at = parent;
+        }
+    }
+
+    /// The same without its own: whether what is above it stops it.
+    pub(super) fn stopped_from_above(&self, id: NodeId) -> Option<super::state::Stop> {
+        match self.node(id).parent {
+            Some(parent) if self.is_handler(id, parent) => {
+                self.stopped(parent).filter(|stop| stop.now)
+            }
+            Some(parent) => self.stopped(parent),
+            None => self.stop,
+        }
+    }
+
+    /// The size of one instance of a loop's body.
+    pub(super) fn instance_size(&self, looped: NodeId) -> u32 {
+        match self.spec(looped).kind {
+            Kind::Loop { body, .. } => self.plan.subtree_end(body).0 - body.0,
+            _ => 1,
+        }
+    }
+
+    /// How many children a composite node has in this round; `None` for a loop that is not expanded.
+    pub(super) fn child_count(&self, id: NodeId) -> Option<u32> {
+        let children = &self.node(id).children;
+        match &self.spec(id).kind {
+            Kind::Loop { .. } => children.instances.map(|(_, count)| count),
+            Kind::Choice { .. } => Some(1),
+            Kind::Group(group) => Some(u32::try_from(group.children.len()).unwrap_or(u32::MAX)),
+            _ => Some(0),
+        }
+    }
+
+    /// The child of a composite node with this place.
+    pub(super) fn child(&self, id: NodeId, place: u32) -> Option<NodeId> {
+        let children = &self.node(id).children;
+        match &self.spec(id).kind {
+            Kind::Loop { .. } => {
+                let (first, _) = children.instances?;
+                Some(NodeId(first.0 + place * self.instance_size(id)))
+            }
+            Kind::Choice { children: branches } => branches
+                .get(children.branch? as usize)
+                .map(|spec| self.instance_of(id, *spec)),
+            Kind::Group(group) => group
+                .children
+                .get(place as usize)
+                .map(|spec| self.instance_of(id, *spec)),
+            _ => None,
+        }
+    }
+
+    /// The node that stands to `spec` as `near` does to the node it is an instance of.
+    pub(super) fn instance_of(&self, near: NodeId, spec: NodeId) -> NodeId {
+        NodeId(spec.0 + (near.0 - self.node(near).spec.0))
+    }
+
+    pub(super) fn handler(&self, id: NodeId, spec: Option<NodeId>) -> Option<NodeId> {
+        spec.map(|spec| self.instance_of(id, spec))
+    }
+
+    /// The handlers that run after `outcome`, in order.
+    pub(super) fn handlers_after(&self, id: NodeId, outcome: Outcome) -> Vec<NodeId> {
+        let handlers = &self.rules(id).handlers;
+        let by_outcome = match outcome {
+            Outcome::Succeeded => handlers.on_success,
+            outcome if outcome.is_failure() => handlers.on_failure,
+            _ => None,
+        };
+        let finally = handlers.finally.filter(|_| self.node(id).worked);
+        [by_outcome, finally]
+            .into_iter()
+            .filter_map(|spec| self.handler(id, spec))
+            .collect()
+    }
+
+    /// A node's turn has come.
+    pub(super) fn enter(&mut self, id: NodeId) {
+        self.node_mut(id).round += 1;
+        let stage = if self.rules(id).ask || matches!(self.spec(id).kind, Kind::Check) {
+            Some(Stage::Asking)
+        } else {
+            None
+        };
+        match stage {
+            Some(stage) => self.set_stage(id, stage),
+            None => self.after_asking(id),
+        }
+    }
+
+    pub(super) fn after_asking(&mut self, id: NodeId) {
+        if self.rules(id).gate.is_some() {
+            self.set_stage(id, Stage::Gate);
+        } else {
+            self.after_gate(id);
+        }
+    }
+
+    pub(super) fn after_gate(&mut self, id: NodeId) {
+        if self.rules(id).locks.is_some() && !self.node(id).locked {
+            self.set_stage(id, Stage::Locking);
+            self.review.insert(id);
+        } else {
+            self.open(id);
+        }
+    }
+
+    /// It may start: a leaf waits for its slot, a composite hands on to its children.
+    pub(super) fn open(&mut self, id: NodeId) {
+        if self.spec(id).is_leaf() {
+            self.set_stage(id, Stage::Ready);
+        } else {
+            self.set_stage(id, Stage::Active);
+            self.enter_next(id);
+            self.review.insert(id);
+        }
+    }
+
+    /// Lets those children have their turn that may be under way at the same time.
+    pub(super) fn enter_next(&mut self, id: NodeId) {
+        let (Some(count), Some(group)) = (self.child_count(id), self.spec(id).group()) else {
+            return;
+        };
+        let parallel_max = group.parallel_max.unwrap_or(u32::MAX);
+        let stop_on_failure = group.stop_on_failure && group.wait_for == WaitFor::All;
+        loop {
+            let children = &self.node(id).children;
+            let failed = children.done > children.ok;
+            let under_way = children.entered - children.done;
+            if children.entered == count || under_way >= parallel_max || failed && stop_on_failure {
+                return;
+            }
+            let place = children.entered;
+            self.node_mut(id).children.entered += 1;
+            if let Some(child) = self.child(id, place) {
+                self.enter(child);
+            }
+        }
+    }
+
+    /// A fact has been recorded of this node: it and all above it have begun.
+    pub(super) fn begin(&mut self, id: NodeId) {
+        let mut at = id;
+        while !std::mem::replace(&mut self.node_mut(at).begun, true) {
+            match self.node(at).parent {
+                Some(parent) => {
+                    self.node_mut(parent).children.live += 1;
+                    at = parent;
+                }
+                None => {
+                    self.live += 1;
+                    self.review.insert(at);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A step starts: the try of each node above it has begun with it.
+    pub(super) fn work(&mut self, id: NodeId, now: Timestamp) {
+        self.begin(id);
+        let mut at = Some(id);
+        while let Some(node) = at {
+            let first = self.node(node).began_at.is_none();
+            let parent = self.node(node).parent;
+            if !std::mem::replace(&mut self.node_mut(node).worked, true) && parent.is_none() {
+                self.reclass(node);
+            }
+            if first {
+                self.node_mut(node).began_at = Some(now);
+                if !matches!(self.node(node).stage, Stage::Ending(_)) {
+                    let timeout = self.rules(node).timeout_micros;
+                    let until =
+                        timeout.map(|micros| now.plus(std::time::Duration::from_micros(micros)));
+                    self.set_timer(node, until);
+                }
+            }
+            at = parent;
+        }
+    }
+
+    /// A node has ended.
+    pub(super) fn finish(&mut self, id: NodeId, outcome: Outcome, reason: Option<String>) {
+        self.withdraw_children(id);
+        self.set_stage(id, Stage::Done(outcome));
+        self.set_timer(id, None);
+        let node = self.node_mut(id);
+        node.stop = None;
+        node.reason = reason;
+        let (begun, parent) = (node.begun, node.parent);
+        self.review.insert(id);
+        match parent {
+            Some(parent) => self.child_ended(parent, id, outcome, begun),
+            None => self.task_ended(id, outcome, begun),
+        }
+    }
+
+    fn child_ended(&mut self, parent: NodeId, child: NodeId, outcome: Outcome, begun: bool) {
+        let ok = self.counts_as_ok(child, outcome);
+        let handler = self.is_handler(child, parent);
+        let children = &mut self.node_mut(parent).children;
+        children.live -= u32::from(begun);
+        if !handler {
+            children.done += 1;
+            children.ok += u32::from(ok);
+            children.won += u32::from(outcome.is_ok() && outcome != Outcome::Skipped);
+            if outcome != Outcome::Skipped {
+                children.first_ok.get_or_insert(ok);
+            }
+            if self.node(parent).stage == Stage::Active && self.may_enter(parent) {
+                self.enter_next(parent);
+            }
+        } else {
+            self.handler_ended(parent, child, ok);
+        }
+        if !ok && !handler {
+            self.node_mut(parent).exit_code = self.node(child).exit_code;
+        }
+        self.review.insert(parent);
+    }
+
+    fn handler_ended(&mut self, parent: NodeId, handler: NodeId, ok: bool) {
+        let finally = self.handler(parent, self.rules(parent).handlers.finally);
+        let next = finally.filter(|finally| *finally != handler && self.node(parent).worked);
+        self.node_mut(parent).children.handler = next;
+        match (self.node(parent).stage, next) {
+            (Stage::Ending(Outcome::Succeeded), _) if !ok => {
+                self.set_stage(parent, Stage::Ending(Outcome::Failed))
+            }
+            (Stage::Ending(Outcome::Interrupted), _) => self.review_above(parent),
+            _ => {}
+        }
+        if let Some(next) = next {
+            self.enter(next);
+        }
+    }
+
+    /// All that `id` is part of is to be looked at again.
+    pub(super) fn review_above(&mut self, id: NodeId) {
+        let mut at = Some(id);
+        while let Some(node) = at {
+            self.review.insert(node);
+            at = self.node(node).parent;
+        }
+    }
+
+    /// Whether children of this node may still have their turn: not when it is to stop for good.
+    fn may_enter(&self, id: NodeId) -> bool {
+        let group = self.spec(id).group();
+        let children = &self.node(id).children;
+        let settled = group.is_some_and(|group| match group.wait_for {
+            WaitFor::All => false,
+            WaitFor::Any => children.won > 0,
+            WaitFor::First => children.first_ok.is_some(),
+        });
+        !settled
+            && self
+                .stopped(id)
+                .is_none_or(|stop| stop.outcome == Outcome::Interrupted)
+    }
+
+    /// Whether what waits for this node's success may begin.
+    pub(super) fn counts_as_ok(&self, id: NodeId, outcome: Outcome) -> bool {
+        outcome.is_ok() || outcome.is_failure() && self.rules(id).ignore_error
+    }
+
+    fn task_ended(&mut self, id: NodeId, outcome: Outcome, begun: bool) {
+        self.live -= u32::from(begun);
+        let ok = self.counts_as_ok(id, outcome);
+        if outcome.is_failure() && !ok {
+            self.failed += 1;
+            self.halt();
+        }
+        let dependents = std::sync::Arc::clone(&self.dependents);
+        for dependent in dependents.of_task(id) {
+            self.need_ended(*dependent, id, ok);
+        }
+    }
+
+    /// Nothing new starts; what has begun without a step of it having run is to be looked at again, and open gates.
+    fn halt(&mut self) {
+        if self.halted || self.plan.on_failure == OnFailure::KeepGoing {
+            return;
+        }
+        self.halted = true;
+        let waiting = |node: &NodeState| {
+            node.stage == Stage::Deciding || node.parent.is_none() && node.begun && !node.worked
+        };
+        let numbered = self.nodes.iter().enumerate();
+        let waiting = numbered
+            .filter(|(_, node)| waiting(node))
+            .map(|(index, _)| NodeId::at(index));
+        self.review.extend(waiting);
+    }
+
+    fn need_ended(&mut self, id: NodeId, need: NodeId, ok: bool) {
+        let Some(spec) = self.plan.node(id).task.as_deref() else {
+            return;
+        };
+        let on = spec
+            .needs
+            .iter()
+            .find(|known| known.task == need)
+            .map_or(On::Done, |need| need.on);
+        let Some(task) = self.tasks[id.index()].as_deref_mut() else {
+            return;
+        };
+        task.waiting -= 1;
+        match on {
+            On::Success if !ok => task.broken_by = task.broken_by.or(Some(need)),
+            On::Failure if ok => task.unmet_by = task.unmet_by.or(Some(need)),
+            _ => {}
+        }
+        let wants_failure = on != On::Success && !ok;
+        if wants_failure {
+            self.exempt(id);
+        }
+        self.enter_task_if_due(id);
+    }
+
+    /// A task waits for this failure: it and what it needs run although nothing else new does.
+    fn exempt(&mut self, id: NodeId) {
+        let mut list = vec![id];
+        while let Some(id) = list.pop() {
+            let Some(task) = self.tasks[id.index()].as_deref_mut() else {
+                continue;
+            };
+            if !std::mem::replace(&mut task.exempt, true) {
+                self.reclass(id);
+                let plan = std::sync::Arc::clone(&self.plan);
+                let needs = plan
+                    .node(id)
+                    .task
+                    .as_deref()
+                    .map_or(&[][..], |task| &task.needs);
+                list.extend(
+                    needs
+                        .iter()
+                        .map(|need| need.task)
+                        .filter(|need| self.node(*need).outcome().is_none()),
+                );
+            }
+        }
+    }
+
+    /// Somebody needs these tasks, and so all that they need.
+    pub(super) fn want(&mut self, tasks: Vec<NodeId>) {
+        let plan = std::sync::Arc::clone(&self.plan);
+        let mut list = tasks;
+        list.reverse();
+        while let Some(id) = list.pop() {
+            let (Some(spec), Some(task)) = (
+                plan.node(id).task.as_deref(),
+                self.tasks[id.index()].as_deref_mut(),
+            ) else {
+                continue;
+            };
+            let asked = task.asked || !spec.ask_first;
+            if asked && !task.wanted {
+                task.wanted = true;
+                list.extend(spec.needs.iter().rev().map(|need| need.task));
+                self.enter_task_if_due(id);
+            } else if !asked && self.node(id).stage == Stage::Idle {
+                self.node_mut(id).round += 1;
+                self.set_stage(id, Stage::Asking);
+            }
+        }
+    }
+
+    fn enter_task_if_due(&mut self, id: NodeId) {
+        self.review.insert(id);
+        let due = self.task_state(id).is_some_and(|task| {
+            task.wanted && task.waiting == 0 && task.broken_by.is_none() && task.unmet_by.is_none()
+        });
+        if due && self.node(id).stage == Stage::Idle {
+            self.enter(id);
+        }
+    }
+
+    /// Its early condition was answered with yes: now its needs are run for its sake.
+    pub(super) fn asked_first(&mut self, id: NodeId) {
+        self.set_stage(id, Stage::Idle);
+        if let Some(task) = self.tasks[id.index()].as_deref_mut() {
+            task.asked = true;
+        }
+        self.want(vec![id]);
+    }
+
+    /// Whether the question that is being answered is the one before the needs.
+    pub(super) fn asks_first(&self, id: NodeId) -> bool {
+        let early = self
+            .plan
+            .node(self.node(id).spec)
+            .task
+            .as_deref()
+            .is_some_and(|task| task.ask_first);
+        early && self.task_state(id).is_some_and(|task| !task.asked)
+    }
+
+    /// The nodes below `id` that have had their turn and not ended, itself first; handlers only when one is under way.
+    pub(super) fn under_way(&self, id: NodeId) -> Vec<NodeId> {
+        let mut found = vec![id];
+        let mut next = 0;
+        if self.spec(id).is_leaf() {
+            return found;
+        }
+        while let Some(at) = found.get(next).copied() {
+            next += 1;
+            let entered = self.node(at).children.entered;
+            let children = (0..entered).filter_map(|place| self.child(at, place));
+            let ending = self.node(at).children.handler;
+            let open = |id: &NodeId| !matches!(self.node(*id).stage, Stage::Done(_) | Stage::Idle);
+            found.extend(children.chain(ending).filter(open));
+        }
+        found
+    }
+
+    /// Puts the nodes of a task into the views again, after its class has changed.
+    fn reclass(&mut self, task: NodeId) {
+        for id in self.under_way(task) {
+            let stage = self.node(id).stage;
+            self.set_stage(id, stage);
+        }
+    }
+
+    /// Children that had their turn and of which nothing is recorded are as if they had never had it.
+    pub(super) fn withdraw_children(&mut self, id: NodeId) {
+        for child in self.under_way(id).into_iter().skip(1) {
+            self.withdraw(child);
+        }
+    }
+
+    /// The same for those only that the stop of the node holds for: handlers that wait for their slot are spared.
+    pub(super) fn withdraw_stopped(&mut self, id: NodeId) {
+        for child in self.under_way(id).into_iter().skip(1) {
+            if self.stopped(child).is_some() {
+                self.withdraw(child);
+            }
+        }
+    }
+
+    fn withdraw(&mut self, id: NodeId) {
+        if !self.node(id).begun {
+            self.set_stage(id, Stage::Idle);
+            self.set_timer(id, None);
+        }
+    }
+
+    /// Makes all below a node new, for its next try; the answer to its own question stays.
+    pub(super) fn reset_children(&mut self, id: NodeId) {
+        let mut list = vec![id];
+        while let Some(at) = list.pop() {
+            let entered = self.node(at).children.entered;
+            list.extend((0..entered).filter_map(|place| self.child(at, place)));
+            let handlers = &self.rules(at).handlers;
+            let handlers = [handlers.on_success, handlers.on_failure, handlers.finally];
+            list.extend(
+                handlers
+                    .into_iter()
+                    .filter_map(|spec| self.handler(at, spec)),
+            );
+            let before = std::mem::take(&mut self.node_mut(at).children);
+            if at == id {
+                let (instances, branch) = (before.instances, before.branch);
+                self.node_mut(at).children = Children {
+                    instances,
+                    branch,
+                    ..Children::default()
+                };
+            } else {
+                self.reset(at);
+            }
+        }
+    }
+
+    pub(super) fn reset(&mut self, id: NodeId) {
+        self.set_stage(id, Stage::Idle);
+        self.set_timer(id, None);
+        let node = self.node_mut(id);
+        node.uncounted = node.attempt;
+        node.stop = None;
+        node.begun = false;
+        node.worked = false;
+        node.began_at = None;
+        node.locked = false;
+        node.doubtful = false;
+        node.approvals = Vec::new();
+        node.reason = None;
+        node.exit_code = None;
+    }
+
+    /// Makes the instances of a loop's body.
+    pub(super) fn expand(&mut self, id: NodeId, count: u32) {
+        let Kind::Loop { body, .. } = self.spec(id).kind else {
+            return;
+        };
+        let first = NodeId::at(self.nodes.len());
+        let size = self.instance_size(id);
+        for _ in 0..count {
+            let shift = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX) - body.0;
+            for spec in body.0..body.0 + size {
+                let parent = match self.plan.nodes[spec as usize].parent {
+                    Some(parent) if spec != body.0 => Some(NodeId(parent.0 + shift)),
+                    _ => Some(id),
+                };
+                self.nodes.push(NodeState::new(NodeId(spec), parent));
+            }
+        }
+        self.node_mut(id).children.instances = Some((first, count));
+    }
+}

@@ -1,0 +1,43 @@
+//! The only place that reads the clock.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::model::time::Timestamp;
+
+/// The time of one process: the wall clock at its start and the monotonic clock from then on.
+///
+/// So a wall clock that is set forward or back in the midst of a run changes no delay, no timeout and no order of facts.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    started: Instant,
+    started_at: Timestamp,
+}
+
+impl Clock {
+    /// A clock that is set by the wall clock.
+    pub fn system() -> Self {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+        Self {
+            started: Instant::now(),
+            started_at: Timestamp::from_micros(micros),
+        }
+    }
+
+    /// Now, for facts.
+    pub fn now(&self) -> Timestamp {
+        self.started_at.plus(self.started.elapsed())
+    }
+
+    /// Now, for deadlines.
+    pub fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// How long it is until `at`; zero when it has come.
+    pub fn until(&self, at: Timestamp) -> Duration {
+        at.since(self.now())
+    }
+}

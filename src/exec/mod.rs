@@ -1,0 +1,57 @@
+//! Running commands: how one is started, followed, stopped, and what becomes of its output.
+//!
+//! It knows processes, pipes and files. It knows no plan, no state of a run, no store and no terminal: it is handed a
+//! [`Job`] and tells what comes of it as [`Event`]s.
+
+pub mod family;
+pub mod output;
+pub mod process;
+pub mod runner;
+pub mod shell;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::core::fact::Exit;
+use crate::core::observer::Stream;
+use crate::model::id::NodeId;
+
+/// One try of a command, with all that is needed to make it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The node that it is for; the answers name it.
+    pub node: NodeId,
+    /// Which try it is.
+    pub attempt: u32,
+    /// The command or script.
+    pub command: String,
+    /// The folder to run in.
+    pub dir: PathBuf,
+    /// Variables beyond the inherited environment.
+    pub env: Vec<(String, String)>,
+    /// The folder for its output, when that is kept.
+    pub logs: Option<Arc<std::path::Path>>,
+}
+
+/// Something that happened to a job.
+#[derive(Debug)]
+pub enum Event {
+    /// It printed something.
+    Output {
+        /// The node of the job.
+        node: NodeId,
+        /// Where it printed.
+        stream: Stream,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// It has ended, and all its output is here.
+    Ended {
+        /// The node of the job.
+        node: NodeId,
+        /// Which try.
+        attempt: u32,
+        /// How.
+        exit: Exit,
+    },
+}

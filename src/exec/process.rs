@@ -1,0 +1,156 @@
+//! One child process: started as the leader of a group of its own, with two pipes and an empty stdin.
+//!
+//! `std::process::Command` starts it by `posix_spawn` as long as the program is an absolute path and nothing has to run
+//! between fork and exec (docs/decisions/0003), so a flow with a large heap starts processes as fast as a small one.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use super::Job;
+use super::shell::{Programs, SHELL};
+use crate::core::fact::Exit;
+
+/// A started child.
+#[derive(Debug)]
+pub struct Process {
+    /// Its process id, which is also that of its group.
+    pub pid: Pid,
+    /// The reading ends of its stdout and its stderr, which don't block.
+    pub pipes: [Option<File>; 2],
+}
+
+/// What there still is of a process group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Some of it lives.
+    Alive,
+    /// None of it that could be told.
+    Gone,
+}
+
+impl Process {
+    /// Starts the command of a job.
+    pub fn start(job: &Job, programs: &mut Programs) -> io::Result<Self> {
+        let path = job
+            .env
+            .iter()
+            .rev()
+            .find(|(name, _)| name == "PATH")
+            .map(|(_, value)| value.as_str());
+        if let Some((program, args)) = programs.direct(&job.command, &job.dir, path) {
+            let mut command = Command::new(program);
+            command.args(args);
+            match Self::spawn(command, job) {
+                Err(error) if is_for_the_shell(&error) => {}
+                started => return started,
+            }
+        }
+        let mut command = Command::new(SHELL);
+        command.args(["-e", "-c", &job.command]).arg0("sh");
+        Self::spawn(command, job)
+    }
+
+    fn spawn(mut command: Command, job: &Job) -> io::Result<Self> {
+        command
+            .envs(job.env.iter().map(|(name, value)| (name, value)))
+            .process_group(0);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if !is_current(&job.dir) {
+            command.current_dir(&job.dir);
+        }
+        let mut child = command.spawn()?;
+        let pid = Pid::from_child(&child);
+        let stdout = child
+            .stdout
+            .take()
+            .map(|pipe| reading(pipe.into()))
+            .transpose()?;
+        let stderr = child
+            .stderr
+            .take()
+            .map(|pipe| reading(pipe.into()))
+            .transpose()?;
+        Ok(Self {
+            pid,
+            pipes: [stdout, stderr],
+        })
+    }
+
+    /// How it ended, if it has. It is not to be asked again then.
+    pub fn ended(&self) -> Option<Exit> {
+        let status = rustix::io::retry_on_intr(|| {
+            waitid(
+                WaitId::Pid(self.pid),
+                WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+            )
+        });
+        match status {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(Exit {
+                exit_code: status.exit_status(),
+                signal: status.terminating_signal(),
+                ..Exit::default()
+            }),
+            Err(error) => Some(Exit {
+                error: Some(format!("its end was not seen: {error}")),
+                ..Exit::default()
+            }),
+        }
+    }
+
+    /// Sends a signal to its group.
+    pub fn signal(&self, signal: Signal) {
+        // A group that is gone needs no signal, and one that may not be signalled has changed its user on purpose.
+        let _ = kill_process_group(self.pid, signal);
+        if signal != Signal::KILL {
+            let _ = kill_process_group(self.pid, Signal::CONT);
+        }
+    }
+
+    /// What there is of its group after the process itself has ended; ends zombies among it.
+    ///
+    /// Only our own children can be told: with [`super::family::adopt_orphans`] that is all of the group whose parents are gone.
+    pub fn group(&self) -> Group {
+        loop {
+            match waitid(
+                WaitId::Pgid(Some(self.pid)),
+                WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+            ) {
+                Ok(None) => return Group::Alive,
+                Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return Group::Gone,
+            }
+        }
+    }
+}
+
+/// Errors on which the shell has the better words.
+fn is_for_the_shell(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+    ) || error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error())
+}
+
+/// A job in flow's own folder need not change it.
+fn is_current(dir: &Path) -> bool {
+    static CURRENT: std::sync::OnceLock<Option<std::path::PathBuf>> = std::sync::OnceLock::new();
+    CURRENT
+        .get_or_init(|| std::env::current_dir().ok())
+        .as_deref()
+        == Some(dir)
+}
+
+fn reading(pipe: OwnedFd) -> io::Result<File> {
+    rustix::io::ioctl_fionbio(&pipe, true)?;
+    Ok(File::from(pipe))
+}

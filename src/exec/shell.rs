@@ -1,0 +1,247 @@
+//! Whether a command needs a shell, and which program it names if it does not.
+//!
+//! Starting `sh` costs more than starting most commands. A command is executed directly only where a POSIX shell would
+//! do exactly the same with it: plain words, no character that a shell looks at, and a first word that is no builtin or
+//! keyword of any common shell. Anything else, and whatever can't be found or executed, goes to the shell, so that its
+//! messages and exit codes are always the shell's own.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// The shell of a command that does not name one.
+pub const SHELL: &str = "/bin/sh";
+
+/// What makes a command more than plain words: quoting, expansion, redirection, control operators, comments, history.
+const SPECIAL: &[char] = &[
+    '|', '&', ';', '<', '>', '(', ')', '$', '`', '\\', '"', '\'', '*', '?', '[', ']', '#', '~',
+    '=', '%', '{', '}', '!', '^', '\n', '\r',
+];
+
+/// First words that shells treat themselves: POSIX special and regular builtins and reserved words, and those that dash,
+/// bash, ksh and zsh add. `true` and `false` are not among them: as programs they do the same.
+const BUILTINS: &[&str] = &[
+    ".",
+    ":",
+    "[",
+    "[[",
+    "alias",
+    "autoload",
+    "bg",
+    "bind",
+    "break",
+    "builtin",
+    "caller",
+    "case",
+    "cd",
+    "chdir",
+    "command",
+    "compgen",
+    "complete",
+    "compopt",
+    "continue",
+    "coproc",
+    "declare",
+    "dirs",
+    "disown",
+    "do",
+    "done",
+    "echo",
+    "elif",
+    "else",
+    "emulate",
+    "enable",
+    "esac",
+    "eval",
+    "exec",
+    "exit",
+    "export",
+    "fc",
+    "fg",
+    "fi",
+    "for",
+    "function",
+    "getopts",
+    "hash",
+    "help",
+    "history",
+    "if",
+    "in",
+    "integer",
+    "jobs",
+    "kill",
+    "let",
+    "local",
+    "logout",
+    "mapfile",
+    "noglob",
+    "popd",
+    "print",
+    "printf",
+    "pushd",
+    "pwd",
+    "read",
+    "readarray",
+    "readonly",
+    "rehash",
+    "repeat",
+    "return",
+    "select",
+    "set",
+    "setopt",
+    "shift",
+    "shopt",
+    "source",
+    "suspend",
+    "test",
+    "then",
+    "time",
+    "times",
+    "trap",
+    "type",
+    "typeset",
+    "ulimit",
+    "umask",
+    "unalias",
+    "unset",
+    "unsetopt",
+    "until",
+    "wait",
+    "whence",
+    "where",
+    "which",
+    "while",
+    "zmodload",
+];
+
+/// The words of a command that needs no shell.
+pub fn plain_words(command: &str) -> Option<Vec<&str>> {
+    if command.contains(SPECIAL) || command.contains('\0') {
+        return None;
+    }
+    let words: Vec<&str> = command
+        .split([' ', '\t'])
+        .filter(|word| !word.is_empty())
+        .collect();
+    let first = words.first()?;
+    (!BUILTINS.contains(first)).then_some(words)
+}
+
+/// Finds programs as `execvp` does, and remembers where they are.
+#[derive(Debug, Default)]
+pub struct Programs {
+    path: Option<OsString>,
+    found: HashMap<String, Option<PathBuf>>,
+    functions: bool,
+}
+
+impl Programs {
+    /// A finder for the environment that children inherit: its `PATH`, and whether it hands functions to shells.
+    pub fn new(path: Option<OsString>, functions: bool) -> Self {
+        Self {
+            path,
+            found: HashMap::new(),
+            functions,
+        }
+    }
+
+    /// The program and the arguments of a command that needs no shell.
+    ///
+    /// `path` is the child's own `PATH`, when it has another than flow, and `dir` its folder.
+    pub fn direct<'a>(
+        &mut self,
+        command: &'a str,
+        dir: &Path,
+        path: Option<&str>,
+    ) -> Option<(PathBuf, Vec<&'a str>)> {
+        if self.functions {
+            return None;
+        }
+        let mut words = plain_words(command)?;
+        let name = words.remove(0);
+        let program = if name.contains('/') {
+            executable(dir.join(name))
+        } else if let Some(path) = path {
+            search(OsStr::new(path), name)
+        } else {
+            let own = self.path.as_deref();
+            let found = self
+                .found
+                .entry(name.to_owned())
+                .or_insert_with(|| search(own?, name));
+            found.clone()
+        };
+        Some((program?, words))
+    }
+}
+
+/// The first executable of this name in the folders of `path`; relative folders are left to the shell.
+fn search(path: &OsStr, name: &str) -> Option<PathBuf> {
+    let mut found = None;
+    for folder in std::env::split_paths(path) {
+        if !folder.is_absolute() {
+            return None;
+        }
+        found = found.or_else(|| executable(folder.join(name)));
+    }
+    found
+}
+
+fn executable(path: PathBuf) -> Option<PathBuf> {
+    let runs = rustix::fs::access(&path, rustix::fs::Access::EXEC_OK).is_ok();
+    (runs && path.is_file()).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_commands_need_no_shell() {
+        assert_eq!(
+            plain_words("cargo build  --release"),
+            Some(vec!["cargo", "build", "--release"])
+        );
+        assert_eq!(plain_words(" true "), Some(vec!["true"]));
+        assert_eq!(
+            plain_words("./run.sh a/b,c:d@e+f"),
+            Some(vec!["./run.sh", "a/b,c:d@e+f"])
+        );
+    }
+
+    #[test]
+    fn all_else_goes_to_the_shell() {
+        let commands = [
+            "",
+            "  ",
+            "a | b",
+            "a && b",
+            "a; b",
+            "a > f",
+            "$X",
+            "a `b`",
+            "a \\",
+            "'a b'",
+            "\"a\"",
+            "ls *",
+            "ls ?",
+            "[ -f x ]",
+            "# x",
+            "~/x",
+            "A=1 b",
+            "a\nb",
+            "a {b,c}",
+            "! a",
+            "cd x",
+            "echo -e x",
+            "test -f x",
+            "time make",
+            "if",
+            "exit 3",
+            "kill 1",
+        ];
+        for command in commands {
+            assert_eq!(plain_words(command), None, "{command:?}");
+        }
+    }
+}

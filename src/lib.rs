@@ -1,0 +1,11 @@
+//! flow (temporary)
+pub mod cli;
+pub mod core;
+pub mod diagnostic;
+pub mod engine;
+pub mod exec;
+pub mod file;
+pub mod model;
+pub mod plan;
+pub mod report;
+pub mod store;

@@ -1,0 +1,8 @@
+//! The nouns that everyone shares: what a file means, what a run will do, ids and times.
+//!
+//! Nothing here reads a file, a clock or an environment, and nothing here imports from the rest of flow.
+
+pub mod id;
+pub mod plan;
+pub mod time;
+pub mod workflow;

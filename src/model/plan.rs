@@ -1,0 +1,469 @@
+//! What a run will do: a value that can be stored, hashed and pinned.
+//!
+//! A plan is an arena of numbered [`Node`]s. A task, a group of steps, a loop and a single command are all nodes and
+//! go through the same life (see `core::state`); what sets them apart is data here. Tasks are the nodes without a
+//! parent; edges between tasks are their `needs`. A node's children come after it, and the nodes of a subtree stand
+//! together, so that a loop's body can be instantiated by copying a range.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::NodeId;
+use super::workflow::Place;
+
+/// What one run will do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The Workflowfile that it was made from.
+    pub file: PathBuf,
+    /// The tasks that were asked for by name, in that order.
+    pub asked: Vec<NodeId>,
+    /// What a failure means for the rest of the run.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_failure: OnFailure,
+    /// Folders and environments of commands, shared by those that have the same.
+    pub contexts: Vec<Context>,
+    /// All nodes; [`NodeId`] is the index.
+    pub nodes: Vec<Node>,
+}
+
+/// What a failed task means for the rest of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// What runs may finish, nothing new starts.
+    #[default]
+    Finish,
+    /// All that does not depend on it still runs.
+    KeepGoing,
+    /// What runs is stopped too.
+    Stop,
+}
+
+/// The folder and the environment of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Context {
+    /// The folder it runs in, absolute.
+    pub dir: PathBuf,
+    /// Variables set beyond the inherited environment.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub env: Vec<(String, String)>,
+}
+
+/// One node: a task, a group of steps, a loop, a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// The node that it belongs to; a task of the graph has none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub parent: Option<NodeId>,
+    /// Its place among the steps of its parent, counted from 1; 0 for a task, a handler and the body of a loop.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub step: u32,
+    /// What it does.
+    pub kind: Kind,
+    /// What makes it a task of the graph.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub task: Option<Box<Task>>,
+    /// Conditions, gate, locks, retry and the like; none for most nodes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub rules: Option<Box<Rules>>,
+}
+
+/// What a task of the graph has beyond other nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its name in the file.
+    pub name: String,
+    /// Where it stands in the file.
+    pub place: Place,
+    /// What must have happened before it begins.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub needs: Vec<Need>,
+    /// A condition is asked before its needs are run for its sake; beside what its rules ask afterwards.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ask_first: bool,
+}
+
+/// One thing that must have happened before a task begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// The task.
+    pub task: NodeId,
+    /// How it must have ended.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on: On,
+}
+
+/// How a needed task must have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum On {
+    /// Succeeded, skipped, up to date, or failed with its error ignored.
+    #[default]
+    Success,
+    /// In any other way.
+    Failure,
+    /// In any way.
+    Done,
+}
+
+/// What a node does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Children in order or at the same time.
+    Group(Group),
+    /// One of its children, by the answer to its question.
+    Choice {
+        /// The branches.
+        children: Vec<NodeId>,
+    },
+    /// Its body once for each item, by the answer to its question.
+    Loop {
+        /// The subtree to instantiate; it never runs itself.
+        body: NodeId,
+        /// How the instances run.
+        group: Group,
+    },
+    /// Work for an executor.
+    Work(Work),
+    /// Nothing, for a while.
+    Wait {
+        /// How long, in microseconds.
+        micros: u64,
+    },
+    /// A question that must be answered with yes.
+    Check,
+    /// A run of its own.
+    Child,
+}
+
+/// How the children of a group run and what they amount to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// The children, in order; empty for a loop, whose children are made when it is expanded.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub children: Vec<NodeId>,
+    /// How many may be under way at the same time; `None` for all.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub parallel_max: Option<u32>,
+    /// When the group has ended.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub wait_for: WaitFor,
+    /// A failing child ends the group at once.
+    pub stop_on_failure: bool,
+}
+
+impl Group {
+    /// Children one after another, until one fails.
+    pub fn sequence(children: Vec<NodeId>) -> Self {
+        Self {
+            children,
+            parallel_max: Some(1),
+            wait_for: WaitFor::All,
+            stop_on_failure: true,
+        }
+    }
+}
+
+/// When a group has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitFor {
+    /// When every child has; all must succeed.
+    #[default]
+    All,
+    /// When one has succeeded; it fails when all failed.
+    Any,
+    /// When one has ended, in whatever way.
+    First,
+}
+
+/// Work for an executor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// A command or script for the shell.
+    Shell {
+        /// Its text.
+        command: String,
+        /// The number of its folder and environment in [`Plan::contexts`].
+        context: u32,
+        /// Where it stands in the file.
+        place: Place,
+    },
+}
+
+/// What may be said of any node beyond what it does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Rules {
+    /// Something must be evaluated before it begins: a condition, whether it is up to date, its items, its branch.
+    #[serde(skip_serializing_if = "is_default")]
+    pub ask: bool,
+    /// Somebody must agree before it begins.
+    #[serde(skip_serializing_if = "is_default")]
+    pub gate: Option<Gate>,
+    /// Locks that it holds while it runs.
+    #[serde(skip_serializing_if = "is_default")]
+    pub locks: Option<Locks>,
+    /// How often and when it is tried again.
+    #[serde(skip_serializing_if = "is_default")]
+    pub retry: Retry,
+    /// The longest that one try may take, in microseconds.
+    #[serde(skip_serializing_if = "is_default")]
+    pub timeout_micros: Option<u64>,
+    /// A failure is recorded and counts as success for what follows.
+    #[serde(skip_serializing_if = "is_default")]
+    pub ignore_error: bool,
+    /// What happens with a try that was under way when flow died.
+    #[serde(skip_serializing_if = "is_default")]
+    pub on_lost: OnLost,
+    /// What runs after the last try.
+    #[serde(skip_serializing_if = "is_default")]
+    pub handlers: Handlers,
+}
+
+/// Somebody must agree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// How many different people must agree.
+    pub count: u32,
+    /// After this many microseconds it is decided without them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub timeout_micros: Option<u64>,
+    /// What the timeout decides: `true` approves.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub timeout_approves: bool,
+    /// What a rejection does.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_reject: OnReject,
+}
+
+/// What a rejected gate does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnReject {
+    /// The run is cancelled.
+    #[default]
+    Cancel,
+    /// The node fails.
+    Fail,
+    /// The node is skipped.
+    Skip,
+}
+
+/// Locks that a node holds while it runs, taken together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Locks {
+    /// Their names, sorted, with their number of slots.
+    pub names: Vec<(String, u32)>,
+    /// It fails after waiting for this many microseconds.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub wait_micros: Option<u64>,
+}
+
+/// How often and when a node is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// The tries in all, at least one.
+    pub attempts: u32,
+    /// Microseconds before the second try.
+    pub delay_micros: u64,
+    /// What the delay is multiplied with after each further try, in thousandths.
+    pub factor_permille: u64,
+    /// What is added to the delay after each further try, in microseconds.
+    pub step_micros: u64,
+    /// The longest delay, in microseconds.
+    pub delay_max_micros: u64,
+    /// Only these exit codes are tried again; empty for all.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_exit_codes: Vec<i32>,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            attempts: 1,
+            delay_micros: 0,
+            factor_permille: 1000,
+            step_micros: 0,
+            delay_max_micros: u64::MAX,
+            on_exit_codes: Vec::new(),
+        }
+    }
+}
+
+impl Retry {
+    /// The wait after try `tries` (counted from 1) failed.
+    pub fn delay(&self, tries: u32) -> Duration {
+        let mut delay = self.delay_micros;
+        for _ in 1..tries.min(128) {
+            let grown = u128::from(delay) * u128::from(self.factor_permille) / 1000;
+            delay = u64::try_from(grown)
+                .unwrap_or(u64::MAX)
+                .saturating_add(self.step_micros);
+        }
+        Duration::from_micros(delay.min(self.delay_max_micros))
+    }
+}
+
+/// What happens with a try that was under way when flow died.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLost {
+    /// It is made again; the lost one does not count.
+    #[default]
+    Retry,
+    /// It has failed.
+    Fail,
+    /// Somebody decides, as at a gate.
+    Ask,
+}
+
+/// What runs after the last try of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Handlers {
+    /// After success.
+    #[serde(skip_serializing_if = "is_default")]
+    pub on_success: Option<NodeId>,
+    /// After failure.
+    #[serde(skip_serializing_if = "is_default")]
+    pub on_failure: Option<NodeId>,
+    /// Whenever a step began, last, also after a cancel.
+    #[serde(skip_serializing_if = "is_default")]
+    pub finally: Option<NodeId>,
+}
+
+impl Handlers {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Plan {
+    /// The node with this number.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// The tasks of the graph with their numbers.
+    pub fn tasks(&self) -> impl Iterator<Item = (NodeId, &Task)> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter_map(|(index, node)| Some((NodeId::at(index), node.task.as_deref()?)))
+    }
+
+    /// The names of the tasks that were asked for.
+    pub fn asked_names(&self) -> Vec<&str> {
+        let tasks = self
+            .asked
+            .iter()
+            .filter_map(|id| self.node(*id).task.as_deref());
+        tasks.map(|task| task.name.as_str()).collect()
+    }
+
+    /// The number of the node after the last one of this node's subtree.
+    pub fn subtree_end(&self, id: NodeId) -> NodeId {
+        let mut end = id.index() + 1;
+        while self
+            .nodes
+            .get(end)
+            .is_some_and(|node| node.parent.is_some_and(|parent| parent >= id))
+        {
+            end += 1;
+        }
+        NodeId::at(end)
+    }
+}
+
+impl Node {
+    /// A node with nothing but what it does.
+    pub fn plain(parent: Option<NodeId>, kind: Kind) -> Self {
+        Self {
+            parent,
+            step: 0,
+            kind,
+            task: None,
+            rules: None,
+        }
+    }
+
+    /// The children that the plan gives it; those of a loop are made when it is expanded.
+    pub fn children(&self) -> &[NodeId] {
+        match &self.kind {
+            Kind::Group(group) => &group.children,
+            Kind::Choice { children } => children,
+            _ => &[],
+        }
+    }
+
+    /// What is said of it beyond what it does.
+    pub fn rules(&self) -> &Rules {
+        static NONE: std::sync::LazyLock<Rules> = std::sync::LazyLock::new(Rules::default);
+        self.rules.as_deref().unwrap_or(&NONE)
+    }
+
+    /// Whether it is worked on rather than made of children.
+    pub fn is_leaf(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Work(_) | Kind::Wait { .. } | Kind::Check | Kind::Child
+        )
+    }
+
+    /// How its children run: its own group, that of a loop's instances, or one branch.
+    pub fn group(&self) -> Option<&Group> {
+        static BRANCH: std::sync::LazyLock<Group> =
+            std::sync::LazyLock::new(|| Group::sequence(Vec::new()));
+        match &self.kind {
+            Kind::Group(group) | Kind::Loop { group, .. } => Some(group),
+            Kind::Choice { .. } => Some(&BRANCH),
+            _ => None,
+        }
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_as_asked() {
+        let micros = |retry: &Retry, tries| retry.delay(tries).as_micros();
+        let fixed = Retry {
+            delay_micros: 500,
+            ..Retry::default()
+        };
+        assert_eq!(
+            [1, 2, 9].map(|tries| micros(&fixed, tries)),
+            [500, 500, 500]
+        );
+        let linear = Retry {
+            delay_micros: 500,
+            step_micros: 500,
+            ..Retry::default()
+        };
+        assert_eq!(
+            [1, 2, 3].map(|tries| micros(&linear, tries)),
+            [500, 1000, 1500]
+        );
+        let doubling = Retry {
+            delay_micros: 2,
+            factor_permille: 2000,
+            delay_max_micros: 9,
+            ..Retry::default()
+        };
+        assert_eq!(
+            [1, 2, 3, 4, 500].map(|tries| micros(&doubling, tries)),
+            [2, 4, 8, 9, 9]
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! Instants and their text.
+//!
+//! Knows no clock: the time is always handed in. Durations are [`std::time::Duration`].
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// An instant in UTC, in microseconds since 1970-01-01; its text is RFC 3339 with six digits of fraction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The instant this many microseconds after 1970-01-01 (UTC).
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since 1970-01-01 (UTC).
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// The instant `span` later; the last representable one if that is too far away.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        let span = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(span))
+    }
+
+    /// The time from `earlier` to here; zero when `earlier` is the later one.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// The time for people, in the zone of this machine: `2026-11-21 02:00:00`.
+    pub fn local(self) -> String {
+        self.civil()
+            .to_zoned(jiff::tz::TimeZone::system())
+            .strftime("%Y-%m-%d %H:%M:%S")
+            .to_string()
+    }
+
+    fn civil(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::MAX)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.6}", self.civil())
+    }
+}
+
+impl std::str::FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.parse::<jiff::Timestamp>()?.as_microsecond()))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A duration as people read it: `0.42s`, `12.3s`, `4m05s`, `2h03m`.
+pub fn human(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..10 => format!("{:.2}s", span.as_secs_f64()),
+        10..60 => format!("{:.1}s", span.as_secs_f64()),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_goes_both_ways() {
+        let time = Timestamp::from_micros(1_795_226_400_000_042);
+        assert_eq!(time.to_string(), "2026-11-21T02:00:00.000042Z");
+        assert_eq!(
+            time.to_string().parse::<Timestamp>().expect("own text"),
+            time
+        );
+        assert_eq!(
+            Timestamp::from_micros(0).to_string(),
+            "1970-01-01T00:00:00.000000Z"
+        );
+    }
+
+    #[test]
+    fn durations_for_people() {
+        let texts: Vec<String> = [0.004, 0.42, 12.34, 245.0, 7384.0]
+            .into_iter()
+            .map(|seconds| human(Duration::from_secs_f64(seconds)))
+            .collect();
+        assert_eq!(texts, ["0.00s", "0.42s", "12.3s", "4m05s", "2h03m"]);
+    }
+}

@@ -1,0 +1,120 @@
+//! What people need to know of a failure: what was run, how it ended, its last words, where it stands, how to run it again.
+
+use std::time::Duration;
+
+use super::Settings;
+use super::style::{visible, visible_lines};
+use crate::core::RunState;
+use crate::core::fact::{Exit, Outcome};
+use crate::model::id::NodeId;
+use crate::model::plan::{Kind, Work};
+use crate::model::time::human;
+
+/// A command that failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Its node.
+    pub node: NodeId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What is known of its process.
+    pub exit: Exit,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Failure {
+    /// `test failed: exit code 101 after 0.42s`.
+    pub fn headline(&self, state: &RunState, settings: &Settings) -> String {
+        let address = state.address(self.node);
+        let task = format!("{}{}", address.task, address.items);
+        let what = settings
+            .style
+            .bad(&format!("{task} {}", self.outcome.word()))
+            .into_owned();
+        match &self.exit.error {
+            Some(error) => format!("{what}: {}", visible(error)),
+            None => format!("{what}: {} after {}", how(&self.exit), human(self.took)),
+        }
+    }
+
+    /// The whole story, several lines without the last line's end; `tail` for its last lines too.
+    pub fn story(&self, state: &RunState, settings: &Settings, tail: bool) -> String {
+        let mut lines = vec![self.headline(state, settings)];
+        let mut row = |name: &str, text: &str| {
+            let mut parts = text.lines();
+            lines.push(format!("  {name:8} {}", parts.next().unwrap_or_default()));
+            lines.extend(parts.map(|part| format!("  {:8} {part}", "")));
+        };
+        if let Kind::Work(Work::Shell { command, place, .. }) = &state.spec(self.node).kind {
+            row("command", &visible_lines(command.trim_end()));
+            let file = shown_path(&state.plan().file);
+            row(
+                "at",
+                &format!("{}:{}:{}", visible(&file), place.line, place.column),
+            );
+        }
+        let log = self.exit.log.as_ref();
+        if let Some(log) = log.filter(|log| tail && !log.tail.is_empty()) {
+            let quoted: Vec<String> = visible_lines(&log.tail)
+                .lines()
+                .map(|line| format!("| {line}"))
+                .collect();
+            row("output", &quoted.join("\n"));
+        }
+        if let Some(log) = log.filter(|log| !log.file.is_empty() && !settings.logs.is_empty()) {
+            row("log", &visible(&format!("{}/{}", settings.logs, log.file)));
+        }
+        row(
+            "again",
+            &format!(
+                "{}{}",
+                visible(&settings.again),
+                state.address(self.node).task
+            ),
+        );
+        lines.join("\n")
+    }
+}
+
+/// How a process ended, for people.
+fn how(exit: &Exit) -> String {
+    match exit {
+        Exit {
+            signal: Some(signal),
+            ..
+        } => match signal_hook::low_level::signal_name(*signal) {
+            Some(name) => format!("killed by {name}"),
+            None => format!("killed by signal {signal}"),
+        },
+        Exit {
+            exit_code: Some(code),
+            ..
+        } => format!("exit code {code}{}", meaning(*code)),
+        _ => "it is not known how".to_owned(),
+    }
+}
+
+/// Exit codes that shells give a meaning (POSIX, "Exit Status for Commands").
+const fn meaning(code: i32) -> &'static str {
+    match code {
+        126 => " (it can't be executed)",
+        127 => " (command not found)",
+        _ => "",
+    }
+}
+
+/// A path as people would write it here: relative to the current folder when it is below it.
+pub fn shown_path(path: &std::path::Path) -> String {
+    let current = std::env::current_dir().ok();
+    let below = current.and_then(|folder| {
+        path.strip_prefix(folder)
+            .ok()
+            .map(std::path::Path::to_owned)
+    });
+    below
+        .as_deref()
+        .unwrap_or(path)
+        .to_string_lossy()
+        .into_owned()
+}

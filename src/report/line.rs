@@ -1,0 +1,189 @@
+//! The plain reporter: commands as they start, output as its mode has it, failures with all that one needs to know.
+
+use super::failure::Failure;
+use super::screen::Screen;
+use super::style::{visible, visible_lines};
+use super::summary::summary;
+use super::{Mode, Output, Settings, Source};
+use crate::core::RunState;
+use crate::core::fact::{Exit, Fact, Outcome};
+use crate::core::observer::{Observer, Seen, Signal};
+use crate::model::id::NodeId;
+use crate::model::plan::{Kind, Work};
+
+/// The plain reporter.
+pub struct Lines {
+    settings: Settings,
+    screen: Screen,
+    output: Box<dyn Output>,
+    several: bool,
+    failures: Vec<Failure>,
+}
+
+impl Lines {
+    /// A reporter that shows output in this way.
+    pub fn new(settings: Settings, screen: Screen, output: Box<dyn Output>, several: bool) -> Self {
+        debug_assert!(
+            settings.mode != Mode::Json,
+            "facts have a reporter of their own"
+        );
+        Self {
+            settings,
+            screen,
+            output,
+            several,
+            failures: Vec::new(),
+        }
+    }
+
+    fn started(&mut self, state: &RunState, node: NodeId) {
+        let Kind::Work(Work::Shell { command, .. }) = &state.spec(node).kind else {
+            return;
+        };
+        if self.settings.quiet {
+            return;
+        }
+        let words = self.settings.style.dim(&shortened(command)).into_owned();
+        self.output
+            .say(&mut self.screen, &source(state, node), &words);
+    }
+
+    fn ended(&mut self, seen: &Seen<'_>, node: NodeId, outcome: Outcome, exit: &Exit) {
+        if !seen.state.spec(node).is_leaf() {
+            return;
+        }
+        let from = source(seen.state, node);
+        self.output.command_ended(&mut self.screen, &from);
+        if !outcome.is_failure() {
+            return;
+        }
+        let took = seen
+            .state
+            .node(node)
+            .began_at
+            .map(|began| seen.record.at.since(began))
+            .unwrap_or_default();
+        let failure = Failure {
+            node,
+            outcome,
+            exit: exit.clone(),
+            took,
+        };
+        if self.several {
+            let headline = failure.headline(seen.state, &self.settings);
+            self.output.say(&mut self.screen, &from, &headline);
+        }
+        self.failures.push(failure);
+    }
+
+    fn task_ended(&mut self, state: &RunState, node: NodeId) {
+        if state.node(node).outcome().is_some() && state.spec(node).task.is_some() {
+            self.output
+                .task_ended(&mut self.screen, &source(state, node));
+        }
+    }
+
+    fn blocked(&mut self, state: &RunState, nodes: &[NodeId], cause: NodeId) {
+        if self.settings.quiet {
+            return;
+        }
+        let names: Vec<&str> = nodes
+            .iter()
+            .take(5)
+            .map(|node| state.address(*node).task)
+            .collect();
+        let more = if nodes.len() > names.len() {
+            format!(" and {} more", nodes.len() - names.len())
+        } else {
+            String::new()
+        };
+        let what = if nodes.len() == 1 { "does" } else { "do" };
+        let cause = state.address(cause).task;
+        self.screen.say(&format!(
+            "{}{more} {what} not run: {cause} failed",
+            names.join(", ")
+        ));
+    }
+}
+
+impl Observer for Lines {
+    fn see(&mut self, seen: &Seen<'_>) {
+        match &seen.record.fact {
+            Fact::AttemptStarted { node, .. } => self.started(seen.state, *node),
+            Fact::AttemptFinished {
+                node,
+                outcome,
+                exit,
+                ..
+            } => self.ended(seen, *node, *outcome, exit),
+            Fact::TaskFinished { node, .. } => self.task_ended(seen.state, *node),
+            Fact::TaskBlocked { nodes, cause } => self.blocked(seen.state, nodes, *cause),
+            Fact::CancelRequested {
+                node: None,
+                now: false,
+                ..
+            } if !self.settings.quiet => {
+                self.screen.say("stopping what runs; once more kills it");
+            }
+            _ => {}
+        }
+    }
+
+    fn notice(&mut self, state: &RunState, signal: &Signal<'_>) {
+        match signal {
+            Signal::Output {
+                node,
+                stream,
+                bytes,
+            } => {
+                self.output
+                    .print(&mut self.screen, &source(state, *node), *stream, bytes);
+            }
+            Signal::LeftBehind { program, task } => {
+                let program = visible(program);
+                let words = format!(
+                    "warning: ended {program}, which {} left running",
+                    visible(task)
+                );
+                self.screen.say(&words);
+            }
+        }
+    }
+
+    fn end(&mut self, state: &RunState) {
+        let tasks: Vec<NodeId> = state.plan().tasks().map(|(id, _)| id).collect();
+        for id in tasks {
+            self.output.task_ended(&mut self.screen, &source(state, id));
+        }
+        for failure in &self.failures {
+            let story = failure.story(state, &self.settings, true);
+            self.screen.say(&format!("\n{story}"));
+        }
+        let alone = !self.several && self.failures.is_empty() && state.stop().is_none();
+        if !self.settings.quiet && !alone || self.settings.verbose {
+            let gap = if self.failures.is_empty() { "" } else { "\n" };
+            self.screen
+                .say(&format!("{gap}{}", summary(state, &self.settings)));
+        }
+    }
+}
+
+fn source(state: &RunState, node: NodeId) -> Source<'_> {
+    let (task, name) = state.task_of(node);
+    Source {
+        task: task.0,
+        name,
+        node: node.0,
+    }
+}
+
+/// A command in a line: the first of its lines, and how many there are more.
+fn shortened(command: &str) -> String {
+    let text = visible_lines(command.trim());
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    match lines.count() {
+        0 => format!("$ {first}"),
+        more => format!("$ {first} (and {more} more lines)"),
+    }
+}

@@ -1,0 +1,100 @@
+//! What people see of a run.
+//!
+//! Only this module (and `cli`, through it) writes to the terminal. Data goes to stdout, flow's own words to stderr, and
+//! nothing is said by colour alone. Reporters are observers: they see facts and the state, never the engine or the store.
+
+pub mod dry;
+pub mod failure;
+pub mod group;
+pub mod json;
+pub mod line;
+pub mod prefix;
+pub mod screen;
+pub mod spool;
+pub mod stream;
+pub mod style;
+pub mod summary;
+pub mod table;
+
+use crate::core::observer::{Observer, Stream};
+use crate::model::plan::Plan;
+
+use self::screen::Screen;
+use self::style::Style;
+
+/// How the output of tasks is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// As it is for one task; for several by line on a terminal, else grouped.
+    #[default]
+    Auto,
+    /// As it comes, whole lines of one task at a time.
+    Stream,
+    /// Each line with the name of its task.
+    Prefix,
+    /// All of a task together when it has ended.
+    Group,
+    /// The facts, one a line, and nothing else.
+    Json,
+}
+
+/// What a reporter needs to know beyond the run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How output is shown.
+    pub mode: Mode,
+    /// Commands, the summary and the like are left out.
+    pub quiet: bool,
+    /// More is said than usual.
+    pub verbose: bool,
+    /// Colours on stderr.
+    pub style: Style,
+    /// Whether a person looks at stdout.
+    pub terminal: bool,
+    /// How flow was called, up to the tasks, for the command that runs something again.
+    pub again: String,
+    /// Where the run's output logs are, for people; empty when they are not kept.
+    pub logs: String,
+}
+
+/// The reporter for these settings.
+pub fn reporter(settings: Settings, plan: &Plan) -> Box<dyn Observer> {
+    let several = plan.tasks().nth(1).is_some();
+    let screen = Screen::standard();
+    let output: Box<dyn Output> = match settings.mode {
+        Mode::Json => return Box::new(json::Json::new(screen)),
+        Mode::Stream => Box::new(stream::Streamed::new(several)),
+        Mode::Prefix => Box::new(prefix::Prefixed::new(plan, settings.style)),
+        Mode::Group => Box::new(group::Grouped::new()),
+        Mode::Auto if !several => Box::new(stream::Streamed::new(several)),
+        Mode::Auto if settings.terminal => Box::new(prefix::Prefixed::new(plan, settings.style)),
+        Mode::Auto => Box::new(group::Grouped::new()),
+    };
+    Box::new(line::Lines::new(settings, screen, output, several))
+}
+
+/// How the output of tasks reaches the screen.
+pub trait Output {
+    /// Words of flow about a task, without a line's end.
+    fn say(&mut self, screen: &mut Screen, from: &Source<'_>, words: &str);
+
+    /// Output of a task.
+    fn print(&mut self, screen: &mut Screen, from: &Source<'_>, stream: Stream, bytes: &[u8]);
+
+    /// A command has ended: what it left unfinished is a line now.
+    fn command_ended(&mut self, screen: &mut Screen, from: &Source<'_>);
+
+    /// A task has ended.
+    fn task_ended(&mut self, screen: &mut Screen, from: &Source<'_>);
+}
+
+/// Where words or output come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The number of the task.
+    pub task: u32,
+    /// The name of the task.
+    pub name: &'a str,
+    /// The number of the command.
+    pub node: u32,
+}

@@ -1,0 +1,92 @@
+//! The two streams that flow writes to, which may be slow, full or gone.
+//!
+//! A reader that has gone (`flow build | head`) must not stop the run or its cleaning up: what can't be written is
+//! dropped, quietly, and nothing here fails or panics.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+use crate::core::observer::Stream;
+
+/// Where words and output go.
+pub struct Screen {
+    target: Target,
+}
+
+/// What a test's screen was told, piece by piece.
+#[cfg(test)]
+pub(crate) type Written = std::rc::Rc<std::cell::RefCell<Vec<(Stream, Vec<u8>)>>>;
+
+enum Target {
+    Standard {
+        gone: [bool; 2],
+    },
+    #[cfg(test)]
+    Memory(Written),
+}
+
+impl Screen {
+    /// The process's own stdout and stderr.
+    pub const fn standard() -> Self {
+        Self {
+            target: Target::Standard { gone: [false; 2] },
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn memory() -> (Self, Written) {
+        let written = Written::default();
+        (
+            Self {
+                target: Target::Memory(std::rc::Rc::clone(&written)),
+            },
+            written,
+        )
+    }
+
+    /// Writes all of it, in one piece where the system allows.
+    pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        match &mut self.target {
+            Target::Standard { gone } => {
+                let (fd, gone) = match stream {
+                    Stream::Stdout => (rustix::stdio::stdout(), &mut gone[0]),
+                    Stream::Stderr => (rustix::stdio::stderr(), &mut gone[1]),
+                };
+                *gone = *gone || !write_all(fd, bytes);
+            }
+            #[cfg(test)]
+            Target::Memory(written) => written.borrow_mut().push((stream, bytes.to_vec())),
+        }
+    }
+
+    /// A line of flow's own words.
+    pub fn say(&mut self, words: &str) {
+        self.write(Stream::Stderr, format!("{words}\n").as_bytes());
+    }
+}
+
+/// Whether it could be written.
+fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> bool {
+    while !bytes.is_empty() {
+        match rustix::io::write(fd, bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                let mut fds = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::OUT)];
+                if poll(&mut fds, None).is_err_and(|error| error != Errno::INTR) {
+                    return false;
+                }
+            }
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+/// Data for stdout and words for stderr, from commands that show something and end. Whether all of it was written.
+pub fn print(stdout: &str, stderr: &str) -> bool {
+    write_all(rustix::stdio::stdout(), stdout.as_bytes())
+        && write_all(rustix::stdio::stderr(), stderr.as_bytes())
+}

@@ -1,0 +1,79 @@
+//! The end of a run in a line.
+
+use super::Settings;
+use crate::core::RunState;
+use crate::core::fact::{Outcome, RunEnd};
+use crate::core::state::{RunStage, Stage};
+use crate::model::time::human;
+
+/// `3 tasks in 1.2s`, or `1 failed, 2 blocked, 4 succeeded in 1.2s`.
+pub fn summary(state: &RunState, settings: &Settings) -> String {
+    let counts = counts(state);
+    let took = match (state.started_at(), state.finished_at()) {
+        (Some(from), Some(to)) => format!(" in {}", human(to.since(from))),
+        _ => String::new(),
+    };
+    let (all, good) = (
+        counts.iter().map(|(_, count)| count).sum::<usize>(),
+        of(&counts, "succeeded"),
+    );
+    if state.stage() == RunStage::Finished(RunEnd::Completed) && good == all {
+        let tasks = if all == 1 { "task" } else { "tasks" };
+        return settings
+            .style
+            .good(&format!("{all} {tasks} succeeded{took}"))
+            .into_owned();
+    }
+    let parts: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(word, count)| format!("{count} {word}"))
+        .collect();
+    let head = match state.stage() {
+        RunStage::Finished(RunEnd::Completed) => settings.style.good("completed").into_owned(),
+        RunStage::Finished(RunEnd::Failed) => settings.style.bad("failed").into_owned(),
+        RunStage::Finished(RunEnd::Cancelled) => settings.style.bad("cancelled").into_owned(),
+        RunStage::Paused => "paused".to_owned(),
+        _ => settings.style.bad("interrupted").into_owned(),
+    };
+    format!("{head}: {}{took}", parts.join(", "))
+}
+
+fn of(counts: &[(&'static str, usize)], word: &str) -> usize {
+    counts
+        .iter()
+        .find(|(known, _)| *known == word)
+        .map_or(0, |(_, count)| *count)
+}
+
+/// How many tasks ended how, the worst first.
+fn counts(state: &RunState) -> Vec<(&'static str, usize)> {
+    const WORDS: [&str; 10] = [
+        "failed",
+        "timed out",
+        "lost",
+        "blocked",
+        "interrupted",
+        "cancelled",
+        "not started",
+        "succeeded",
+        "up to date",
+        "skipped",
+    ];
+    let mut counts: Vec<(&'static str, usize)> = WORDS.map(|word| (word, 0)).to_vec();
+    for (id, _) in state.plan().tasks() {
+        let word = word(state.node(id).stage, state.node(id).worked);
+        if let Some(entry) = counts.iter_mut().find(|(known, _)| *known == word) {
+            entry.1 += 1;
+        }
+    }
+    counts
+}
+
+const fn word(stage: Stage, worked: bool) -> &'static str {
+    match stage {
+        Stage::Done(outcome) | Stage::Ending(outcome) => outcome.word(),
+        _ if worked => Outcome::Interrupted.word(),
+        _ => "not started",
+    }
+}

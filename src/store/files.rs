@@ -1,0 +1,284 @@
+//! Runs as files in a `.flow` folder: an append-only facts file a run, its output beside it, plans by their hash.
+//!
+//! ```text
+//! .flow/.gitignore              keeps all of it out of git
+//! .flow/runs/ID.facts           the facts of a run, a line each; a lock on the file is ownership
+//! .flow/logs/ID/NODE.TRY.log    what a try printed, from its first byte on
+//! .flow/plans/HASH.json         the plans that runs follow
+//! ```
+//!
+//! Names in these paths are ids, numbers and hashes, never a user's words. A line is written by one call; what a crash
+//! or a full disk leaves of a write without its line's end is cut when the run is next taken over, and skipped by readers.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{Error, Journal, Kind, Store};
+use crate::model::id::RunId;
+
+/// The store of a `.flow` folder.
+#[derive(Clone, Debug)]
+pub struct Files {
+    root: PathBuf,
+}
+
+impl Files {
+    /// The store in this folder; it is made when something is first written.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    fn facts(&self, run: &RunId) -> PathBuf {
+        self.root.join("runs").join(format!("{run}.facts"))
+    }
+
+    fn plan_path(&self, hash: &str) -> PathBuf {
+        self.root.join("plans").join(format!("{hash}.json"))
+    }
+
+    fn make_folders(&self) -> Result<(), Error> {
+        for name in ["runs", "plans", "logs"] {
+            private_folder(&self.root.join(name))?;
+        }
+        let ignore = self.root.join(".gitignore");
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&ignore)
+        {
+            Ok(mut file) => file
+                .write_all(b"*\n")
+                .map_err(|error| Error::io("write", &ignore, error)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(Error::io("write", &ignore, error)),
+        }
+    }
+
+    fn create_file(&self, path: &Path) -> std::io::Result<File> {
+        OpenOptions::new()
+            .append(true)
+            .read(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+    }
+
+    fn own(&self, run: &RunId, file: File, path: PathBuf) -> Result<FileJournal, Error> {
+        match file.try_lock() {
+            Ok(()) => Ok(FileJournal {
+                file,
+                path,
+                logs: self.root.join("logs").join(run.as_str()),
+            }),
+            Err(TryLockError::WouldBlock) => {
+                Err(Error::new(Kind::Owned, format!("take over run {run}")))
+            }
+            Err(TryLockError::Error(error)) => Err(Error::io("lock the record", &path, error)),
+        }
+    }
+
+    fn existing(&self, run: &RunId, write: bool) -> Result<(File, PathBuf), Error> {
+        let path = self.facts(run);
+        match OpenOptions::new().read(true).append(write).open(&path) {
+            Ok(file) => Ok((file, path)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(Error::new(Kind::Missing, format!("find run {run}")))
+            }
+            Err(error) => Err(Error::io("open the record", &path, error)),
+        }
+    }
+
+    fn write_plan(&self, path: &Path, text: &[u8]) -> std::io::Result<()> {
+        let draft = self
+            .root
+            .join("plans")
+            .join(format!(".{}.{}", std::process::id(), "draft"));
+        let written = fs::write(&draft, text).and_then(|()| fs::rename(&draft, path));
+        if written.is_err() {
+            // The error to tell is the first one; a draft that stays is overwritten by the next.
+            let _ = fs::remove_file(&draft);
+        }
+        written
+    }
+}
+
+impl Store for Files {
+    fn create(&self, run: &RunId) -> Result<Box<dyn Journal>, Error> {
+        let path = self.facts(run);
+        let mut made = self.create_file(&path);
+        if made
+            .as_ref()
+            .is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        {
+            self.make_folders()?;
+            made = self.create_file(&path);
+        }
+        match made {
+            Ok(file) => Ok(Box::new(self.own(run, file, path)?)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                Err(Error::new(Kind::Exists, format!("create run {run}")))
+            }
+            Err(error) => Err(Error::io("begin a record", &path, error)),
+        }
+    }
+
+    fn open(&self, run: &RunId) -> Result<Box<dyn Journal>, Error> {
+        let (file, path) = self.existing(run, true)?;
+        let mut journal = self.own(run, file, path)?;
+        journal.cut_torn_tail()?;
+        Ok(Box::new(journal))
+    }
+
+    fn read(&self, run: &RunId) -> Result<String, Error> {
+        let (mut file, path) = self.existing(run, false)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)
+            .map_err(|error| Error::io("read the record", &path, error))?;
+        bytes.truncate(whole_lines(&bytes));
+        String::from_utf8(bytes).map_err(|_| Error {
+            path: Some(path),
+            ..Error::new(Kind::Damaged, "read the record as text")
+        })
+    }
+
+    fn edges(&self, run: &RunId) -> Result<Option<(String, String)>, Error> {
+        let (mut file, path) = self.existing(run, false)?;
+        edges(&mut file).map_err(|error| Error::io("read the record", &path, error))
+    }
+
+    fn is_owned(&self, run: &RunId) -> Result<bool, Error> {
+        let (file, path) = self.existing(run, false)?;
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(Error::io("look at the lock of", &path, error)),
+        }
+    }
+
+    fn runs(&self) -> Result<Vec<RunId>, Error> {
+        let folder = self.root.join("runs");
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::io("read", &folder, error)),
+        };
+        let id = |name: &std::ffi::OsStr| RunId::parse(name.to_str()?.strip_suffix(".facts")?);
+        let mut runs: Vec<RunId> = entries
+            .filter_map(|entry| id(&entry.ok()?.file_name()))
+            .collect();
+        runs.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(runs)
+    }
+
+    fn put_plan(&self, hash: &str, text: &[u8]) -> Result<(), Error> {
+        let path = self.plan_path(hash);
+        if path.exists() {
+            return Ok(());
+        }
+        let mut written = self.write_plan(&path, text);
+        if written
+            .as_ref()
+            .is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        {
+            self.make_folders()?;
+            written = self.write_plan(&path, text);
+        }
+        written.map_err(|error| Error::io("keep the plan", &path, error))
+    }
+
+    fn plan(&self, hash: &str) -> Result<Vec<u8>, Error> {
+        let path = self.plan_path(hash);
+        fs::read(&path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::new(Kind::Missing, format!("find plan {hash}")),
+            _ => Error::io("read the plan", &path, error),
+        })
+    }
+}
+
+fn private_folder(path: &Path) -> Result<(), Error> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| Error::io("make the folder", path, error))
+}
+
+/// The length of the whole lines at the beginning of `bytes`.
+fn whole_lines(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1)
+}
+
+fn edges(file: &mut File) -> std::io::Result<Option<(String, String)>> {
+    let mut first = String::new();
+    BufReader::new(&mut *file).read_line(&mut first)?;
+    if !first.ends_with('\n') {
+        return Ok(None);
+    }
+    first.pop();
+    let last = last_line(file)?;
+    Ok(Some((first, last)))
+}
+
+/// The last line with an end, found from the back.
+fn last_line(file: &mut File) -> std::io::Result<String> {
+    let size = file.seek(SeekFrom::End(0))?;
+    let mut window = 4096;
+    loop {
+        let from = size.saturating_sub(window);
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        bytes.truncate(whole_lines(&bytes).saturating_sub(1));
+        let start = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map(|end| end + 1);
+        if let Some(start) = start.or((from == 0).then_some(0)) {
+            return Ok(String::from_utf8_lossy(&bytes[start..]).into_owned());
+        }
+        window *= 4;
+    }
+}
+
+struct FileJournal {
+    file: File,
+    path: PathBuf,
+    logs: PathBuf,
+}
+
+impl FileJournal {
+    fn cut_torn_tail(&mut self) -> Result<(), Error> {
+        let mut cut = || {
+            let mut bytes = Vec::new();
+            self.file.seek(SeekFrom::Start(0))?;
+            self.file.read_to_end(&mut bytes)?;
+            let whole = whole_lines(&bytes);
+            if whole < bytes.len() {
+                self.file.set_len(whole as u64)
+            } else {
+                Ok(())
+            }
+        };
+        cut().map_err(|error| Error::io("mend the record", &self.path, error))
+    }
+}
+
+impl Journal for FileJournal {
+    fn append(&mut self, lines: &str) -> Result<(), Error> {
+        self.file
+            .write_all(lines.as_bytes())
+            .map_err(|error| Error::io("write the record", &self.path, error))
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        self.file
+            .sync_data()
+            .map_err(|error| Error::io("sync the record", &self.path, error))
+    }
+
+    fn logs(&self) -> Option<&Path> {
+        Some(&self.logs)
+    }
+}

@@ -1,0 +1,113 @@
+//! A store that is gone with the process: for `--no-record` and for tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Error, Journal, Kind, Store};
+use crate::model::id::RunId;
+
+/// A store in memory; a clone is another handle on the same data.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(Arc<Mutex<Content>>);
+
+#[derive(Debug, Default)]
+struct Content {
+    runs: BTreeMap<RunId, String>,
+    owned: BTreeSet<RunId>,
+    plans: BTreeMap<String, Vec<u8>>,
+}
+
+impl Memory {
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn own(&self, run: &RunId) -> Box<dyn Journal> {
+        self.content().owned.insert(run.clone());
+        Box::new(MemoryJournal {
+            store: self.clone(),
+            run: run.clone(),
+        })
+    }
+}
+
+impl Store for Memory {
+    fn create(&self, run: &RunId) -> Result<Box<dyn Journal>, Error> {
+        if self.content().runs.contains_key(run) {
+            return Err(Error::new(Kind::Exists, format!("create run {run}")));
+        }
+        self.content().runs.insert(run.clone(), String::new());
+        Ok(self.own(run))
+    }
+
+    fn open(&self, run: &RunId) -> Result<Box<dyn Journal>, Error> {
+        self.read(run)?;
+        if self.is_owned(run)? {
+            return Err(Error::new(Kind::Owned, format!("take over run {run}")));
+        }
+        Ok(self.own(run))
+    }
+
+    fn read(&self, run: &RunId) -> Result<String, Error> {
+        let missing = || Error::new(Kind::Missing, format!("find run {run}"));
+        self.content().runs.get(run).cloned().ok_or_else(missing)
+    }
+
+    fn edges(&self, run: &RunId) -> Result<Option<(String, String)>, Error> {
+        let lines = self.read(run)?;
+        let edges = lines.lines().next().zip(lines.lines().next_back());
+        Ok(edges.map(|(first, last)| (first.to_owned(), last.to_owned())))
+    }
+
+    fn is_owned(&self, run: &RunId) -> Result<bool, Error> {
+        Ok(self.content().owned.contains(run))
+    }
+
+    fn runs(&self) -> Result<Vec<RunId>, Error> {
+        Ok(self.content().runs.keys().rev().cloned().collect())
+    }
+
+    fn put_plan(&self, hash: &str, text: &[u8]) -> Result<(), Error> {
+        self.content()
+            .plans
+            .insert(hash.to_owned(), text.to_owned());
+        Ok(())
+    }
+
+    fn plan(&self, hash: &str) -> Result<Vec<u8>, Error> {
+        let missing = || Error::new(Kind::Missing, format!("find plan {hash}"));
+        self.content().plans.get(hash).cloned().ok_or_else(missing)
+    }
+}
+
+struct MemoryJournal {
+    store: Memory,
+    run: RunId,
+}
+
+impl Journal for MemoryJournal {
+    fn append(&mut self, lines: &str) -> Result<(), Error> {
+        self.store
+            .content()
+            .runs
+            .entry(self.run.clone())
+            .or_default()
+            .push_str(lines);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn logs(&self) -> Option<&Path> {
+        None
+    }
+}
+
+impl Drop for MemoryJournal {
+    fn drop(&mut self) {
+        self.store.content().owned.remove(&self.run);
+    }
+}

@@ -1,0 +1,119 @@
+//! Where runs are recorded: the trait, and what can go wrong.
+//!
+//! A store keeps lines; [`line`] says what is in one. It knows no plan, no engine and no terminal, and hands out nothing of
+//! how it stores. There is one writer for a run, its owner; everybody may read.
+
+pub mod files;
+pub mod line;
+pub mod memory;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::model::id::RunId;
+
+/// A place where runs are recorded.
+pub trait Store {
+    /// A new run, owned by the caller; [`Kind::Exists`] when there is one of that id.
+    fn create(&self, run: &RunId) -> Result<Box<dyn Journal>, Error>;
+
+    /// Takes a run over whose owner is gone; [`Kind::Owned`] when it is not. What its last write left unfinished is cut.
+    fn open(&self, run: &RunId) -> Result<Box<dyn Journal>, Error>;
+
+    /// The whole lines of a run, without owning it.
+    fn read(&self, run: &RunId) -> Result<String, Error>;
+
+    /// The first and the last whole line of a run, without reading what lies between; `None` before the first.
+    fn edges(&self, run: &RunId) -> Result<Option<(String, String)>, Error>;
+
+    /// Whether somebody owns the run at the moment.
+    fn is_owned(&self, run: &RunId) -> Result<bool, Error>;
+
+    /// All runs, the newest first.
+    fn runs(&self) -> Result<Vec<RunId>, Error>;
+
+    /// Keeps the text of a plan under its hash, once.
+    fn put_plan(&self, hash: &str, text: &[u8]) -> Result<(), Error>;
+
+    /// The text of a plan.
+    fn plan(&self, hash: &str) -> Result<Vec<u8>, Error>;
+}
+
+/// The right to write to a run; it ends when this is dropped.
+pub trait Journal {
+    /// Adds whole lines. They survive the death of the process once this returns; [`Journal::sync`] is for power cuts.
+    fn append(&mut self, lines: &str) -> Result<(), Error>;
+
+    /// Returns once all that was added is on the disk.
+    fn sync(&mut self) -> Result<(), Error>;
+
+    /// The folder for the output of the run's attempts; `None` when it is not kept. It may not exist yet.
+    fn logs(&self) -> Option<&Path>;
+}
+
+/// Why a store could not do what it was asked for.
+#[derive(Debug)]
+pub struct Error {
+    /// What kind of trouble it is.
+    pub kind: Kind,
+    /// What was being done, as in "could not {doing}".
+    pub doing: String,
+    /// The file or folder, when there is one.
+    pub path: Option<PathBuf>,
+    /// What the system said.
+    pub cause: Option<std::io::Error>,
+}
+
+/// What kind of trouble a store is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// There is a run of that id.
+    Exists,
+    /// Another process owns the run.
+    Owned,
+    /// There is no such run or plan.
+    Missing,
+    /// What is stored is not what was written.
+    Damaged,
+    /// The disk or the system refused.
+    Io,
+}
+
+impl Error {
+    /// An error of this kind, of what was being done.
+    pub fn new(kind: Kind, doing: impl Into<String>) -> Self {
+        Self {
+            kind,
+            doing: doing.into(),
+            path: None,
+            cause: None,
+        }
+    }
+
+    fn io(doing: impl Into<String>, path: &Path, cause: std::io::Error) -> Self {
+        Self {
+            kind: Kind::Io,
+            doing: doing.into(),
+            path: Some(path.to_owned()),
+            cause: Some(cause),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "could not {}", self.doing)?;
+        if let Some(path) = &self.path {
+            write!(f, ": {}", path.display())?;
+        }
+        match (&self.cause, self.kind) {
+            (Some(cause), _) => write!(f, ": {cause}"),
+            (None, Kind::Exists) => write!(f, ": it exists already"),
+            (None, Kind::Owned) => write!(f, ": another process is working on it"),
+            (None, Kind::Missing) => write!(f, ": there is none"),
+            (None, Kind::Damaged | Kind::Io) => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

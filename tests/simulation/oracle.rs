@@ -1,0 +1,221 @@
+//! What a plan without races and accidents comes to, computed straight from its structure: no queue, no time, no facts.
+
+use std::collections::{BTreeMap, HashMap};
+
+use flow::core::decide::Answer;
+use flow::core::fact::{Outcome, RunEnd};
+use flow::model::id::NodeId;
+use flow::model::plan::{Group, Kind, On, Plan};
+
+use crate::world::Fates;
+
+/// How each task ends; `None` for one that nobody needs.
+pub(crate) fn outcomes(plan: &Plan, fates: &Fates) -> BTreeMap<NodeId, Option<Outcome>> {
+    let mut oracle = Oracle {
+        plan,
+        fates,
+        executions: HashMap::new(),
+    };
+    let wanted = oracle.wanted();
+    let mut ends = BTreeMap::new();
+    for (id, task) in plan.tasks() {
+        let end = wanted.get(&id).map(|early| match early {
+            Some(outcome) => *outcome,
+            None => oracle.task(id, &ends),
+        });
+        let _ = task;
+        ends.insert(id, end);
+    }
+    ends
+}
+
+struct Oracle<'a> {
+    plan: &'a Plan,
+    fates: &'a Fates,
+    executions: HashMap<String, u32>,
+}
+
+/// Where a node stands, as `t1[0]/2/finally`.
+#[derive(Clone)]
+struct Place(String);
+
+impl Place {
+    fn step(&self, step: &str) -> Self {
+        Self(format!("{}/{step}", self.0))
+    }
+
+    fn item(&self, index: u32) -> Self {
+        Self(format!("{}[{index}]", self.0))
+    }
+}
+
+impl Oracle<'_> {
+    /// The tasks that somebody needs; with the outcome of those whose early condition settles them.
+    fn wanted(&self) -> BTreeMap<NodeId, Option<Outcome>> {
+        let mut wanted = BTreeMap::new();
+        let mut list = self.plan.asked.clone();
+        while let Some(id) = list.pop() {
+            let task = self.plan.node(id).task.as_ref().expect("a task");
+            let place = Place(task.name.clone());
+            let skipped = task.ask_first && self.fates.first_answer(&place.0) != Answer::Go;
+            if wanted
+                .insert(id, skipped.then_some(Outcome::Skipped))
+                .is_none()
+                && !skipped
+            {
+                list.extend(task.needs.iter().map(|need| need.task));
+            }
+        }
+        wanted
+    }
+
+    fn task(&mut self, id: NodeId, ends: &BTreeMap<NodeId, Option<Outcome>>) -> Outcome {
+        let task = self.plan.node(id).task.as_ref().expect("a task");
+        let ok = |need: NodeId| self.ok(need, ends[&need].expect("what is needed is wanted"));
+        if task
+            .needs
+            .iter()
+            .any(|need| need.on == On::Success && !ok(need.task))
+        {
+            return Outcome::Blocked;
+        }
+        if task
+            .needs
+            .iter()
+            .any(|need| need.on == On::Failure && ok(need.task))
+        {
+            return Outcome::Skipped;
+        }
+        let place = Place(task.name.clone());
+        self.node(id, &place)
+    }
+
+    fn ok(&self, id: NodeId, outcome: Outcome) -> bool {
+        let ignored = outcome == Outcome::Failed && self.plan.node(id).rules().ignore_error;
+        matches!(
+            outcome,
+            Outcome::Succeeded | Outcome::Skipped | Outcome::UpToDate
+        ) || ignored
+    }
+
+    fn node(&mut self, id: NodeId, place: &Place) -> Outcome {
+        let node = self.plan.node(id);
+        let mut answer = Answer::Go;
+        if node.rules().ask || node.kind == Kind::Check {
+            answer = self.fates.answer(&place.0, &node.kind);
+        }
+        match answer {
+            Answer::Skip(_) => return Outcome::Skipped,
+            Answer::UpToDate => return Outcome::UpToDate,
+            Answer::Fail(_) => return Outcome::Failed,
+            _ => {}
+        }
+        let mut outcome = Outcome::Failed;
+        for _ in 0..node.rules().retry.attempts {
+            outcome = self.once(id, place, &answer);
+            if outcome == Outcome::Succeeded || !matches!(outcome, Outcome::Failed) {
+                break;
+            }
+        }
+        self.handlers(id, place, outcome)
+    }
+
+    fn handlers(&mut self, id: NodeId, place: &Place, outcome: Outcome) -> Outcome {
+        let handlers = &self.plan.node(id).rules().handlers;
+        let (name, first) = match outcome {
+            Outcome::Succeeded => ("on_success", handlers.on_success),
+            _ => ("on_failure", handlers.on_failure),
+        };
+        let mut end = outcome;
+        for (name, handler) in [(name, first), ("finally", handlers.finally)] {
+            let worked = self.worked(place);
+            let Some(handler) = handler.filter(|_| name != "finally" || worked) else {
+                continue;
+            };
+            let handled = self.node(handler, &place.step(name));
+            if !self.ok(handler, handled) {
+                end = Outcome::Failed;
+            }
+        }
+        end
+    }
+
+    /// Whether a step of it has run: commands, waits and child runs count, questions don't.
+    fn worked(&self, place: &Place) -> bool {
+        let below = |key: &String| {
+            key.strip_prefix(&place.0)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '[']))
+        };
+        self.executions.keys().any(below)
+    }
+
+    fn once(&mut self, id: NodeId, place: &Place, answer: &Answer) -> Outcome {
+        let key = place.0.clone();
+        match &self.plan.node(id).kind {
+            Kind::Work(_) => {
+                let executions = self.executions.entry(key.clone()).or_default();
+                *executions += 1;
+                if *executions <= self.fates.failures(&key) {
+                    Outcome::Failed
+                } else {
+                    Outcome::Succeeded
+                }
+            }
+            Kind::Wait { .. } => {
+                self.executions.insert(key, 1);
+                Outcome::Succeeded
+            }
+            Kind::Check => Outcome::Succeeded,
+            Kind::Child => {
+                let end = self.fates.child(&key);
+                self.executions.insert(key, 1);
+                if end == RunEnd::Completed {
+                    Outcome::Succeeded
+                } else {
+                    Outcome::Failed
+                }
+            }
+            Kind::Choice { children } => {
+                let Answer::Branch(branch) = answer else {
+                    unreachable!("a choice was answered with {answer:?}")
+                };
+                let step = (branch + 1).to_string();
+                let child = children[*branch as usize];
+                let outcome = self.node(child, &place.step(&step));
+                if self.ok(child, outcome) {
+                    Outcome::Succeeded
+                } else {
+                    Outcome::Failed
+                }
+            }
+            Kind::Loop { body, group } => {
+                let Answer::Items(items) = answer else {
+                    unreachable!("a loop was answered with {answer:?}")
+                };
+                let children = (0..*items).map(|item| (*body, place.item(item))).collect();
+                self.children(children, group)
+            }
+            Kind::Group(group) => {
+                let numbered = group.children.iter().enumerate();
+                let children = numbered
+                    .map(|(index, child)| (*child, place.step(&(index + 1).to_string())))
+                    .collect();
+                self.children(children, group)
+            }
+        }
+    }
+
+    fn children(&mut self, children: Vec<(NodeId, Place)>, group: &Group) -> Outcome {
+        let mut end = Outcome::Succeeded;
+        for (child, place) in children {
+            let outcome = self.node(child, &place);
+            if !self.ok(child, outcome) {
+                end = Outcome::Failed;
+                if group.stop_on_failure {
+                    break;
+                }
+            }
+        }
+        end
+    }
+}

@@ -1,0 +1,739 @@
+//! A simulated world: processes, locks, people and the clock, and an engine that does in it what the state asks for.
+//!
+//! It keeps books of its own, from the actions and never from the state, so that it notices when the core breaks a promise.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use fastrand::Rng;
+use flow::core::action::{Action, Signal, actions};
+use flow::core::decide::{Answer, Input};
+use flow::core::fact::{Decision, Exit, Fact, Outcome, Record, RunEnd, Why};
+use flow::core::state::RunStage;
+use flow::core::{RunState, legal, turn};
+use flow::model::id::{NodeId, RunId};
+use flow::model::plan::{Kind, Plan};
+use flow::model::time::Timestamp;
+
+/// How unkind the world is.
+#[derive(Clone, Copy)]
+pub(crate) struct Weather {
+    /// One in so many turns ends in a crash; zero for never.
+    pub(crate) crash_one_in: u32,
+    /// Whether somebody may cancel, and signals may come.
+    pub(crate) stops: bool,
+    /// Whether people may say no.
+    pub(crate) rejections: bool,
+}
+
+/// What one run came to, for the statistics.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) facts: usize,
+    pub(crate) crashes: usize,
+    pub(crate) executions: usize,
+    pub(crate) cancels: usize,
+    pub(crate) interrupts: usize,
+    pub(crate) kinds: BTreeSet<String>,
+}
+
+/// How the leaves and questions of a plan turn out: the same for the same place, whatever the order of things.
+pub(crate) struct Fates {
+    seed: u64,
+    certain: bool,
+}
+
+impl Fates {
+    pub(crate) fn new(seed: u64, certain: bool) -> Self {
+        Self { seed, certain }
+    }
+
+    fn rng(&self, place: &str, salt: u64) -> Rng {
+        let hash = place.bytes().fold(self.seed ^ salt, |hash, byte| {
+            (hash ^ u64::from(byte))
+                .wrapping_mul(0x0100_0000_01b3)
+                .rotate_left(17)
+        });
+        Rng::with_seed(hash)
+    }
+
+    /// How many executions fail before one succeeds.
+    pub(crate) fn failures(&self, place: &str) -> u32 {
+        match self.rng(place, 1).u8(0..10) {
+            0..7 => 0,
+            7 => 1,
+            8 => 2,
+            _ => 99,
+        }
+    }
+
+    pub(crate) fn child(&self, place: &str) -> RunEnd {
+        match self.rng(place, 2).u8(0..8) {
+            0 => RunEnd::Failed,
+            1 if !self.certain => RunEnd::Cancelled,
+            _ => RunEnd::Completed,
+        }
+    }
+
+    pub(crate) fn answer(&self, place: &str, kind: &Kind) -> Answer {
+        let mut rng = self.rng(place, 3);
+        match (rng.u8(0..10), kind) {
+            (0, Kind::Group(_) | Kind::Work(_) | Kind::Loop { .. } | Kind::Choice { .. }) => {
+                Answer::Skip("no".to_owned())
+            }
+            (1, _) => Answer::Fail("bad".to_owned()),
+            (2, Kind::Group(_)) => Answer::UpToDate,
+            (_, Kind::Loop { .. }) => Answer::Items(rng.u32(0..=3)),
+            (_, Kind::Choice { children }) => {
+                Answer::Branch(rng.u32(0..u32::try_from(children.len()).expect("few")))
+            }
+            _ => Answer::Go,
+        }
+    }
+
+    pub(crate) fn first_answer(&self, place: &str) -> Answer {
+        match self.rng(place, 4).u8(0..3) {
+            0 => Answer::Skip("not now".to_owned()),
+            _ => Answer::Go,
+        }
+    }
+}
+
+/// Something that will happen in the world.
+#[derive(Clone, Debug)]
+enum Event {
+    Exit { node: NodeId, attempt: u32 },
+    Say(Input),
+    Cancel,
+    Signal,
+}
+
+struct Process {
+    /// Died without anybody to see it.
+    silent: bool,
+    exit: Exit,
+    stopping: bool,
+}
+
+pub(crate) struct World<'a> {
+    rng: &'a mut Rng,
+    fates: &'a Fates,
+    weather: Weather,
+    slots: usize,
+    plan: Arc<Plan>,
+    pub(crate) state: RunState,
+    pub(crate) log: Vec<Record>,
+    now: Timestamp,
+    events: BTreeMap<(Timestamp, u64), Event>,
+    number: u64,
+    processes: HashMap<(NodeId, u32), Process>,
+    executed: BTreeSet<(NodeId, u32)>,
+    /// What this engine has already been asked to do.
+    doing: BTreeSet<(NodeId, u32)>,
+    asked: BTreeSet<(&'static str, NodeId, u32)>,
+    locks: HashMap<String, NodeId>,
+    /// Nodes that have got their locks and will hear of it.
+    granting: BTreeSet<NodeId>,
+    /// Executions that count, by address.
+    counted: HashMap<String, u32>,
+    cancelled: bool,
+    signals: u32,
+    pub(crate) tally: Tally,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(rng: &'a mut Rng, fates: &'a Fates, weather: Weather, plan: Plan) -> Self {
+        let plan = Arc::new(plan);
+        let slots = rng.usize(1..=4);
+        let mut world = Self {
+            rng,
+            fates,
+            weather,
+            slots,
+            state: RunState::new(Arc::clone(&plan)),
+            plan,
+            log: Vec::new(),
+            now: Timestamp::from_micros(1_000_000),
+            events: BTreeMap::new(),
+            number: 0,
+            processes: HashMap::new(),
+            executed: BTreeSet::new(),
+            doing: BTreeSet::new(),
+            asked: BTreeSet::new(),
+            locks: HashMap::new(),
+            granting: BTreeSet::new(),
+            counted: HashMap::new(),
+            cancelled: false,
+            signals: 0,
+            tally: Tally::default(),
+        };
+        if weather.stops && world.rng.u8(0..4) == 0 {
+            let at = world.rng.u64(0..6000);
+            world.later(at, Event::Cancel);
+        }
+        while weather.stops && world.rng.u8(0..3) == 0 {
+            let at = world.rng.u64(0..6000);
+            world.later(at, Event::Signal);
+        }
+        world
+    }
+
+    fn later(&mut self, micros: u64, event: Event) {
+        self.number += 1;
+        let at = self.now.plus(std::time::Duration::from_micros(micros));
+        self.events.insert((at, self.number), event);
+    }
+
+    fn soon(&mut self, event: Event) {
+        let micros = self.rng.u64(0..800);
+        self.later(micros, event);
+    }
+
+    /// Runs until the run has ended, through crashes and pauses.
+    pub(crate) fn run(&mut self) {
+        let start = self.start();
+        self.take(vec![start]);
+        for _ in 0..20_000 {
+            if let RunStage::Finished(end) = self.state.stage() {
+                return self.check_end(end);
+            }
+            if self.state.is_quiet() {
+                self.after_quiet();
+                continue;
+            }
+            self.step();
+        }
+        panic!("the run does not end");
+    }
+
+    /// The engine left: the run is paused or was interrupted. Somebody takes it up again.
+    fn after_quiet(&mut self) {
+        assert!(
+            self.processes.values().all(|process| process.silent),
+            "something runs in a quiet run"
+        );
+        if self.state.stage() == RunStage::Paused {
+            let gates: Vec<NodeId> = actions(&self.state).iter().filter_map(gate).collect();
+            assert!(!gates.is_empty(), "a run is paused without a gate");
+            let node = gates[self.rng.usize(0..gates.len())];
+            let input = self.decision(node);
+            return self.take(vec![input]);
+        }
+        self.resume();
+    }
+
+    fn step(&mut self) {
+        let next_event = self.events.keys().next().copied();
+        let next_timer = self.state.next_timer();
+        let inputs = match (next_event, next_timer) {
+            (Some(key), timer) if timer.is_none_or(|timer| key.0 <= timer) => {
+                self.now = self.now.max(key.0);
+                let event = self.events.remove(&key).expect("it was just seen");
+                self.happen(event)
+            }
+            (_, Some(timer)) => {
+                self.now = self.now.max(timer);
+                vec![Input::Tick]
+            }
+            _ if self.someone_can_decide() => {
+                let gates: Vec<NodeId> = actions(&self.state).iter().filter_map(gate).collect();
+                let node = gates[self.rng.usize(0..gates.len())];
+                vec![self.decision(node)]
+            }
+            _ => panic!("the run is stuck: {:?}", self.state.stage()),
+        };
+        self.take(inputs);
+    }
+
+    fn someone_can_decide(&self) -> bool {
+        actions(&self.state)
+            .iter()
+            .any(|action| gate(action).is_some())
+    }
+
+    fn happen(&mut self, event: Event) -> Vec<Input> {
+        match event {
+            Event::Say(input) => {
+                if let Input::Locked { node, .. } = input {
+                    self.granting.remove(&node);
+                }
+                vec![input]
+            }
+            Event::Cancel => {
+                self.tally.cancels += 1;
+                vec![Input::Cancel { by: None }]
+            }
+            Event::Signal => {
+                self.signals += 1;
+                self.tally.interrupts += 1;
+                vec![Input::Interrupt { signal: 2 }]
+            }
+            Event::Exit { node, attempt } => match self.processes.get(&(node, attempt)) {
+                Some(process) if process.silent => Vec::new(),
+                Some(process) => {
+                    let exit = process.exit.clone();
+                    self.processes.remove(&(node, attempt));
+                    vec![Input::Exited {
+                        node,
+                        attempt,
+                        exit,
+                    }]
+                }
+                // The answer of a process that a dead engine had started.
+                None => vec![Input::Exited {
+                    node,
+                    attempt,
+                    exit: Exit::code(0),
+                }],
+            },
+        }
+    }
+
+    /// One turn: facts, then the log, then the acts. It may crash after any fact is written.
+    fn take(&mut self, inputs: Vec<Input>) {
+        let before = self.state.clone();
+        let records = turn(&mut self.state, inputs, self.slots, self.now);
+        let crash =
+            self.weather.crash_one_in > 0 && self.rng.u32(0..self.weather.crash_one_in) == 0;
+        let written = if crash {
+            self.rng.usize(0..=records.len())
+        } else {
+            records.len()
+        };
+        self.check_turn(before, &records[..written]);
+        self.log.extend_from_slice(&records[..written]);
+        if crash { self.crash() } else { self.act() }
+    }
+
+    fn crash(&mut self) {
+        self.tally.crashes += 1;
+        self.state = RunState::fold(Arc::clone(&self.plan), &self.log);
+        for process in self.processes.values_mut() {
+            process.silent |= self.rng.bool();
+        }
+        match self.state.stage() {
+            RunStage::Pending => {
+                self.log.clear();
+                self.state = RunState::new(Arc::clone(&self.plan));
+                let start = self.start();
+                self.take(vec![start]);
+            }
+            RunStage::Finished(_) => self.locks.clear(),
+            RunStage::Running | RunStage::Paused => self.resume(),
+        }
+    }
+
+    fn start(&self) -> Input {
+        Input::Start {
+            run: RunId::parse("0000000000").expect("an id"),
+            plan: "hash".to_owned(),
+            parent: None,
+        }
+    }
+
+    /// Another engine takes the run up: what it finds running it ends, and says so.
+    fn resume(&mut self) {
+        self.asked.clear();
+        self.doing.clear();
+        self.locks.clear();
+        self.granting.clear();
+        if self.weather.stops && self.signals > 0 {
+            self.signals = 0;
+        }
+        let late = self.number.is_multiple_of(3);
+        self.events.retain(|_, event| match event {
+            Event::Say(Input::Locked { .. }) => false,
+            Event::Say(_) => late,
+            _ => true,
+        });
+        self.retake_locks();
+        let running: Vec<(NodeId, u32)> = self
+            .state
+            .running()
+            .map(|node| (node, self.state.node(node).attempt))
+            .collect();
+        let mut inputs = vec![Input::Resume];
+        self.processes.clear();
+        inputs.extend(
+            running
+                .into_iter()
+                .map(|(node, attempt)| Input::Lost { node, attempt }),
+        );
+        self.take(inputs);
+    }
+
+    fn retake_locks(&mut self) {
+        for index in 0..self.state.node_count() {
+            let node = NodeId::at(index);
+            if self.state.node(node).locked {
+                for name in lock_names(&self.state, node) {
+                    let before = self.locks.insert(name, node);
+                    assert_eq!(before, None, "a lock is held twice by {node}");
+                }
+            }
+        }
+    }
+
+    fn act(&mut self) {
+        let held: Vec<NodeId> = self.locks.values().copied().collect();
+        for node in held {
+            if !self.state.node(node).locked && !self.granting.contains(&node) {
+                self.locks.retain(|_, holder| *holder != node);
+            }
+        }
+        let list = actions(&self.state);
+        let running = list
+            .iter()
+            .filter(|action| matches!(action, Action::Run { .. } | Action::Stop { .. }))
+            .count();
+        assert!(
+            running <= self.slots,
+            "{running} processes in {} slots",
+            self.slots
+        );
+        for action in list {
+            self.do_action(action);
+        }
+    }
+
+    fn do_action(&mut self, action: Action) {
+        match action {
+            Action::Run { node, attempt } => self.start_process(node, attempt),
+            Action::Stop {
+                node,
+                attempt,
+                signal,
+            } => self.stop_process(node, attempt, signal),
+            Action::Ask { node, round } if self.asked.insert(("ask", node, round)) => {
+                let answer = self.answer(node);
+                self.soon(Event::Say(Input::Answered {
+                    node,
+                    round,
+                    answer,
+                }));
+            }
+            Action::Lock { node, round } => self.lock(node, round),
+            Action::Approve { node } if self.rng.u8(0..3) == 0 => {
+                let input = self.decision(node);
+                self.soon(Event::Say(input));
+            }
+            Action::NameChild { node }
+                if self
+                    .asked
+                    .insert(("name", node, self.state.node(node).round)) =>
+            {
+                let run =
+                    RunId::parse("child").unwrap_or_else(|| RunId::parse("c").expect("an id"));
+                self.soon(Event::Say(Input::ChildNamed { node, run }));
+            }
+            Action::FollowChild { node, stop } => {
+                let what = if stop { "stop" } else { "follow" };
+                if self.asked.insert((what, node, self.state.node(node).round)) {
+                    let status = if stop {
+                        RunEnd::Cancelled
+                    } else {
+                        self.fates.child(&self.place(node))
+                    };
+                    self.soon(Event::Say(Input::ChildEnded { node, status }));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn place(&self, node: NodeId) -> String {
+        let address = self.state.address(node);
+        let steps = address
+            .step
+            .split('.')
+            .filter(|step| !step.is_empty())
+            .map(|step| format!("/{step}"));
+        format!(
+            "{}{}{}",
+            address.task,
+            address.items,
+            steps.collect::<String>()
+        )
+    }
+
+    fn answer(&self, node: NodeId) -> Answer {
+        let early = self
+            .plan
+            .node(node_spec(&self.state, node))
+            .task
+            .as_ref()
+            .is_some_and(|task| task.ask_first);
+        let place = self.place(node);
+        if early && self.state.node(node).round == 1 {
+            self.fates.first_answer(&place)
+        } else {
+            self.fates.answer(&place, &self.state.spec(node).kind)
+        }
+    }
+
+    fn decision(&mut self, node: NodeId) -> Input {
+        let by = ["ann", "bob", "cleo"][self.rng.usize(0..3)].to_owned();
+        let approve = !self.weather.rejections || self.rng.u8(0..4) > 0;
+        Input::Decided { node, approve, by }
+    }
+
+    fn lock(&mut self, node: NodeId, round: u32) {
+        let names = lock_names(&self.state, node);
+        if self.granting.contains(&node) || names.iter().any(|name| self.locks.contains_key(name)) {
+            return;
+        }
+        for name in names {
+            self.locks.insert(name, node);
+        }
+        self.granting.insert(node);
+        self.soon(Event::Say(Input::Locked { node, round }));
+    }
+
+    fn start_process(&mut self, node: NodeId, attempt: u32) {
+        if !self.doing.insert((node, attempt)) {
+            return;
+        }
+        assert!(
+            !self.stop_asked(node),
+            "something starts after it was told to stop"
+        );
+        self.tally.executions += 1;
+        self.executed.insert((node, attempt));
+        let place = self.place(node);
+        let counted = self.counted.entry(place.clone()).or_default();
+        *counted += 1;
+        let fails = *counted <= self.fates.failures(&place);
+        let code = if fails {
+            [1, 2, 3][(*counted % 3) as usize]
+        } else {
+            0
+        };
+        let process = Process {
+            silent: false,
+            exit: Exit::code(code),
+            stopping: false,
+        };
+        let twice = self.processes.keys().any(|(other, _)| *other == node);
+        assert!(!twice, "a node runs twice at the same time");
+        self.processes.insert((node, attempt), process);
+        self.soon(Event::Exit { node, attempt });
+    }
+
+    fn stop_process(&mut self, node: NodeId, attempt: u32, signal: Signal) {
+        let kill = signal == Signal::Kill;
+        let obeys = kill || self.rng.u8(0..3) > 0;
+        let Some(process) = self.processes.get_mut(&(node, attempt)) else {
+            return;
+        };
+        if process.stopping && !kill || !obeys {
+            return;
+        }
+        process.stopping = true;
+        process.exit = Exit {
+            signal: Some(15),
+            ..Exit::default()
+        };
+        let place = self.place(node);
+        self.uncount(&place);
+        self.later(1, Event::Exit { node, attempt });
+    }
+
+    fn uncount(&mut self, place: &str) {
+        if let Some(counted) = self.counted.get_mut(place) {
+            *counted = counted.saturating_sub(1);
+        }
+    }
+
+    /// Whether the run was cancelled and this is not a handler's work.
+    fn stop_asked(&self, node: NodeId) -> bool {
+        let address = self.place(node);
+        let handler = ["finally", "on_failure", "on_success"]
+            .iter()
+            .any(|name| address.contains(name));
+        self.cancelled && !handler
+    }
+
+    fn check_turn(&mut self, before: RunState, records: &[Record]) {
+        let mut state = before;
+        for record in records {
+            assert_eq!(
+                record.seq,
+                state.seq() + 1,
+                "facts are numbered without gaps"
+            );
+            assert_eq!(
+                legal::check(&state, &record.fact),
+                Ok(()),
+                "illegal: {:?}",
+                record.fact
+            );
+            state.apply(record);
+            self.account(&record.fact);
+        }
+        if records.len() as u64 + 1 > 0 && state.seq() == self.state.seq() {
+            assert!(state == self.state, "the fold differs from the live state");
+        }
+    }
+
+    fn account(&mut self, fact: &Fact) {
+        self.tally.facts += 1;
+        let kind = format!("{fact:?}");
+        self.tally
+            .kinds
+            .insert(kind.split([' ', '{']).next().unwrap_or_default().to_owned());
+        if let Fact::AttemptFinished {
+            node,
+            attempt,
+            outcome: Outcome::Lost,
+            ..
+        } = fact
+            && self.executed.remove(&(*node, *attempt))
+        {
+            let place = self.place(*node);
+            self.uncount(&place);
+        }
+        if matches!(fact, Fact::CancelRequested { node: None, why, .. } if !matches!(why, Why::Signal(_)))
+        {
+            self.cancelled = true;
+        }
+        if let Fact::GateDecided {
+            decision: Decision::Closed,
+            node,
+            ..
+        } = fact
+        {
+            assert!(
+                self.state.node(*node).outcome() != Some(Outcome::Succeeded),
+                "a closed gate was passed"
+            );
+        }
+    }
+
+    fn check_end(&mut self, end: RunEnd) {
+        let folded = RunState::fold(Arc::clone(&self.plan), &self.log);
+        assert!(
+            folded == self.state,
+            "the fold of the whole log differs from the live state"
+        );
+        assert!(
+            actions(&self.state).is_empty(),
+            "a finished run wants something"
+        );
+        self.granting.clear();
+        self.act();
+        assert!(self.locks.is_empty(), "a finished run holds locks");
+        let failed = self.plan.tasks().any(|(id, _)| {
+            let outcome = self.state.node(id).outcome();
+            outcome.is_some_and(Outcome::is_failure) && !self.state.rules(id).ignore_error
+        });
+        match end {
+            RunEnd::Completed => assert!(!failed, "a run with a failed task is completed"),
+            RunEnd::Failed => assert!(failed, "a run failed without a failed task"),
+            RunEnd::Cancelled => {
+                assert!(self.cancelled, "a run is cancelled that nobody cancelled")
+            }
+        }
+        self.check_tidied();
+        self.check_order();
+    }
+
+    /// Of every node that worked and has ended, `finally` has run, unless it was killed.
+    fn check_tidied(&self) {
+        let killed = self
+            .log
+            .iter()
+            .any(|record| matches!(record.fact, Fact::CancelRequested { now: true, .. }));
+        for index in 0..self.state.node_count() {
+            let id = NodeId::at(index);
+            let node = self.state.node(id);
+            let Some(finally) = self.state.rules(id).handlers.finally else {
+                continue;
+            };
+            let finally = NodeId(finally.0 + (id.0 - node.spec.0));
+            let begun_alone = node.outcome() == Some(Outcome::Cancelled) && node.attempt == 0;
+            if node.worked && node.outcome().is_some() && !killed && !begun_alone {
+                let tidied = self.state.node(finally).outcome().is_some();
+                assert!(tidied, "{} did not tidy up", self.place(id));
+            }
+        }
+    }
+
+    /// Read from the log alone: no work of a task lies before the end of what the task needs.
+    fn check_order(&self) {
+        let mut ended = BTreeSet::new();
+        for record in &self.log {
+            match &record.fact {
+                Fact::AttemptStarted { node, .. } => {
+                    let task = self.task_of(*node);
+                    let needs = &self.plan.node(task).task.as_ref().expect("a task").needs;
+                    assert!(
+                        needs.iter().all(|need| ended.contains(&need.task)),
+                        "a task started before its needs ended"
+                    );
+                    assert!(!ended.contains(&task), "a task works after its end");
+                }
+                Fact::TaskFinished { node, .. } | Fact::TaskSkipped { node, .. } => {
+                    _ = ended.insert(*node)
+                }
+                Fact::TaskUpToDate { nodes } | Fact::TaskBlocked { nodes, .. } => {
+                    ended.extend(nodes)
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn task_of(&self, node: NodeId) -> NodeId {
+        let name = self.state.address(node).task;
+        let found = self.plan.tasks().find(|(_, task)| task.name == name);
+        found.expect("every node belongs to a task").0
+    }
+
+    fn story(&self) -> String {
+        let line = |record: &Record| format!("{} {:?}\n", record.seq, record.fact);
+        let nodes = (0..self.state.node_count()).map(|index| {
+            let id = NodeId::at(index);
+            let node = self.state.node(id);
+            if node.stage == flow::core::state::Stage::Idle {
+                return String::new();
+            }
+            let (kind, rules) = (&self.state.spec(id).kind, &self.state.spec(id).rules);
+            format!(
+                "{index} {} {:?} {:?} begun {} {kind:?} {rules:?}\n",
+                self.place(id),
+                node.stage,
+                node.stop,
+                node.begun
+            )
+        });
+        let nodes: String = nodes.collect();
+        self.log.iter().map(line).collect::<String>() + &nodes
+    }
+}
+
+/// A failing run tells its story.
+impl Drop for World<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.story());
+        }
+    }
+}
+
+fn node_spec(state: &RunState, node: NodeId) -> NodeId {
+    state.node(node).spec
+}
+
+fn lock_names(state: &RunState, node: NodeId) -> Vec<String> {
+    let locks = state.rules(node).locks.as_ref();
+    locks
+        .map(|locks| locks.names.iter().map(|(name, _)| name.clone()).collect())
+        .unwrap_or_default()
+}
+
+fn gate(action: &Action) -> Option<NodeId> {
+    match action {
+        Action::Approve { node } => Some(*node),
+        _ => None,
+    }
+}
