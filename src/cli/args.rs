@@ -3,51 +3,31 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, ValueEnum};
 
 use super::Trouble;
 use crate::report::Mode;
 
-/// flow runs the tasks of a Workflowfile.yml
+/// One verb with its arguments. Only the verb that was called is ever described to clap: the description of all of them
+/// would cost each start more, the more verbs there are.
 #[derive(Debug, Parser)]
-#[command(
-    name = "flow",
-    version,
-    disable_help_subcommand = true,
-    subcommand_required = true
-)]
-#[command(
-    override_usage = "flow [OPTIONS] [TASK]...\n       flow VERB [OPTIONS]",
-    subcommand_value_name = "VERB"
-)]
-#[command(subcommand_help_heading = "Verbs")]
-pub(super) struct Cli {
+#[command(name = "flow", version, about = None, long_about = None)]
+pub(super) struct Call<A: Args> {
     #[command(flatten)]
     pub(super) place: PlaceArgs,
-    #[command(subcommand)]
-    pub(super) verb: Verb,
+    #[command(flatten)]
+    pub(super) verb: A,
 }
 
 /// Where the Workflowfile is.
 #[derive(Debug, Args)]
 pub(super) struct PlaceArgs {
     /// Use this Workflowfile instead of looking for one here and in the folders above
-    #[arg(short, long, value_name = "FILE", global = true)]
+    #[arg(short, long, value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
     /// Start in this folder
-    #[arg(short = 'C', long, value_name = "DIR", global = true)]
+    #[arg(short = 'C', long, value_name = "DIR")]
     pub(super) directory: Option<PathBuf>,
-}
-
-/// What flow can do.
-#[derive(Debug, Subcommand)]
-pub(super) enum Verb {
-    /// Run tasks and all that they depend on
-    Run(RunArgs),
-    /// List the tasks of the file
-    List(ListArgs),
-    /// List the recorded runs, the newest first
-    History(HistoryArgs),
 }
 
 /// Run tasks and all that they depend on
@@ -128,8 +108,36 @@ pub(super) struct HistoryArgs {
     pub(super) json: bool,
 }
 
-/// Verbs that no task can take the place of.
-const UNSHADOWED: [&str; 3] = ["run", "list", "help"];
+/// A verb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// `flow run`
+    Run,
+    /// `flow list`
+    List,
+    /// `flow history`
+    History,
+    /// `flow help`
+    Help,
+}
+
+/// All verbs, with what the help says of them, and whether a task of the same name wins.
+const VERBS: [(&str, Verb, bool, &str); 4] = [
+    (
+        "run",
+        Verb::Run,
+        false,
+        "Run tasks and all that they depend on; `flow TASK` is the same",
+    ),
+    ("list", Verb::List, false, "List the tasks of the file"),
+    (
+        "history",
+        Verb::History,
+        true,
+        "List the recorded runs, the newest first",
+    ),
+    ("help", Verb::Help, false, "Show this"),
+];
 
 /// The options that take a value, as far as they may stand before the first word.
 const VALUED: [&str; 4] = ["--file", "--directory", "--jobs", "--output"];
@@ -138,65 +146,56 @@ const VALUED_SHORT: [u8; 3] = [b'f', b'C', b'j'];
 /// What was called.
 #[derive(Debug)]
 pub(super) struct Called {
-    /// The arguments with the verb spelled out.
+    /// The verb.
+    pub(super) verb: Verb,
+    /// The arguments without it, the program's name first.
     pub(super) args: Vec<OsString>,
-    /// The first word that is no option.
-    pub(super) word: Option<String>,
-    /// The word is a verb and the file may have a task of that name, which wins.
-    pub(super) may_be_task: bool,
+    /// The name of a task that wins over the verb, if the file has it.
+    pub(super) maybe_task: Option<String>,
 }
 
 /// Finds the verb: `flow build` is `flow run build`, and `flow @list` is always the verb.
-pub(super) fn find_verb(
-    args: &[OsString],
-    is_verb: impl Fn(&str) -> bool,
-) -> Result<Called, Trouble> {
-    let place = first_word(args);
-    let word = place
-        .and_then(|place| args[place].to_str())
-        .map(str::to_owned);
-    let mut spelled = args.to_vec();
-    let mut may_be_task = false;
-    match word.as_deref() {
-        Some(word) if word.starts_with('@') => {
-            let verb = &word[1..];
-            if !is_verb(verb) {
-                return Err(Trouble::call(
-                    format!("there is no verb {verb:?}"),
-                    "`flow --help` lists the verbs",
-                ));
-            }
-            spelled[place.unwrap_or(1)] = verb.into();
+pub(super) fn find_verb(args: &[OsString]) -> Result<Called, Trouble> {
+    let run = Called {
+        verb: Verb::Run,
+        args: args.to_vec(),
+        maybe_task: None,
+    };
+    let Some(place) = first_word(args) else {
+        let verb = if asks_for_help(args) {
+            Verb::Help
+        } else {
+            Verb::Run
+        };
+        return Ok(Called { verb, ..run });
+    };
+    let Some(word) = args[place].to_str() else {
+        return Ok(run);
+    };
+    let (name, explicit) = word
+        .strip_prefix('@')
+        .map_or((word, false), |name| (name, true));
+    match VERBS.iter().find(|(known, ..)| *known == name) {
+        Some((_, verb, yields, _)) => {
+            let mut args = args.to_vec();
+            args.remove(place);
+            Ok(Called {
+                verb: *verb,
+                args,
+                maybe_task: (*yields && !explicit).then(|| word.to_owned()),
+            })
         }
-        Some(word) if is_verb(word) || UNSHADOWED.contains(&word) => {
-            may_be_task = !UNSHADOWED.contains(&word)
-        }
-        None if asks_for_help(args) => {}
-        _ => spelled = as_run(spelled),
+        None if explicit => Err(Trouble::call(
+            format!("there is no verb {name:?}"),
+            "`flow --help` lists the verbs",
+        )),
+        None => Ok(run),
     }
-    Ok(Called {
-        args: spelled,
-        word,
-        may_be_task,
-    })
-}
-
-/// The arguments as those of the verb `run`.
-pub(super) fn as_run(mut args: Vec<OsString>) -> Vec<OsString> {
-    args.insert(args.len().min(1), "run".into());
-    args
 }
 
 fn asks_for_help(args: &[OsString]) -> bool {
-    let asks = |arg: &&OsString| {
-        ["-h", "--help", "-V", "--version"]
-            .iter()
-            .any(|known| *arg == known)
-    };
-    args.iter()
-        .skip(1)
-        .take_while(|arg| *arg != "--")
-        .any(|arg| asks(&arg))
+    let asks = |arg: &OsString| arg == "-h" || arg == "--help";
+    args.iter().skip(1).take_while(|arg| *arg != "--").any(asks)
 }
 
 /// The place of the first argument that is neither an option nor the value of one.
@@ -229,26 +228,41 @@ fn takes_next(arg: &OsStr) -> bool {
     valued.is_some_and(|place| place + 1 == bytes.len())
 }
 
+/// What is typed for a verb.
+pub(super) fn full_name(verb: Verb) -> String {
+    let name = VERBS
+        .iter()
+        .find(|(_, known, ..)| *known == verb)
+        .map_or("", |(name, ..)| name);
+    format!("flow {name}")
+}
+
+/// What the help says of a verb.
+pub(super) fn about(verb: Verb) -> &'static str {
+    VERBS
+        .iter()
+        .find(|(_, known, ..)| *known == verb)
+        .map_or("", |(.., about)| about)
+}
+
 /// The help of flow itself: what it is called with, its verbs, and the options of `run`, which need no verb.
 pub(super) fn help() -> String {
-    let mut command = Cli::command();
-    let whole = command.render_help().to_string();
-    let head = whole.split("\nOptions:").next().unwrap_or_default();
-    let run = command
-        .find_subcommand_mut("run")
-        .map(|run| run.render_help().to_string())
-        .unwrap_or_default();
+    let run = Call::<RunArgs>::command().render_help().to_string();
     let options = run
         .split_once("Options:\n")
         .map_or("", |(_, options)| options);
+    let verbs: Vec<String> = VERBS
+        .iter()
+        .map(|(name, _, _, about)| format!("  {name:8} {about}\n"))
+        .collect();
     format!(
-        "{head}\nOptions for running tasks:\n{options}\n\
-         Options for finding the file:\n\
-         \x20 -f, --file <FILE>      Use this Workflowfile instead of looking for one here and above\n\
-         \x20 -C, --directory <DIR>  Start in this folder\n\
-         \x20 -V, --version          Print version\n\n\
-         A task wins over a verb of the same name; `flow @VERB` is always the verb, `flow run TASK`\n\
-         always the task. `flow VERB --help` says more of a verb.\n"
+        "flow runs the tasks of a Workflowfile.yml\n\n\
+         Usage: flow [OPTIONS] [TASK]...\n\
+         \x20      flow VERB [OPTIONS]\n\n\
+         Verbs:\n{}\nOptions:\n{options}\n\
+         A task wins over a verb of the same name, but for run, list and help. `flow @VERB` is\n\
+         always the verb, `flow run TASK` always the task; `flow VERB --help` says more of a verb.\n",
+        verbs.concat()
     )
 }
 
@@ -258,37 +272,44 @@ mod tests {
 
     fn spelled(line: &str) -> String {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let called = find_verb(&args, |word| ["run", "list", "history"].contains(&word))
-            .expect("a good call");
+        let called = find_verb(&args).expect("a good call");
         let words: Vec<&str> = called
             .args
             .iter()
             .map(|arg| arg.to_str().expect("text"))
             .collect();
-        words.join(" ")
+        let task = if called.maybe_task.is_some() {
+            " or task"
+        } else {
+            ""
+        };
+        format!("{:?}{task}: {}", called.verb, words[1..].join(" "))
     }
 
     #[test]
     fn tasks_need_no_verb() {
-        assert_eq!(spelled("flow build"), "flow run build");
-        assert_eq!(spelled("flow -kj 4 list"), "flow -kj 4 list");
-        assert_eq!(spelled("flow -kj4 build -q"), "flow run -kj4 build -q");
-        assert_eq!(spelled("flow -C list build"), "flow run -C list build");
-        assert_eq!(spelled("flow @history"), "flow history");
-        assert_eq!(spelled("flow"), "flow run");
-        assert_eq!(spelled("flow --help"), "flow --help");
-        assert_eq!(spelled("flow build --help"), "flow run build --help");
-        assert_eq!(spelled("flow -- list"), "flow run -- list");
+        assert_eq!(spelled("flow build"), "Run: build");
+        assert_eq!(spelled("flow -kj 4 list"), "List: -kj 4");
+        assert_eq!(spelled("flow -kj4 build -q"), "Run: -kj4 build -q");
+        assert_eq!(spelled("flow -C list build"), "Run: -C list build");
+        assert_eq!(spelled("flow history -n 3"), "History or task: -n 3");
+        assert_eq!(spelled("flow @history"), "History: ");
+        assert_eq!(spelled("flow"), "Run: ");
+        assert_eq!(spelled("flow --help"), "Help: --help");
+        assert_eq!(spelled("flow build --help"), "Run: build --help");
+        assert_eq!(spelled("flow run list"), "Run: list");
+        assert_eq!(spelled("flow -- list"), "Run: -- list");
     }
 
     #[test]
     fn an_unknown_verb_after_the_sign_is_refused() {
-        let args = ["flow".into(), "@lst".into()];
-        assert!(find_verb(&args, |_| false).is_err());
+        assert!(find_verb(&["flow".into(), "@lst".into()]).is_err());
     }
 
     #[test]
     fn clap_finds_no_fault_with_the_definitions() {
-        Cli::command().debug_assert();
+        Call::<RunArgs>::command().debug_assert();
+        Call::<ListArgs>::command().debug_assert();
+        Call::<HistoryArgs>::command().debug_assert();
     }
 }

@@ -81,11 +81,8 @@ impl Context {
     }
 
     /// Whether the file has a task of this name; no file has none.
-    pub(super) fn declares(&self, word: Option<&str>) -> Result<bool, Trouble> {
-        let Some(word) = word.filter(|_| self.path().is_ok()) else {
-            return Ok(false);
-        };
-        Ok(self.workflow()?.find(word).is_some())
+    pub(super) fn declares(&self, word: &str) -> Result<bool, Trouble> {
+        Ok(self.path().is_ok() && self.workflow()?.find(word).is_some())
     }
 
     /// The folder of flow's own data, beside the file.

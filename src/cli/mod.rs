@@ -11,9 +11,9 @@ mod run;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
-use self::args::{Cli, Verb};
+use self::args::{Call, HistoryArgs, Verb};
 use self::context::Context;
 use crate::diagnostic::visible;
 use crate::report::screen;
@@ -88,58 +88,59 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run_args(args: Vec<OsString>) -> Result<Exit, Trouble> {
-    let called = args::find_verb(&args, |word| Cli::command().find_subcommand(word).is_some())?;
-    let cli = match parse(called.args) {
-        Ok(cli) => cli,
-        Err(exit) => return Ok(exit),
-    };
-    let context = Context::new(&cli.place)?;
-    match cli.verb {
-        Verb::Run(args) => run::run(&context, &args),
-        verb if called.may_be_task && context.declares(called.word.as_deref())? => {
-            let words = args::as_run(args);
-            drop(verb);
-            match parse(words) {
-                Ok(Cli {
-                    verb: Verb::Run(args),
-                    ..
-                }) => run::run(&context, &args),
-                Ok(_) => unreachable!("the word `run` was put first"),
-                Err(exit) => Ok(exit),
-            }
-        }
-        Verb::List(args) => list::list(&context, &args),
-        Verb::History(args) => history::history(&context, &args),
+    let called = args::find_verb(&args)?;
+    match (called.verb, called.maybe_task) {
+        (Verb::Help, _) => Ok(show(&args::help())),
+        (Verb::Run, _) => call(called.args, Verb::Run, run::run),
+        (Verb::List, _) => call(called.args, Verb::List, list::list),
+        (Verb::History, task) => call(
+            called.args.clone(),
+            Verb::History,
+            |context, history: &HistoryArgs| match task.as_deref() {
+                Some(task) if context.declares(task)? => call(args, Verb::Run, run::run),
+                _ => history::history(context, history),
+            },
+        ),
+    }
+}
+
+/// Parses the arguments of a verb and does it.
+fn call<A: clap::Args>(
+    args: Vec<OsString>,
+    name: Verb,
+    verb: impl FnOnce(&Context, &A) -> Result<Exit, Trouble>,
+) -> Result<Exit, Trouble> {
+    match parse::<A>(args, name) {
+        Ok(call) => verb(&Context::new(&call.place)?, &call.verb),
+        Err(exit) => Ok(exit),
     }
 }
 
 /// What clap makes of the arguments; its own messages are printed here.
-fn parse(args: Vec<OsString>) -> Result<Cli, Exit> {
-    if args
-        .get(1)
-        .is_some_and(|word| word == "--help" || word == "-h" || word == "help")
-        && args.len() == 2
-    {
-        screen::print(&args::help(), "");
-        return Err(Exit::Done);
-    }
-    Cli::try_parse_from(args).map_err(|error| {
+fn parse<A: clap::Args>(args: Vec<OsString>, verb: Verb) -> Result<Call<A>, Exit> {
+    let command = Call::<A>::command()
+        .about(args::about(verb))
+        .bin_name(args::full_name(verb));
+    let parsed = command
+        .try_get_matches_from(args)
+        .and_then(|matches| Call::from_arg_matches(&matches));
+    parsed.map_err(|error| {
         let text = error.render();
         let text = if context::colour_wanted(error.use_stderr()) {
             text.ansi().to_string()
         } else {
             text.to_string()
         };
-        let (stdout, stderr) = if error.use_stderr() {
-            ("", text.as_str())
-        } else {
-            (text.as_str(), "")
-        };
-        screen::print(stdout, stderr);
-        if error.use_stderr() {
-            Exit::Wrong
-        } else {
-            Exit::Done
+        if !error.use_stderr() {
+            return show(&text);
         }
+        screen::print("", &text);
+        Exit::Wrong
     })
+}
+
+/// Prints data. A reader that has gone wants no more of it.
+fn show(text: &str) -> Exit {
+    screen::print(text, "");
+    Exit::Done
 }

@@ -147,7 +147,7 @@ fn execute(context: &Context, args: &RunArgs, plan: Plan) -> Result<Exit, Troubl
             .ok()
             .and_then(|id| RunId::parse(&id)),
         actor: context::person(),
-        slots: slots(args),
+        slots: slots(args, &plan),
         journal,
         programs: Programs::new(path, functions),
         inbox: Inbox::open()
@@ -193,7 +193,17 @@ fn settings(
     })
 }
 
-fn slots(args: &RunArgs) -> usize {
+/// How many commands may run at the same time. Counting the cores is not free; one command alone needs no count.
+fn slots(args: &RunArgs, plan: &Plan) -> usize {
+    if plan
+        .nodes
+        .iter()
+        .filter(|node| node.is_leaf())
+        .nth(1)
+        .is_none()
+    {
+        return 1;
+    }
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     args.jobs.map_or_else(cores, usize::from)
 }

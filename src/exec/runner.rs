@@ -23,7 +23,8 @@ pub const GRACE: Duration = Duration::from_secs(10);
 /// How long output is waited for after a process has ended while something else holds its pipe.
 const DRAIN: Duration = Duration::from_millis(500);
 
-/// How much is read from a pipe at a time, in bytes.
+/// How much is read from a pipe at a time, in bytes: little at first, as most commands say little, then all that a pipe holds.
+const READ_BYTES_FIRST: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 64 * 1024;
 
 const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
@@ -68,7 +69,7 @@ impl Runner {
         Self {
             programs,
             running: Vec::new(),
-            buffer: vec![0; READ_BYTES_MAX],
+            buffer: vec![0; READ_BYTES_FIRST],
         }
     }
 
@@ -207,7 +208,7 @@ impl Running {
         self.stop = Some(None);
     }
 
-    fn read(&mut self, stream: usize, buffer: &mut [u8]) -> Result<Option<Event>, CaptureError> {
+    fn read(&mut self, stream: usize, buffer: &mut Vec<u8>) -> Result<Option<Event>, CaptureError> {
         let Some(pipe) = &mut self.process.pipes[stream] else {
             return Ok(None);
         };
@@ -216,6 +217,9 @@ impl Running {
             Ok(count) => {
                 self.capture.add(&buffer[..count]).map_err(CaptureError)?;
                 let bytes = buffer[..count].to_vec();
+                if count == buffer.len() {
+                    buffer.resize(READ_BYTES_MAX, 0);
+                }
                 return Ok(Some(Event::Output {
                     node: self.node,
                     stream: STREAMS[stream],
@@ -232,7 +236,7 @@ impl Running {
     /// Reads what a process that has ended left in its pipes.
     fn drain(
         &mut self,
-        buffer: &mut [u8],
+        buffer: &mut Vec<u8>,
         now: Instant,
         events: &mut Vec<Event>,
     ) -> Result<(), CaptureError> {
