@@ -19,7 +19,7 @@ use crate::plan::{self, Cycle, Request};
 use crate::report::failure::shown_path;
 use crate::report::screen;
 use crate::report::{self, Settings};
-use crate::store::memory::Memory;
+use crate::store::memory::Nothing;
 use crate::store::{self, Journal, Kind, Store};
 use crate::{core::fact::RunEnd, engine};
 
@@ -123,7 +123,7 @@ fn execute(context: &Context, args: &RunArgs, plan: Plan) -> Result<Exit, Troubl
     let clock = Clock::system();
     let (plan_hash, text) = plan::pin(&plan);
     let store: Box<dyn Store> = if args.no_record {
-        Box::new(Memory::default())
+        Box::new(Nothing)
     } else {
         Box::new(context.store()?)
     };

@@ -9,7 +9,7 @@ use super::decide::tries_left;
 use super::fact::{Decision, Exit, Fact, Outcome, RunEnd, Why};
 use super::state::{Class, RunStage, RunState, Stage, Stop};
 use crate::model::id::NodeId;
-use crate::model::plan::{Kind, OnFailure, OnReject, WaitFor};
+use crate::model::plan::{Kind, On, OnFailure, OnReject, WaitFor};
 use crate::model::time::Timestamp;
 
 /// The next fact that follows, if one does.
@@ -151,28 +151,15 @@ fn blocked_with(state: &RunState, id: NodeId) -> Vec<NodeId> {
     while let Some(at) = nodes.get(next).copied() {
         next += 1;
         for dependent in state.dependents.of_task(at) {
-            let needs = state
-                .plan
-                .node(*dependent)
-                .task
-                .as_deref()
-                .map_or(&[][..], |task| &task.needs);
-            let needs_success = needs
-                .iter()
-                .any(|need| need.task == at && need.on == crate::model::plan::On::Success);
-            let waits = state.node(*dependent).stage == Stage::Idle
-                && state.task_state(*dependent).is_some_and(|task| task.wanted);
-            if needs_success && waits && !ignored(state, at) && seen.insert(*dependent) {
-                nodes.push(*dependent);
+            let (task, needs_success) = (dependent.task, dependent.on == On::Success);
+            let waits = state.node(task).stage == Stage::Idle
+                && state.task_state(task).is_some_and(|task| task.wanted);
+            if needs_success && waits && seen.insert(task) {
+                nodes.push(task);
             }
         }
     }
     nodes
-}
-
-/// A blocked task is not a failure that could be ignored.
-fn ignored(state: &RunState, id: NodeId) -> bool {
-    state.counts_as_ok(id, Outcome::Blocked)
 }
 
 /// Its handlers are through.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::fact::{Outcome, RunEnd};
 use crate::model::id::NodeId;
-use crate::model::plan::{Kind, Node, Plan, Rules};
+use crate::model::plan::{Kind, Need, Node, On, Plan, Rules};
 use crate::model::time::Timestamp;
 
 /// Where a node stands.
@@ -263,11 +263,11 @@ impl PartialEq for RunState {
 
 impl Eq for RunState {}
 
-/// For each task the tasks that wait for it, as one flat list.
+/// For each task the tasks that wait for it, and how it must have ended for them, as one flat list.
 #[derive(Debug)]
 pub(super) struct Dependents {
     starts: Vec<u32>,
-    list: Vec<NodeId>,
+    list: Vec<Need>,
 }
 
 impl Dependents {
@@ -275,24 +275,32 @@ impl Dependents {
         let mut starts = vec![0_u32; plan.nodes.len() + 1];
         let edges = || {
             plan.tasks()
-                .flat_map(|(id, task)| task.needs.iter().map(move |need| (need.task, id)))
+                .flat_map(|(id, task)| task.needs.iter().map(move |need| (need, id)))
         };
         for (need, _) in edges() {
-            starts[need.index() + 1] += 1;
+            starts[need.task.index() + 1] += 1;
         }
         for index in 1..starts.len() {
             starts[index] += starts[index - 1];
         }
         let mut next = starts.clone();
-        let mut list = vec![NodeId(0); starts.last().copied().unwrap_or(0) as usize];
+        let nobody = Need {
+            task: NodeId(0),
+            on: On::Done,
+        };
+        let mut list = vec![nobody; starts.last().copied().unwrap_or(0) as usize];
         for (need, dependent) in edges() {
-            list[next[need.index()] as usize] = dependent;
-            next[need.index()] += 1;
+            let place = &mut next[need.task.index()];
+            list[*place as usize] = Need {
+                task: dependent,
+                on: need.on,
+            };
+            *place += 1;
         }
         Self { starts, list }
     }
 
-    pub(super) fn of_task(&self, task: NodeId) -> &[NodeId] {
+    pub(super) fn of_task(&self, task: NodeId) -> &[Need] {
         match self.starts.get(task.index()..task.index() + 2) {
             Some(&[from, to]) => &self.list[from as usize..to as usize],
             _ => &[],

@@ -367,7 +367,7 @@ impl RunState {
         }
         let dependents = std::sync::Arc::clone(&self.dependents);
         for dependent in dependents.of_task(id) {
-            self.need_ended(*dependent, id, ok);
+            self.need_ended(dependent.task, id, dependent.on, ok);
         }
     }
 
@@ -387,15 +387,7 @@ impl RunState {
         self.review.extend(waiting);
     }
 
-    fn need_ended(&mut self, id: NodeId, need: NodeId, ok: bool) {
-        let Some(spec) = self.plan.node(id).task.as_deref() else {
-            return;
-        };
-        let on = spec
-            .needs
-            .iter()
-            .find(|known| known.task == need)
-            .map_or(On::Done, |need| need.on);
+    fn need_ended(&mut self, id: NodeId, need: NodeId, on: On, ok: bool) {
         let Some(task) = self.tasks[id.index()].as_deref_mut() else {
             return;
         };
@@ -519,6 +511,10 @@ impl RunState {
 
     /// Children that had their turn and of which nothing is recorded are as if they had never had it.
     pub(super) fn withdraw_children(&mut self, id: NodeId) {
+        let children = &self.node(id).children;
+        if children.entered == children.done && children.handler.is_none() {
+            return;
+        }
         for child in self.under_way(id).into_iter().skip(1) {
             self.withdraw(child);
         }

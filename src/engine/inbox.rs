@@ -97,14 +97,17 @@ impl Inbox {
             fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
         }
         let timeout = deadline.map(|deadline| timespec(deadline.saturating_duration_since(now)));
-        match poll(&mut fds, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        let interrupted = match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) => false,
+            Err(rustix::io::Errno::INTR) => true,
             Err(error) => return Err(WaitError::Poll(error.into())),
+        };
+        let mut readable: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        if interrupted {
+            // A signal came, and its byte is in one of the pipes: looking there now saves another poll.
+            readable[..=self.ending.len()].fill(true);
         }
-        Ok((
-            fds.iter().map(|fd| !fd.revents().is_empty()).collect(),
-            places,
-        ))
+        Ok((readable, places))
     }
 }
 

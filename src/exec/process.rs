@@ -3,9 +3,7 @@
 //! `std::process::Command` starts it by `posix_spawn` as long as the program is an absolute path and nothing has to run
 //! between fork and exec (docs/decisions/0003), so a flow with a large heap starts processes as fast as a small one.
 
-use std::fs::File;
-use std::io;
-use std::os::fd::OwnedFd;
+use std::io::{self, PipeReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -22,7 +20,10 @@ pub struct Process {
     /// Its process id, which is also that of its group.
     pub pid: Pid,
     /// The reading ends of its stdout and its stderr, which don't block.
-    pub pipes: [Option<File>; 2],
+    pub pipes: [Option<PipeReader>; 2],
+    /// The writing ends, which the command holds, stay open until the process has ended. Otherwise its end would wake the
+    /// poll twice, when the pipes close and a moment later when it can be waited for, and waking is what costs most.
+    writers: Option<Command>,
 }
 
 /// What there still is of a process group.
@@ -57,32 +58,30 @@ impl Process {
     }
 
     fn spawn(mut command: Command, job: &Job) -> io::Result<Self> {
+        let (stdout, to_stdout) = io::pipe()?;
+        let (stderr, to_stderr) = io::pipe()?;
+        rustix::io::ioctl_fionbio(&stdout, true)?;
+        rustix::io::ioctl_fionbio(&stderr, true)?;
         command
             .envs(job.env.iter().map(|(name, value)| (name, value)))
-            .process_group(0);
-        command
+            .process_group(0)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stdout(to_stdout)
+            .stderr(to_stderr);
         if !is_current(&job.dir) {
             command.current_dir(&job.dir);
         }
-        let mut child = command.spawn()?;
-        let pid = Pid::from_child(&child);
-        let stdout = child
-            .stdout
-            .take()
-            .map(|pipe| reading(pipe.into()))
-            .transpose()?;
-        let stderr = child
-            .stderr
-            .take()
-            .map(|pipe| reading(pipe.into()))
-            .transpose()?;
+        let child = command.spawn()?;
         Ok(Self {
-            pid,
-            pipes: [stdout, stderr],
+            pid: Pid::from_child(&child),
+            pipes: [Some(stdout), Some(stderr)],
+            writers: Some(command),
         })
+    }
+
+    /// Closes our own writing ends: from now on the pipes end when nobody else holds them.
+    pub fn close_writers(&mut self) {
+        self.writers = None;
     }
 
     /// How it ended, if it has. It is not to be asked again then.
@@ -148,9 +147,4 @@ fn is_current(dir: &Path) -> bool {
         .get_or_init(|| std::env::current_dir().ok())
         .as_deref()
         == Some(dir)
-}
-
-fn reading(pipe: OwnedFd) -> io::Result<File> {
-    rustix::io::ioctl_fionbio(&pipe, true)?;
-    Ok(File::from(pipe))
 }

@@ -159,6 +159,9 @@ impl Runner {
         while let Some(running) = self.running.get_mut(index) {
             if running.exit.is_none() {
                 running.exit = running.process.ended();
+                if running.exit.is_some() {
+                    running.process.close_writers();
+                }
             }
             if running.exit.is_some() {
                 running.drain(&mut self.buffer, now, events)?;

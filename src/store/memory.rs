@@ -1,4 +1,4 @@
-//! A store that is gone with the process: for `--no-record` and for tests.
+//! Stores without a disk: one in memory, for tests, and one that keeps nothing, for `--no-record`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -109,5 +109,57 @@ impl Journal for MemoryJournal {
 impl Drop for MemoryJournal {
     fn drop(&mut self) {
         self.store.content().owned.remove(&self.run);
+    }
+}
+
+/// A store that keeps nothing: every run is new, and gone at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nothing;
+
+impl Store for Nothing {
+    fn create(&self, _: &RunId) -> Result<Box<dyn Journal>, Error> {
+        Ok(Box::new(Self))
+    }
+
+    fn open(&self, run: &RunId) -> Result<Box<dyn Journal>, Error> {
+        Err(Error::new(Kind::Missing, format!("find run {run}")))
+    }
+
+    fn read(&self, run: &RunId) -> Result<String, Error> {
+        Err(Error::new(Kind::Missing, format!("find run {run}")))
+    }
+
+    fn edges(&self, run: &RunId) -> Result<Option<(String, String)>, Error> {
+        Err(Error::new(Kind::Missing, format!("find run {run}")))
+    }
+
+    fn is_owned(&self, run: &RunId) -> Result<bool, Error> {
+        Err(Error::new(Kind::Missing, format!("find run {run}")))
+    }
+
+    fn runs(&self) -> Result<Vec<RunId>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn put_plan(&self, _: &str, _: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn plan(&self, hash: &str) -> Result<Vec<u8>, Error> {
+        Err(Error::new(Kind::Missing, format!("find plan {hash}")))
+    }
+}
+
+impl Journal for Nothing {
+    fn append(&mut self, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn logs(&self) -> Option<&Path> {
+        None
     }
 }
