@@ -8,7 +8,7 @@ use super::args::RunArgs;
 use super::context::{self, Context};
 use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
-use crate::engine::inbox::Inbox;
+use crate::engine::inbox::Signals;
 use crate::engine::{Ending, Engine};
 use crate::exec::shell::Programs;
 use crate::file::suggest::Suggest;
@@ -140,6 +140,7 @@ fn execute(context: &Context, args: &RunArgs, plan: Plan) -> Result<Exit, Troubl
     let path = std::env::var_os("PATH");
     let functions =
         std::env::vars_os().any(|(name, _)| name.as_encoded_bytes().starts_with(b"BASH_FUNC_"));
+    let (slots, threads) = slots_and_threads(args, &plan);
     let engine = Engine {
         run,
         plan_hash,
@@ -147,10 +148,11 @@ fn execute(context: &Context, args: &RunArgs, plan: Plan) -> Result<Exit, Troubl
             .ok()
             .and_then(|id| RunId::parse(&id)),
         actor: context::person(),
-        slots: slots(args, &plan),
+        slots,
         journal,
         programs: Programs::new(path, functions),
-        inbox: Inbox::open()
+        threads,
+        signals: Signals::catch()
             .map_err(|error| Trouble::call(format!("can't catch signals: {error}"), ""))?,
         clock,
         observers: vec![report::reporter(settings, &plan)],
@@ -193,8 +195,9 @@ fn settings(
     })
 }
 
-/// How many commands may run at the same time. Counting the cores is not free; one command alone needs no count.
-fn slots(args: &RunArgs, plan: &Plan) -> usize {
+/// How many commands may run at the same time, and how many threads are worth having for them. Counting the cores is
+/// not free; one command alone needs no count.
+fn slots_and_threads(args: &RunArgs, plan: &Plan) -> (usize, usize) {
     if plan
         .nodes
         .iter()
@@ -202,10 +205,11 @@ fn slots(args: &RunArgs, plan: &Plan) -> usize {
         .nth(1)
         .is_none()
     {
-        return 1;
+        return (1, 1);
     }
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    args.jobs.map_or_else(cores, usize::from)
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let slots = args.jobs.map_or(cores, usize::from);
+    (slots, slots.min(cores))
 }
 
 fn exit_of(ending: Ending) -> Exit {

@@ -14,7 +14,7 @@ pub struct Seen<'a> {
     pub record: &'a Record,
     /// Its line in the log, without the line's end.
     pub line: &'a str,
-    /// The state after it.
+    /// The state after the turn that it is part of.
     pub state: &'a RunState,
 }
 
@@ -49,7 +49,7 @@ pub enum Stream {
 }
 
 /// Someone who watches a run.
-pub trait Observer {
+pub trait Observer: Send {
     /// A fact was recorded.
     fn see(&mut self, seen: &Seen<'_>);
 

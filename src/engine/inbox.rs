@@ -1,133 +1,139 @@
-//! One poll for everything that can happen: signals, the ends of processes, their output, the next deadline.
+//! One poll for everything that a thread waits for: signals, a knock, the ends of commands, their output, a deadline.
 
-use std::io::{self, PipeReader, Read};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 
-use crate::exec::Event;
-use crate::exec::runner::{CaptureError, Runner};
+use crate::exec::runner::{Place, Runner};
 
 /// The signals that end a run, each of which is passed on as it is.
 const ENDING: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
 
-/// Where signals arrive, as bytes on pipes.
+/// Where signals to flow arrive, as bytes on pipes.
 #[derive(Debug)]
-pub struct Inbox {
-    /// A child has ended.
-    child: PipeReader,
-    /// flow itself got a signal; with its number.
-    ending: Vec<(i32, PipeReader)>,
-}
+pub struct Signals(Vec<(i32, PipeReader)>);
 
-/// What came in.
-#[derive(Debug, Default)]
-pub struct Mail {
-    /// Signals to flow, in the order of their kinds.
-    pub signals: Vec<i32>,
-    /// What happened to jobs.
-    pub events: Vec<Event>,
-}
-
-impl Inbox {
-    /// Begins to catch signals. Those that flow was started to ignore (as by `nohup`) stay ignored.
-    pub fn open() -> io::Result<Self> {
-        let mut ending = Vec::new();
+impl Signals {
+    /// Begins to catch them. Those that flow was started to ignore (as by `nohup`) stay ignored.
+    pub fn catch() -> io::Result<Self> {
+        let mut caught = Vec::new();
         for signal in ENDING {
             let number = signal.as_raw();
             if !super::signals::is_ignored(number) {
-                ending.push((number, catch(number)?));
+                let (reader, writer) = io::pipe()?;
+                rustix::io::ioctl_fionbio(&reader, true)?;
+                signal_hook::low_level::pipe::register(number, writer)?;
+                caught.push((number, reader));
             }
         }
-        Ok(Self {
-            child: catch(Signal::CHILD.as_raw())?,
-            ending,
-        })
+        Ok(Self(caught))
+    }
+}
+
+/// What a thread waits with.
+#[derive(Debug)]
+pub struct Inbox {
+    signals: Signals,
+    /// Another thread has something for this one.
+    knock: Option<PipeReader>,
+}
+
+/// What there is to look at after a wait.
+#[derive(Debug, Default)]
+pub struct Ready {
+    /// Signals to flow that came, in the order of their kinds.
+    pub signals: Vec<i32>,
+    /// What can be read of the commands.
+    pub places: Vec<Place>,
+}
+
+/// Makes a waiting thread look.
+#[derive(Debug)]
+pub struct Knocker(PipeWriter);
+
+impl Knocker {
+    /// Knocks; as often as one likes.
+    pub fn knock(&mut self) {
+        // A full pipe has been knocked at enough, and a closed one belongs to a thread that is done.
+        let _ = self.0.write(b"k");
+    }
+}
+
+impl Inbox {
+    /// For the thread that gets the signals.
+    pub const fn new(signals: Signals) -> Self {
+        Self {
+            signals,
+            knock: None,
+        }
     }
 
-    /// Waits until something happens or `deadline` has come, and gathers it.
-    pub fn wait(
-        &mut self,
-        runner: &mut Runner,
-        deadline: Option<Instant>,
-        now: Instant,
-    ) -> Result<Mail, WaitError> {
-        let (readable, places) = self.poll(runner, deadline, now)?;
-        let mut mail = Mail::default();
-        for (place, ready) in readable[self.ending.len() + 1..].iter().enumerate() {
-            if *ready {
-                mail.events
-                    .extend(runner.read(places[place]).map_err(WaitError::Capture)?);
-            }
-        }
-        for ((number, pipe), ready) in self.ending.iter_mut().zip(&readable) {
-            for _ in 0..if *ready { drain(pipe) } else { 0 } {
-                mail.signals.push(*number);
-            }
-        }
-        if readable[self.ending.len()] {
-            drain(&mut self.child);
-        }
-        let now = Instant::now();
-        runner.tick(now);
-        runner
-            .reap(now, &mut mail.events)
-            .map_err(WaitError::Capture)?;
-        Ok(mail)
+    /// For another thread.
+    pub const fn without_signals() -> Self {
+        Self::new(Signals(Vec::new()))
     }
 
-    /// Which pipes can be read: those of signals, the one of children, then those of the runner, which are named.
+    /// From now on it can be knocked at. One thread alone needs none.
+    pub fn knocker(&mut self) -> io::Result<Knocker> {
+        let (reader, writer) = io::pipe()?;
+        rustix::io::ioctl_fionbio(&reader, true)?;
+        rustix::io::ioctl_fionbio(&writer, true)?;
+        self.knock = Some(reader);
+        Ok(Knocker(writer))
+    }
+
+    /// Waits until something happens or `deadline` has come.
+    pub fn wait(&mut self, runner: &Runner, deadline: Option<Instant>) -> io::Result<Ready> {
+        let own = self.signals.0.len() + usize::from(self.knock.is_some());
+        let (readable, mut ready) = self.poll(runner, deadline, own)?;
+        for ((number, pipe), readable) in self.signals.0.iter_mut().zip(&readable) {
+            let count = if *readable { drain(pipe) } else { 0 };
+            ready.signals.extend(std::iter::repeat_n(*number, count));
+        }
+        if let (Some(knock), Some(true)) = (&mut self.knock, readable.last()) {
+            drain(knock);
+        }
+        Ok(ready)
+    }
+
+    /// Which of our own pipes can be read, in their order, and what of the commands.
     fn poll(
         &self,
         runner: &Runner,
         deadline: Option<Instant>,
-        now: Instant,
-    ) -> Result<(Vec<bool>, Vec<Place>), WaitError> {
-        let mut fds: Vec<PollFd<'_>> = self
-            .ending
-            .iter()
-            .map(|(_, pipe)| PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN))
+        own: usize,
+    ) -> io::Result<(Vec<bool>, Ready)> {
+        let signals = self.signals.0.iter().map(|(_, pipe)| pipe);
+        let pipes = signals.chain(&self.knock).map(AsFd::as_fd);
+        let mut fds: Vec<PollFd<'_>> = pipes
+            .map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN))
             .collect();
-        fds.push(PollFd::from_borrowed_fd(self.child.as_fd(), PollFlags::IN));
         let mut places = Vec::new();
         for (place, fd) in runner.fds() {
             places.push(place);
             fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
         }
-        let timeout = deadline.map(|deadline| timespec(deadline.saturating_duration_since(now)));
-        let interrupted = match poll(&mut fds, timeout.as_ref()) {
-            Ok(_) => false,
-            Err(rustix::io::Errno::INTR) => true,
-            Err(error) => return Err(WaitError::Poll(error.into())),
-        };
-        let mut readable: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-        if interrupted {
-            // A signal came, and its byte is in one of the pipes: looking there now saves another poll.
-            readable[..=self.ending.len()].fill(true);
+        let timeout =
+            deadline.map(|deadline| timespec(deadline.saturating_duration_since(Instant::now())));
+        match poll(&mut fds, timeout.as_ref()) {
+            // After an interruption nothing is known; the next poll tells.
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
-        Ok((readable, places))
+        let readable: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let places = places
+            .into_iter()
+            .zip(&readable[own..])
+            .filter(|(_, ready)| **ready);
+        let ready = Ready {
+            signals: Vec::new(),
+            places: places.map(|(place, _)| place).collect(),
+        };
+        Ok((readable[..own].to_vec(), ready))
     }
-}
-
-type Place = (usize, usize);
-
-/// Why waiting failed.
-#[derive(Debug)]
-pub enum WaitError {
-    /// The system refused to wait.
-    Poll(io::Error),
-    /// Output could not be kept.
-    Capture(CaptureError),
-}
-
-/// From now on a byte comes out of the pipe for each signal of this kind.
-fn catch(signal: i32) -> io::Result<PipeReader> {
-    let (reader, writer) = io::pipe()?;
-    rustix::io::ioctl_fionbio(&reader, true)?;
-    signal_hook::low_level::pipe::register(signal, writer)?;
-    Ok(reader)
 }
 
 /// Empties a pipe and says how many bytes it held.
@@ -136,6 +142,9 @@ fn drain(pipe: &mut PipeReader) -> usize {
     let mut count = 0;
     while let Ok(read @ 1..) = pipe.read(&mut bytes) {
         count += read;
+        if read < bytes.len() {
+            break;
+        }
     }
     count
 }

@@ -4,11 +4,14 @@
 //! between fork and exec (docs/decisions/0003), so a flow with a large heap starts processes as fast as a small one.
 
 use std::io::{self, PipeReader};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
+};
 
 use super::Job;
 use super::shell::{Programs, SHELL};
@@ -19,6 +22,8 @@ use crate::core::fact::Exit;
 pub struct Process {
     /// Its process id, which is also that of its group.
     pub pid: Pid,
+    /// Can be read from, for a poll, once it has ended.
+    pub end: OwnedFd,
     /// The reading ends of its stdout and its stderr, which don't block.
     pub pipes: [Option<PipeReader>; 2],
     /// The writing ends, which the command holds, stay open until the process has ended. Otherwise its end would wake the
@@ -72,8 +77,14 @@ impl Process {
             command.current_dir(&job.dir);
         }
         let child = command.spawn()?;
+        let pid = Pid::from_child(&child);
+        let end = pidfd_open(pid, PidfdFlags::empty()).inspect_err(|_| {
+            // Nobody could tell when it ends, so it must not go on.
+            let _ = kill_process_group(pid, Signal::KILL);
+        })?;
         Ok(Self {
-            pid: Pid::from_child(&child),
+            pid,
+            end,
             pipes: [Some(stdout), Some(stderr)],
             writers: Some(command),
         })
@@ -106,15 +117,6 @@ impl Process {
         }
     }
 
-    /// Sends a signal to its group.
-    pub fn signal(&self, signal: Signal) {
-        // A group that is gone needs no signal, and one that may not be signalled has changed its user on purpose.
-        let _ = kill_process_group(self.pid, signal);
-        if signal != Signal::KILL {
-            let _ = kill_process_group(self.pid, Signal::CONT);
-        }
-    }
-
     /// What there is of its group after the process itself has ended; ends zombies among it.
     ///
     /// Only our own children can be told: with [`super::family::adopt_orphans`] that is all of the group whose parents are gone.
@@ -129,6 +131,15 @@ impl Process {
                 Err(_) => return Group::Gone,
             }
         }
+    }
+}
+
+/// Sends a signal to a process group that still has its leader, or members that are our children.
+pub fn signal_group(leader: Pid, signal: Signal) {
+    // A group that is gone needs no signal, and one that may not be signalled has changed its user on purpose.
+    let _ = kill_process_group(leader, signal);
+    if signal != Signal::KILL {
+        let _ = kill_process_group(leader, Signal::CONT);
     }
 }
 

@@ -1,7 +1,8 @@
-//! The jobs that run: started, read from, stopped step by step, reported when they have ended.
+//! The commands that one thread looks after: started, read from, reported when they have ended.
 //!
-//! It has no thread and no clock of its own: whoever owns it polls the pipes that [`Runner::fds`] names and calls
-//! [`Runner::read`], [`Runner::reap`] and [`Runner::tick`]; times are handed in.
+//! It has no thread and no clock of its own: whoever owns it polls what [`Runner::fds`] names and calls
+//! [`Runner::read`] and [`Runner::reap`]; times are handed in. Which of its commands were told to stop is known to
+//! [`Stops`], because that is decided elsewhere.
 
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,18 +11,19 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::output::Capture;
-use super::process::{Group, Process};
+use super::process::{Group, Process, signal_group};
 use super::shell::Programs;
+use super::stops::Stops;
 use super::{Event, Job};
 use crate::core::fact::Exit;
 use crate::core::observer::Stream;
 use crate::model::id::NodeId;
 
-/// How long a process has between being told to stop and being killed.
-pub const GRACE: Duration = Duration::from_secs(10);
-
 /// How long output is waited for after a process has ended while something else holds its pipe.
 const DRAIN: Duration = Duration::from_millis(500);
+
+/// How often a stopped group is looked at whose leader has ended before the rest of it.
+const LINGER: Duration = Duration::from_millis(5);
 
 /// How much is read from a pipe at a time, in bytes: little at first, as most commands say little, then all that a pipe holds.
 const READ_BYTES_FIRST: usize = 4 * 1024;
@@ -29,16 +31,7 @@ const READ_BYTES_MAX: usize = 64 * 1024;
 
 const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
 
-/// How a job is told to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// With this signal, and with SIGKILL after the grace time.
-    Ask(Signal),
-    /// With SIGKILL at once.
-    Kill,
-}
-
-/// The jobs that run.
+/// The commands that one thread looks after.
 #[derive(Debug)]
 pub struct Runner {
     programs: Programs,
@@ -53,18 +46,30 @@ struct Running {
     process: Process,
     capture: Capture,
     exit: Option<Exit>,
-    /// It was told to stop: when it is killed, unless it was.
-    stop: Option<Option<Instant>>,
+    /// When it is looked at again after its end: its output may still come, or its group linger.
+    again_at: Option<Instant>,
     /// When its output is not waited for any more.
     drained_at: Option<Instant>,
 }
 
-/// The output of a job could not be kept.
+/// One of the things to poll: which command, and which of its streams; `None` for its end.
+pub type Place = (usize, Option<usize>);
+
+/// The output of a command could not be kept.
 #[derive(Debug)]
 pub struct CaptureError(pub std::io::Error);
 
+/// A command was started, or has ended because it could not be.
+#[derive(Debug)]
+pub enum Started {
+    /// It runs.
+    Running(Process),
+    /// It has ended.
+    Failed(Event),
+}
+
 impl Runner {
-    /// A runner without jobs.
+    /// A runner without commands.
     pub fn new(programs: Programs) -> Self {
         Self {
             programs,
@@ -73,88 +78,80 @@ impl Runner {
         }
     }
 
-    /// Starts a job. One that can't be started has ended with an error; that is returned.
-    pub fn start(&mut self, job: &Job) -> Option<Event> {
-        let (node, attempt) = (job.node, job.attempt);
+    /// Starts a command.
+    pub fn start(&mut self, job: &Job) -> Started {
         match Process::start(job, &mut self.programs) {
-            Ok(process) => {
-                let capture = Capture::new(job.logs.clone(), format!("{node}.{attempt}.log"));
-                let running = Running {
-                    node,
-                    attempt,
-                    process,
-                    capture,
-                    exit: None,
-                    stop: None,
-                    drained_at: None,
-                };
-                self.running.push(running);
-                None
-            }
+            Ok(process) => Started::Running(process),
             Err(error) => {
                 let exit = Exit {
                     error: Some(why_not_started(job, &error)),
                     ..Exit::default()
                 };
-                Some(Event::Ended {
-                    node,
-                    attempt,
+                Started::Failed(Event::Ended {
+                    node: job.node,
+                    attempt: job.attempt,
                     exit,
                 })
             }
         }
     }
 
-    /// Whether this try is among those that run.
-    pub fn has(&self, node: NodeId, attempt: u32) -> bool {
-        self.running
-            .iter()
-            .any(|running| (running.node, running.attempt) == (node, attempt))
+    /// Looks after a command that was started.
+    pub fn add(&mut self, job: Job, process: Process) {
+        let (node, attempt) = (job.node, job.attempt);
+        let capture = Capture::new(job.logs, format!("{node}.{attempt}.log"));
+        let (again_at, drained_at) = (None, None);
+        self.running.push(Running {
+            node,
+            attempt,
+            process,
+            capture,
+            exit: None,
+            again_at,
+            drained_at,
+        });
     }
 
-    /// Whether nothing runs.
+    /// How many commands it looks after.
+    pub fn len(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether it has nothing to look after.
     pub fn is_empty(&self) -> bool {
         self.running.is_empty()
     }
 
-    /// Tells a job to stop; again only when it is to be killed.
-    pub fn stop(&mut self, node: NodeId, stop: Stop, now: Instant) {
-        let Some(running) = self.running.iter_mut().find(|running| running.node == node) else {
-            return;
-        };
-        match (stop, running.stop) {
-            (Stop::Ask(signal), None) => {
-                running.process.signal(signal);
-                running.stop = Some(Some(now + GRACE));
-            }
-            (Stop::Kill, None | Some(Some(_))) => running.kill(),
-            _ => {}
-        }
-    }
-
-    /// Kills everything at once.
-    pub fn kill_all(&mut self) {
-        self.running.iter_mut().for_each(Running::kill);
-    }
-
-    /// The pipes to poll for reading, with the place to name to [`Runner::read`].
-    pub fn fds(&self) -> impl Iterator<Item = ((usize, usize), BorrowedFd<'_>)> {
+    /// What to poll for reading.
+    pub fn fds(&self) -> impl Iterator<Item = (Place, BorrowedFd<'_>)> {
         self.running.iter().enumerate().flat_map(|(job, running)| {
+            let end = running
+                .exit
+                .is_none()
+                .then(|| ((job, None), running.process.end.as_fd()));
             let pipes = running.process.pipes.iter().enumerate();
-            pipes.filter_map(move |(stream, pipe)| Some(((job, stream), pipe.as_ref()?.as_fd())))
+            let pipes = pipes.filter_map(move |(stream, pipe)| {
+                Some(((job, Some(stream)), pipe.as_ref()?.as_fd()))
+            });
+            end.into_iter().chain(pipes)
         })
     }
 
-    /// Reads once from a pipe that has something to say.
-    pub fn read(&mut self, (job, stream): (usize, usize)) -> Result<Option<Event>, CaptureError> {
-        let Some(running) = self.running.get_mut(job) else {
-            return Ok(None);
-        };
-        running.read(stream, &mut self.buffer)
+    /// Reads once from what has something to say.
+    pub fn read(&mut self, (job, stream): Place) -> Result<Option<Event>, CaptureError> {
+        match (self.running.get_mut(job), stream) {
+            (Some(running), Some(stream)) => running.read(stream, &mut self.buffer),
+            _ => Ok(None),
+        }
     }
 
-    /// Looks which processes have ended; those whose output is complete are reported, with what was left to read.
-    pub fn reap(&mut self, now: Instant, events: &mut Vec<Event>) -> Result<(), CaptureError> {
+    /// Looks which commands have ended; those that are over with all that belongs to them are reported.
+    pub fn reap(
+        &mut self,
+        now: Instant,
+        stops: &mut Stops,
+        events: &mut Vec<Event>,
+    ) -> Result<(), CaptureError> {
         let mut index = 0;
         while let Some(running) = self.running.get_mut(index) {
             if running.exit.is_none() {
@@ -166,8 +163,10 @@ impl Runner {
             if running.exit.is_some() {
                 running.drain(&mut self.buffer, now, events)?;
             }
-            if running.is_over(now) {
-                events.push(self.running.remove(index).finish());
+            if running.is_over(now, stops) {
+                let running = self.running.remove(index);
+                stops.remove(running.node);
+                events.push(running.finish());
             } else {
                 index += 1;
             }
@@ -175,25 +174,11 @@ impl Runner {
         Ok(())
     }
 
-    /// Does what is due.
-    pub fn tick(&mut self, now: Instant) {
-        for running in &mut self.running {
-            if running
-                .stop
-                .flatten()
-                .is_some_and(|deadline| deadline <= now)
-            {
-                running.kill();
-            }
-        }
-    }
-
-    /// When [`Runner::tick`] or [`Runner::reap`] has something to do, whatever else happens.
+    /// When [`Runner::reap`] has something to do, whatever else happens.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.running
             .iter()
-            .flat_map(|running| [running.stop.flatten(), running.drained_at])
-            .flatten()
+            .filter_map(|running| running.again_at)
             .min()
     }
 }
@@ -201,16 +186,13 @@ impl Runner {
 /// Whatever ends flow, a panic too: nothing that it started stays.
 impl Drop for Runner {
     fn drop(&mut self) {
-        self.kill_all();
+        for running in &self.running {
+            signal_group(running.process.pid, Signal::KILL);
+        }
     }
 }
 
 impl Running {
-    fn kill(&mut self) {
-        self.process.signal(Signal::KILL);
-        self.stop = Some(None);
-    }
-
     fn read(&mut self, stream: usize, buffer: &mut Vec<u8>) -> Result<Option<Event>, CaptureError> {
         let Some(pipe) = &mut self.process.pipes[stream] else {
             return Ok(None);
@@ -255,11 +237,19 @@ impl Running {
     }
 
     /// Whether it has ended with all that is to be waited for: its output, and, when it was stopped, its whole group.
-    fn is_over(&self, now: Instant) -> bool {
+    fn is_over(&mut self, now: Instant, stops: &Stops) -> bool {
+        if self.exit.is_none() {
+            return false;
+        }
         let silent = self.process.pipes.iter().all(Option::is_none);
         let drained = silent || self.drained_at.is_some_and(|at| at <= now);
-        let alone = self.stop.is_none() || self.process.group() == Group::Gone;
-        self.exit.is_some() && drained && alone
+        let alone = !stops.was_told(self.node) || self.process.group() == Group::Gone;
+        self.again_at = if alone {
+            self.drained_at
+        } else {
+            Some(now + LINGER)
+        };
+        drained && alone
     }
 
     fn finish(self) -> Event {

@@ -128,7 +128,7 @@ pub fn plain_words(command: &str) -> Option<Vec<&str>> {
 }
 
 /// Finds programs as `execvp` does, and remembers where they are.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Programs {
     path: Option<OsString>,
     found: HashMap<String, Option<PathBuf>>,

@@ -74,7 +74,7 @@ pub fn reporter(settings: Settings, plan: &Plan) -> Box<dyn Observer> {
 }
 
 /// How the output of tasks reaches the screen.
-pub trait Output {
+pub trait Output: Send {
     /// Words of flow about a task, without a line's end.
     fn say(&mut self, screen: &mut Screen, from: &Source<'_>, words: &str);
 

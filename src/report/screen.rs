@@ -17,7 +17,7 @@ pub struct Screen {
 
 /// What a test's screen was told, piece by piece.
 #[cfg(test)]
-pub(crate) type Written = std::rc::Rc<std::cell::RefCell<Vec<(Stream, Vec<u8>)>>>;
+pub(crate) type Written = std::sync::Arc<std::sync::Mutex<Vec<(Stream, Vec<u8>)>>>;
 
 enum Target {
     Standard {
@@ -40,7 +40,7 @@ impl Screen {
         let written = Written::default();
         (
             Self {
-                target: Target::Memory(std::rc::Rc::clone(&written)),
+                target: Target::Memory(std::sync::Arc::clone(&written)),
             },
             written,
         )
@@ -57,7 +57,10 @@ impl Screen {
                 *gone = *gone || !write_all(fd, bytes);
             }
             #[cfg(test)]
-            Target::Memory(written) => written.borrow_mut().push((stream, bytes.to_vec())),
+            Target::Memory(written) => written
+                .lock()
+                .expect("one thread")
+                .push((stream, bytes.to_vec())),
         }
     }
 

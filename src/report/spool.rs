@@ -148,7 +148,7 @@ mod tests {
             }
             spool.show(&mut screen);
             for (place, stream) in [Stream::Stdout, Stream::Stderr].into_iter().enumerate() {
-                let written = written.borrow();
+                let written = written.lock().expect("one thread");
                 let own = written.iter().filter(|(of, _)| *of == stream);
                 let bytes = own.flat_map(|(_, bytes)| bytes.clone());
                 let own: Vec<u8> = bytes.filter(|byte| *byte != b'\n').collect();

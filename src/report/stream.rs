@@ -161,7 +161,8 @@ mod tests {
                 }
             }
             let all: Vec<u8> = written
-                .borrow()
+                .lock()
+                .expect("one thread")
                 .iter()
                 .flat_map(|(_, bytes)| bytes.clone())
                 .collect();

@@ -40,7 +40,7 @@ pub trait Store {
 }
 
 /// The right to write to a run; it ends when this is dropped.
-pub trait Journal {
+pub trait Journal: Send {
     /// Adds whole lines. They survive the death of the process once this returns; [`Journal::sync`] is for power cuts.
     fn append(&mut self, lines: &str) -> Result<(), Error>;
 

@@ -1,0 +1,326 @@
+//! The threads that run the loop, one to begin with and one more for each command that can run beside it.
+//!
+//! Each of them does the same: wait for the commands that it looks after, take a turn with what came in, start what there is
+//! to start. The one who has the news of an end takes the next start itself, so nothing is handed from thread to thread
+//! while all of them are busy, which is what makes many short commands fast (docs/decisions/0003). The first thread also
+//! gets the signals and minds the deadlines. Two locks never: all that is shared is behind the one.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Scope};
+use std::time::Instant;
+
+use super::going::Going;
+use super::inbox::{Inbox, Knocker};
+use super::{Ending, Error};
+use crate::core::Input;
+use crate::exec::runner::{Runner, Started};
+use crate::exec::shell::Programs;
+use crate::exec::{Event, Job};
+
+/// What the threads share.
+pub(super) struct Crew<'a> {
+    shared: Mutex<Shared<'a>>,
+    programs: Programs,
+    /// How many threads there may be.
+    size: usize,
+}
+
+struct Shared<'a> {
+    going: Going<'a>,
+    /// How to wake each thread, the first one's first.
+    knockers: Vec<Option<Knocker>>,
+    /// How many commands each thread looks after.
+    loads: Vec<usize>,
+    /// Until when the first thread waits, if nothing happens.
+    minded: Option<Instant>,
+    over: Option<Result<Ending, Error>>,
+}
+
+impl<'a> Crew<'a> {
+    /// A crew for a run; `size` threads at most.
+    pub(super) fn new(going: Going<'a>, programs: Programs, size: usize) -> Self {
+        let shared = Shared {
+            going,
+            knockers: vec![None],
+            loads: vec![0],
+            minded: None,
+            over: None,
+        };
+        Self {
+            shared: Mutex::new(shared),
+            programs,
+            size: size.max(1),
+        }
+    }
+
+    /// Runs the loop in this thread, and in more as they are needed, until the run is over.
+    pub(super) fn run(self, inbox: &mut Inbox, first: Input) -> (Going<'a>, Result<Ending, Error>) {
+        thread::scope(|scope| {
+            let mut hand = Hand::new(&self, 0, inbox);
+            hand.work(scope, vec![first]);
+        });
+        let shared = self
+            .shared
+            .into_inner()
+            .expect("a panic of another thread is passed on by the scope");
+        (shared.going, shared.over.unwrap_or(Ok(Ending::Paused)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared<'a>> {
+        self.shared
+            .lock()
+            .expect("another thread of the engine has panicked")
+    }
+}
+
+/// One thread of the crew.
+struct Hand<'c, 'a, 'i> {
+    crew: &'c Crew<'a>,
+    number: usize,
+    inbox: &'i mut Inbox,
+    runner: Runner,
+    /// What it has taken and not started.
+    jobs: Vec<Job>,
+}
+
+/// A panic ends the run for everybody, and all that runs.
+impl Drop for Hand<'_, '_, '_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let shared = self.crew.shared.lock();
+            shared
+                .unwrap_or_else(PoisonError::into_inner)
+                .end(Err(Error::Panicked));
+        }
+    }
+}
+
+impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
+    fn new<'i>(crew: &'c Crew<'a>, number: usize, inbox: &'i mut Inbox) -> Hand<'c, 'a, 'i> {
+        Hand {
+            crew,
+            number,
+            inbox,
+            runner: Runner::new(crew.programs.clone()),
+            jobs: Vec::new(),
+        }
+    }
+
+    fn work<'s>(&mut self, scope: &'s Scope<'s, '_>, first: Vec<Input>)
+    where
+        'c: 's,
+    {
+        let mut inputs = first;
+        let mut synced = self.number != 0;
+        loop {
+            let jobs = {
+                let mut shared = self.crew.lock();
+                if shared.over.is_none() {
+                    self.turn(&mut shared, inputs, scope);
+                }
+                if shared.over.is_some() {
+                    return;
+                }
+                std::mem::take(&mut self.jobs)
+            };
+            inputs = self.start(jobs);
+            if !std::mem::replace(&mut synced, true) {
+                // The first commands run now. Syncing the young file beside them leaves less to wait for at the end.
+                self.sync();
+            }
+            if inputs.is_empty() {
+                inputs = self.wait();
+            }
+        }
+    }
+
+    /// Takes a turn, and what there is to start; the rest is for others, who are woken or begin.
+    fn turn<'s>(&mut self, shared: &mut Shared<'a>, inputs: Vec<Input>, scope: &'s Scope<'s, '_>)
+    where
+        'c: 's,
+    {
+        let turned = if inputs.is_empty() {
+            Ok(())
+        } else {
+            shared.going.turn(inputs)
+        };
+        if let Err(error) = turned.and_then(|()| self.take(shared)) {
+            shared.end(Err(error));
+        } else if let Some(ending) = shared.going.ending() {
+            shared.end(Ok(ending));
+        } else {
+            shared.loads[self.number] = self.load();
+            self.share(shared, scope);
+            self.mind(shared);
+        }
+    }
+
+    /// How many commands one thread should look after.
+    fn fair(&self, shared: &Shared<'a>) -> usize {
+        shared.going.slots.div_ceil(self.crew.size)
+    }
+
+    fn load(&self) -> usize {
+        self.runner.len() + self.jobs.len()
+    }
+
+    /// As much of what is waiting as this thread should have.
+    fn take(&mut self, shared: &mut Shared<'a>) -> Result<(), Error> {
+        let room = self.fair(shared).saturating_sub(self.load());
+        let count = room.min(shared.going.waiting.len());
+        let taken: Vec<_> = shared.going.waiting.drain(..count).collect();
+        for (node, attempt) in taken {
+            self.jobs.push(shared.going.job(node, attempt)?);
+        }
+        Ok(())
+    }
+
+    /// Sees to it that somebody takes what is still waiting: a thread that has nothing, a new one, one that has room.
+    fn share<'s>(&mut self, shared: &mut Shared<'a>, scope: &'s Scope<'s, '_>)
+    where
+        'c: 's,
+    {
+        if shared.going.waiting.is_empty() {
+            return;
+        }
+        let others = (0..shared.loads.len()).filter(|number| *number != self.number);
+        let least = others.min_by_key(|number| shared.loads[*number]);
+        let hire = shared.loads.len() < self.crew.size
+            && least.is_none_or(|number| shared.loads[number] > 0);
+        if hire && self.hire(shared, scope) {
+            return;
+        }
+        if let Some(number) = least.filter(|number| shared.loads[*number] < self.fair(shared)) {
+            shared.knock(number);
+        }
+    }
+
+    /// The first thread minds the deadlines; it is told of one that comes before what it waits for.
+    fn mind(&self, shared: &mut Shared<'a>) {
+        let deadline = shared.going.deadline();
+        if self.number == 0 {
+            shared.minded = deadline;
+        } else if deadline.is_some_and(|at| shared.minded.is_none_or(|minded| at < minded)) {
+            shared.knock(0);
+        }
+    }
+
+    /// Another thread for what is waiting; whether there is one. When there can't be, those that there are get to it.
+    fn hire<'s>(&mut self, shared: &mut Shared<'a>, scope: &'s Scope<'s, '_>) -> bool
+    where
+        'c: 's,
+    {
+        if self.number == 0 && shared.knockers[0].is_none() {
+            shared.knockers[0] = self.inbox.knocker().ok();
+        }
+        let (crew, number) = (self.crew, shared.knockers.len());
+        let mut inbox = Inbox::without_signals();
+        let Ok(knocker) = inbox.knocker() else {
+            return false;
+        };
+        let hired = thread::Builder::new().spawn_scoped(scope, move || {
+            Hand::new(crew, number, &mut inbox).work(scope, Vec::new());
+        });
+        if hired.is_ok() {
+            shared.knockers.push(Some(knocker));
+            shared.loads.push(0);
+        }
+        hired.is_ok()
+    }
+
+    /// Starts commands; what ended at once because it could not be started is returned.
+    fn start(&mut self, jobs: Vec<Job>) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        for job in jobs {
+            let node = job.node;
+            match self.runner.start(&job) {
+                Started::Running(process) => {
+                    self.crew.lock().going.stops.started(node, process.pid);
+                    self.runner.add(job, process);
+                }
+                Started::Failed(event) => {
+                    let mut shared = self.crew.lock();
+                    shared.going.stops.remove(node);
+                    inputs.extend(shared.going.input(event));
+                }
+            }
+        }
+        inputs
+    }
+
+    fn sync(&self) {
+        let mut shared = self.crew.lock();
+        if let Err(error) = shared.going.journal.sync() {
+            shared.end(Err(Error::Store(error)));
+        }
+    }
+
+    /// Waits for something to happen, and gathers it.
+    fn wait(&mut self) -> Vec<Input> {
+        let minded = if self.number == 0 {
+            self.crew.lock().minded
+        } else {
+            None
+        };
+        let deadline = [minded, self.runner.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min();
+        let ready = self.inbox.wait(&self.runner, deadline);
+        let mut shared = self.crew.lock();
+        let gathered = ready
+            .map_err(Error::Wait)
+            .and_then(|ready| self.gather(&mut shared, ready));
+        gathered.unwrap_or_else(|error| {
+            shared.end(Err(error));
+            Vec::new()
+        })
+    }
+
+    fn gather(
+        &mut self,
+        shared: &mut Shared<'a>,
+        ready: super::inbox::Ready,
+    ) -> Result<Vec<Input>, Error> {
+        let mut events: Vec<Event> = Vec::new();
+        for place in ready.places {
+            events.extend(
+                self.runner
+                    .read(place)
+                    .map_err(|error| Error::Output(error.0))?,
+            );
+        }
+        let going = &mut shared.going;
+        let now = going.clock.instant();
+        going.stops.tick(now);
+        self.runner
+            .reap(now, &mut going.stops, &mut events)
+            .map_err(|error| Error::Output(error.0))?;
+        let mut inputs = vec![Input::Tick];
+        for signal in ready.signals {
+            going.signal.get_or_insert(signal);
+            inputs.push(Input::Interrupt { signal });
+        }
+        inputs.extend(events.into_iter().filter_map(|event| going.input(event)));
+        Ok(inputs)
+    }
+}
+
+impl Shared<'_> {
+    /// The run is over for this process; everybody is told.
+    fn end(&mut self, how: Result<Ending, Error>) {
+        if how.is_err() {
+            self.going.stops.kill_all();
+        }
+        self.over.get_or_insert(how);
+        for number in 0..self.knockers.len() {
+            self.knock(number);
+        }
+    }
+
+    fn knock(&mut self, number: usize) {
+        if let Some(knocker) = &mut self.knockers[number] {
+            knocker.knock();
+        }
+    }
+}
