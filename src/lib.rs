@@ -4,7 +4,7 @@
 //!  Workflowfile.yml ─ file ─► model::workflow ─ plan ─► model::plan (pinned by its hash)
 //!                      │ diagnostic                        │
 //!                      ▼                                   ▼
-//!                 what is wrong, where     ┌── engine: one loop, one thread, one poll ──┐
+//!                 what is wrong, where     ┌── engine: one loop, taking turns ──────────┐
 //!                                          │                                            │
 //!      exits, signals, timers ── inbox ──► │ core::turn ─► store ─► report ─► exec      │
 //!                                 ▲        │  (pure)      (first!)                      │

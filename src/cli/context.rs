@@ -8,6 +8,7 @@ use super::args::PlaceArgs;
 use super::{Exit, Trouble};
 use crate::file::{self, Loaded};
 use crate::model::workflow::Workflow;
+use crate::report::failure::shown_path;
 use crate::report::screen;
 use crate::report::style::Style;
 use crate::store::files::Files;
@@ -67,7 +68,8 @@ impl Context {
     pub(super) fn workflow(&self) -> Result<&Workflow, Trouble> {
         if self.loaded.get().is_none() {
             let colour = colour_wanted(true);
-            let loaded = file::load(&self.path()?).map_err(|errors| Trouble {
+            let path = self.path()?;
+            let loaded = file::load_as(&shown_path(&path), &path).map_err(|errors| Trouble {
                 exit: Exit::Wrong,
                 words: errors.render(colour),
             })?;

@@ -142,3 +142,59 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    const NODE: NodeId = NodeId(7);
+
+    /// A process that ignores SIGTERM, once it has said so.
+    fn stubborn() -> Child {
+        let script = "trap '' TERM; echo ready; while :; do sleep 60; done";
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", script])
+            .process_group(0)
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().expect("there is a shell");
+        let mut said = [0; 6];
+        let stdout = child.stdout.as_mut().expect("it is piped");
+        std::io::Read::read_exact(stdout, &mut said).expect("it says that it is ready");
+        child
+    }
+
+    #[test]
+    fn what_ignores_its_signal_is_killed_when_its_time_is_over() {
+        let mut child = stubborn();
+        let (mut stops, now) = (Stops::default(), Instant::now());
+        stops.insert(NODE, 1);
+        stops.started(NODE, Pid::from_child(&child));
+        stops.stop(NODE, Stop::Ask(Signal::TERM), now);
+        assert_eq!(stops.next_deadline(), Some(now + GRACE));
+        stops.tick(now + GRACE - Duration::from_millis(1));
+        assert!(
+            child.try_wait().expect("it is our child").is_none(),
+            "it was killed too early"
+        );
+        stops.tick(now + GRACE);
+        assert_eq!(stops.next_deadline(), None);
+        let status = child.wait().expect("it is our child");
+        assert_eq!(status.signal(), Some(Signal::KILL.as_raw()));
+    }
+
+    #[test]
+    fn what_starts_after_it_was_told_to_stop_is_told_at_once() {
+        let (mut stops, now) = (Stops::default(), Instant::now());
+        stops.insert(NODE, 1);
+        stops.stop(NODE, Stop::Ask(Signal::TERM), now);
+        stops.stop(NODE, Stop::Kill, now);
+        let mut child = stubborn();
+        stops.started(NODE, Pid::from_child(&child));
+        let status = child.wait().expect("it is our child");
+        assert_eq!(status.signal(), Some(Signal::KILL.as_raw()));
+    }
+}

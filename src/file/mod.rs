@@ -43,16 +43,18 @@ pub struct Loaded {
 
 /// Reads and checks a Workflowfile; the error has all that is wrong with it.
 pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
-    let name = path.display().to_string();
+    load_as(&path.display().to_string(), path)
+}
+
+/// The same; `name` is how the diagnostics call the file.
+pub fn load_as(name: &str, path: &Path) -> Result<Loaded, Diagnostics> {
     match read_bytes(path) {
-        Ok(bytes) => from_bytes(&name, bytes, path),
-        Err(error) => Err(Diagnostics::one(
-            Source {
-                name,
-                text: String::new(),
-            },
-            unreadable(path, &error),
-        )),
+        Ok(bytes) => from_bytes(name, bytes, path),
+        Err(error) => {
+            let (name, text) = (name.to_owned(), String::new());
+            let unreadable = unreadable(&name, path, &error);
+            Err(Diagnostics::one(Source { name, text }, unreadable))
+        }
     }
 }
 
@@ -91,8 +93,7 @@ fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
-    let shown = path.display();
+fn unreadable(shown: &str, path: &Path, error: &io::Error) -> Diagnostic {
     match error.kind() {
         io::ErrorKind::NotFound => Diagnostic::error("no-such-file", format!("there is no file '{shown}'"))
             .help("check the path; without one, flow looks for a Workflowfile.yml here and in the folders above"),

@@ -24,17 +24,27 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// `failed: exit code 101 after 0.42s`, where the task is said already.
+    pub fn remark(&self, settings: &Settings) -> String {
+        let what = settings.style.bad(self.outcome.word()).into_owned();
+        format!("{what}: {}", self.how())
+    }
+
     /// `test failed: exit code 101 after 0.42s`.
-    pub fn headline(&self, state: &RunState, settings: &Settings) -> String {
+    fn headline(&self, state: &RunState, settings: &Settings) -> String {
         let address = state.address(self.node);
         let task = format!("{}{}", address.task, address.items);
         let what = settings
             .style
             .bad(&format!("{task} {}", self.outcome.word()))
             .into_owned();
+        format!("{what}: {}", self.how())
+    }
+
+    fn how(&self) -> String {
         match &self.exit.error {
-            Some(error) => format!("{what}: {}", visible(error)),
-            None => format!("{what}: {} after {}", how(&self.exit), human(self.took)),
+            Some(error) => visible(error).into_owned(),
+            None => format!("{} after {}", how(&self.exit), human(self.took)),
         }
     }
 

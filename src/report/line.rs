@@ -70,8 +70,8 @@ impl Lines {
             took,
         };
         if self.several {
-            let headline = failure.headline(seen.state, &self.settings);
-            self.output.say(&mut self.screen, &from, &headline);
+            let remark = failure.remark(&self.settings);
+            self.output.say(&mut self.screen, &from, &remark);
         }
         self.failures.push(failure);
     }

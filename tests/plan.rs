@@ -1,0 +1,164 @@
+//! Plans: everything after what it needs, each task once, cycles by their path, and no trouble with large graphs.
+
+use std::path::PathBuf;
+
+use fastrand::Rng;
+use flow::core::decide::Input;
+use flow::core::fact::Exit;
+use flow::core::state::RunStage;
+use flow::core::{RunState, turn};
+use flow::model::id::{NodeId, RunId};
+use flow::model::plan::Plan;
+use flow::model::time::Timestamp;
+use flow::model::workflow::{Place, Step, Task, Workflow};
+use flow::plan::{Request, pin, plan};
+
+const PLACE: Place = Place { line: 1, column: 1 };
+
+/// A workflow of so many tasks with one command each; `needs` says what each depends on.
+fn workflow(count: usize, needs: impl Fn(usize) -> Vec<usize>) -> Workflow {
+    let task = |index: usize| Task {
+        name: format!("t{index}"),
+        place: PLACE,
+        desc: None,
+        depends_on: needs(index),
+        dir: PathBuf::from("/"),
+        env: Vec::new(),
+        steps: vec![Step {
+            command: "true".to_owned(),
+            place: PLACE,
+        }],
+    };
+    Workflow {
+        file: PathBuf::from("/Workflowfile.yml"),
+        root: PathBuf::from("/"),
+        name: None,
+        desc: None,
+        tasks: (0..count).map(task).collect(),
+    }
+}
+
+fn asked(tasks: Vec<usize>) -> Request {
+    Request {
+        tasks,
+        ..Request::default()
+    }
+}
+
+#[test]
+fn a_plan_has_what_is_needed_once_and_in_order() {
+    for seed in 0..2_000 {
+        let mut rng = Rng::with_seed(seed);
+        let count = rng.usize(1..30);
+        let edges: Vec<Vec<usize>> = (0..count)
+            .map(|task| (0..task).filter(|_| rng.u8(0..5) == 0).collect())
+            .collect();
+        let workflow = workflow(count, |task| edges[task].clone());
+        let root = rng.usize(0..count);
+        let plan = plan(&workflow, &asked(vec![root])).expect("edges go to smaller numbers only");
+        let names: Vec<&str> = plan.tasks().map(|(_, task)| task.name.as_str()).collect();
+        let mut needed = vec![false; count];
+        needed[root] = true;
+        for task in (0..count).rev().filter(|task| *task <= root) {
+            if needed[task] {
+                edges[task].iter().for_each(|need| needed[*need] = true);
+            }
+        }
+        let expected = (0..count).filter(|task| needed[*task]).count();
+        assert_eq!(
+            names.len(),
+            expected,
+            "seed {seed}: each needed task once, no other"
+        );
+        for (id, task) in plan.tasks() {
+            assert!(
+                task.needs.iter().all(|need| need.task < id),
+                "seed {seed}: {} before what it needs",
+                task.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_cycle_is_shown_as_its_path() {
+    let workflow = workflow(6, |task| vec![[1, 2, 3, 4, 2, 0][task]]);
+    let cycle = plan(&workflow, &asked(vec![5])).expect_err("2 needs 3 needs 4 needs 2");
+    assert_eq!(cycle.0, [2, 3, 4]);
+    let own = plan(&super_self(), &asked(vec![0])).expect_err("it needs itself");
+    assert_eq!(own.0, [0]);
+}
+
+fn super_self() -> Workflow {
+    workflow(1, |_| vec![0])
+}
+
+#[test]
+fn equal_plans_have_equal_hashes_and_others_others() {
+    let two = |needs: fn(usize) -> Vec<usize>| {
+        plan(&workflow(2, needs), &asked(vec![0, 1])).expect("no cycle")
+    };
+    let (one, same, other) = (
+        two(|_| Vec::new()),
+        two(|_| Vec::new()),
+        two(|task| vec![0; task]),
+    );
+    assert_eq!(pin(&one), pin(&same));
+    assert_ne!(pin(&one).0, pin(&other).0);
+    let read: Plan = serde_json::from_slice(&pin(&other).1).expect("a pinned plan can be read");
+    assert_eq!(read, other);
+}
+
+/// Runs a plan in a world where every command succeeds at once; returns how many commands ran.
+fn run(plan: Plan, slots: usize) -> usize {
+    let mut state = RunState::new(std::sync::Arc::new(plan));
+    let now = Timestamp::from_micros(1);
+    let run = RunId::parse("0000000000").expect("an id");
+    let mut inputs = vec![Input::Start {
+        run,
+        plan: String::new(),
+        parent: None,
+    }];
+    let mut executions = 0;
+    while state.stage() == RunStage::Pending || state.stage() == RunStage::Running {
+        turn(&mut state, inputs, slots, now);
+        let running: Vec<NodeId> = state.running().collect();
+        executions += running.len();
+        let exited = |node: NodeId| Input::Exited {
+            node,
+            attempt: state.node(node).attempt,
+            exit: Exit::code(0),
+        };
+        inputs = running.into_iter().map(exited).collect();
+    }
+    executions
+}
+
+/// Deep, wide and dense: with a step that is quadratic, or recursion, none of these would end.
+#[test]
+fn a_hundred_thousand_tasks_are_no_trouble() {
+    const MANY: usize = 100_000;
+    let chain = workflow(MANY, |task| task.checked_sub(1).into_iter().collect());
+    assert_eq!(
+        run(plan(&chain, &asked(vec![MANY - 1])).expect("no cycle"), 4),
+        MANY
+    );
+    let wide = workflow(MANY, |task| {
+        if task == MANY - 1 {
+            (0..task).collect()
+        } else {
+            Vec::new()
+        }
+    });
+    assert_eq!(
+        run(plan(&wide, &asked(vec![MANY - 1])).expect("no cycle"), 64),
+        MANY
+    );
+    let layers = workflow(MANY, |task| {
+        (1..=5)
+            .filter_map(|back| task.checked_sub(back * 97))
+            .collect()
+    });
+    let all = (0..MANY).collect();
+    assert_eq!(run(plan(&layers, &asked(all)).expect("no cycle"), 16), MANY);
+}
