@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, ValueEnum};
 
 use super::Trouble;
+use crate::file::suggest::Suggest;
 use crate::report::Mode;
 
 /// One verb with its arguments. Only the verb that was called is ever described to clap: the description of all of them
@@ -187,9 +188,16 @@ pub(super) fn find_verb(args: &[OsString]) -> Result<Called, Trouble> {
         }
         None if explicit => Err(Trouble::call(
             format!("there is no verb {name:?}"),
-            "`flow --help` lists the verbs",
+            nearest(name),
         )),
         None => Ok(run),
+    }
+}
+
+fn nearest(name: &str) -> String {
+    match Suggest::new().nearest(name, verb_names()) {
+        Some(verb) => format!("did you mean @{verb}?"),
+        None => "`flow --help` lists the verbs".to_owned(),
     }
 }
 
@@ -228,6 +236,11 @@ fn takes_next(arg: &OsStr) -> bool {
     valued.is_some_and(|place| place + 1 == bytes.len())
 }
 
+/// The names of all verbs.
+pub(super) fn verb_names() -> impl Iterator<Item = &'static str> {
+    VERBS.iter().map(|(name, ..)| *name)
+}
+
 /// What is typed for a verb.
 pub(super) fn full_name(verb: Verb) -> String {
     let name = VERBS
@@ -248,6 +261,7 @@ pub(super) fn about(verb: Verb) -> &'static str {
 /// The help of flow itself: what it is called with, its verbs, and the options of `run`, which need no verb.
 pub(super) fn help() -> String {
     let run = Call::<RunArgs>::command().render_help().to_string();
+    let run = run.replace(" (see more with '--help')", "");
     let options = run
         .split_once("Options:\n")
         .map_or("", |(_, options)| options);

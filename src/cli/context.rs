@@ -53,15 +53,21 @@ impl Context {
                 "-C names a folder to start in",
             )
         })?;
-        match &self.named {
-            Some(named) => Ok(current.join(named)),
+        let path = match &self.named {
+            Some(named) => current.join(named),
             None => file::find(&current).ok_or_else(|| {
                 Trouble::call(
                     "there is no Workflowfile.yml in this folder or any above it",
                     "write one, or name another file with -f FILE; it begins with `tasks:` and a line `build: make`",
                 )
-            }),
+            })?,
+        };
+        // The record is JSON, which has no way to say other bytes.
+        if path.to_str().is_none() {
+            let what = format!("the path {} is not UTF-8", path.display());
+            return Err(Trouble::call(what, "rename the folder or the file"));
         }
+        Ok(path)
     }
 
     /// The file, read and checked; warnings are printed once.
@@ -74,7 +80,8 @@ impl Context {
                 words: errors.render(colour),
             })?;
             if !loaded.warnings.is_empty() {
-                screen::print("", &loaded.warnings.render(colour));
+                // Whoever closed stderr does not want them.
+                let _ = screen::print("", &loaded.warnings.render(colour));
             }
             // It was empty a moment ago, and nobody else has it.
             let _ = self.loaded.set(loaded);

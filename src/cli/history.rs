@@ -24,24 +24,39 @@ struct Entry {
 pub(super) fn history(context: &Context, args: &HistoryArgs) -> Result<Exit, Trouble> {
     let store = context.store()?;
     let runs = store.runs().map_err(|error| unread(&error))?;
+    if runs.is_empty() && !args.json {
+        // Whoever closed stderr does not want to know.
+        let _ = screen::print("", "no runs are recorded here yet\n");
+        return Ok(Exit::Done);
+    }
     let entries = runs
         .into_iter()
         .take(args.limit)
         .map(|run| entry(&store, run))
         .collect::<Result<Vec<_>, _>>();
     let entries = entries.map_err(|error| unread(&error))?;
-    if entries.is_empty() && !args.json {
-        screen::print("", "no runs are recorded here yet\n");
+    let text = if args.json {
+        entries.iter().map(as_json).collect()
     } else {
-        let text = if args.json {
-            entries.iter().map(as_json).collect()
-        } else {
-            as_table(&entries)
-        };
-        screen::print(&text, "");
+        as_table(&entries)
+    };
+    let shown = super::show(&text)?;
+    let damaged = entries
+        .iter()
+        .filter(|entry| entry.status == DAMAGED)
+        .count();
+    if damaged > 0 {
+        let words = format!("error: {damaged} of these records can't be read\n");
+        return Err(Trouble {
+            exit: Exit::Record,
+            words,
+        });
     }
-    Ok(Exit::Done)
+    Ok(shown)
 }
+
+/// What is said of a record that can't be read.
+const DAMAGED: &str = "damaged";
 
 fn unread(error: &crate::store::Error) -> Trouble {
     Trouble {
@@ -53,7 +68,7 @@ fn unread(error: &crate::store::Error) -> Trouble {
 fn entry(store: &dyn Store, run: RunId) -> Result<Entry, crate::store::Error> {
     let unknown = Entry {
         run: run.clone(),
-        status: "damaged",
+        status: DAMAGED,
         asked: Vec::new(),
         from: None,
         to: None,

@@ -6,7 +6,7 @@ use super::args::ListArgs;
 use super::context::Context;
 use super::{Exit, Trouble};
 use crate::model::workflow::{Task, Workflow};
-use crate::report::{screen, table};
+use crate::report::table;
 
 /// Lists the tasks.
 pub(super) fn list(context: &Context, args: &ListArgs) -> Result<Exit, Trouble> {
@@ -16,8 +16,7 @@ pub(super) fn list(context: &Context, args: &ListArgs) -> Result<Exit, Trouble> 
     } else {
         as_table(workflow)
     };
-    screen::print(&text, "");
-    Ok(Exit::Done)
+    super::show(&text)
 }
 
 fn as_table(workflow: &Workflow) -> String {

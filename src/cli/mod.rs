@@ -81,7 +81,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(exit) => exit.into(),
         Err(trouble) => {
             // Without stderr there is nobody to tell; the exit code still does.
-            screen::print("", &trouble.words);
+            let _ = screen::print("", &trouble.words);
             trouble.exit.into()
         }
     }
@@ -90,7 +90,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run_args(args: Vec<OsString>) -> Result<Exit, Trouble> {
     let called = args::find_verb(&args)?;
     match (called.verb, called.maybe_task) {
-        (Verb::Help, _) => Ok(show(&args::help())),
+        (Verb::Help, _) => show(&args::help()),
         (Verb::Run, _) => call(called.args, Verb::Run, run::run),
         (Verb::List, _) => call(called.args, Verb::List, list::list),
         (Verb::History, task) => call(
@@ -132,15 +132,20 @@ fn parse<A: clap::Args>(args: Vec<OsString>, verb: Verb) -> Result<Call<A>, Exit
             text.to_string()
         };
         if !error.use_stderr() {
-            return show(&text);
+            return show(&text).unwrap_or(Exit::TaskFailed);
         }
-        screen::print("", &text);
+        let _ = screen::print("", &text);
         Exit::Wrong
     })
 }
 
-/// Prints data. A reader that has gone wants no more of it.
-fn show(text: &str) -> Exit {
-    screen::print(text, "");
-    Exit::Done
+/// Prints data. A reader that has gone wants no more of it; any other trouble with it is an error.
+fn show(text: &str) -> Result<Exit, Trouble> {
+    match screen::print(text, "") {
+        Ok(()) => Ok(Exit::Done),
+        Err(error) => Err(Trouble {
+            exit: Exit::TaskFailed,
+            words: format!("error: could not write: {error}\n"),
+        }),
+    }
 }

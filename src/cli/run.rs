@@ -48,11 +48,7 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
         .map_err(|cycle| circular(workflow, &cycle))?;
     if args.dry_run {
         let shown = report::dry::plan(&plan);
-        return Ok(if screen::print(&shown, "") {
-            Exit::Done
-        } else {
-            Exit::Record
-        });
+        return super::show(&shown);
     }
     execute(context, args, plan)
 }
@@ -81,7 +77,8 @@ fn find(workflow: &Workflow, name: &str) -> Result<TaskIndex, Trouble> {
             "pass it by the environment: NAME=value flow TASK",
         ));
     }
-    let names = workflow.tasks.iter().map(|task| task.name.as_str());
+    let tasks = workflow.tasks.iter().map(|task| task.name.as_str());
+    let names = tasks.chain(super::args::verb_names().map(|verb| -> &str { verb }));
     let help = match Suggest::new().nearest(name, names) {
         Some(near) => format!("did you mean {near:?}? `flow list` shows all tasks"),
         None => "`flow list` shows all tasks".to_owned(),
@@ -134,7 +131,8 @@ fn execute(context: &Context, args: &RunArgs, plan: Plan) -> Result<Exit, Troubl
     let (run, journal) = begin(&*store, &clock)?;
     let settings = settings(context, args, &run, &*journal)?;
     if args.verbose && !matches!(settings.mode, report::Mode::Json) {
-        screen::print("", &format!("run {run}\n"));
+        // The run matters more than the word of it.
+        let _ = screen::print("", &format!("run {run}\n"));
     }
     let plan = Arc::new(plan);
     let path = std::env::var_os("PATH");

@@ -10,12 +10,13 @@ use std::thread::{self, Scope};
 use std::time::Instant;
 
 use super::going::Going;
-use super::inbox::{Inbox, Knocker};
+use super::inbox::{Inbox, Knocker, Ready};
 use super::{Ending, Error};
 use crate::core::Input;
-use crate::exec::runner::{Runner, Started};
+use crate::exec::runner::{CaptureError, Runner, Started};
 use crate::exec::shell::Programs;
 use crate::exec::{Event, Job};
+use crate::model::id::NodeId;
 
 /// What the threads share.
 pub(super) struct Crew<'a> {
@@ -81,6 +82,8 @@ struct Hand<'c, 'a, 'i> {
     runner: Runner,
     /// What it has taken and not started.
     jobs: Vec<Job>,
+    /// What could not be started, and has not been told.
+    failed: Vec<(NodeId, Event)>,
 }
 
 /// A panic ends the run for everybody, and all that runs.
@@ -103,6 +106,7 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
             inbox,
             runner: Runner::new(crew.programs.clone()),
             jobs: Vec::new(),
+            failed: Vec::new(),
         }
     }
 
@@ -110,27 +114,31 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
     where
         'c: 's,
     {
+        let mut ready = Ready::default();
         let mut inputs = first;
         let mut synced = self.number != 0;
         loop {
             let jobs = {
                 let mut shared = self.crew.lock();
                 if shared.over.is_none() {
-                    self.turn(&mut shared, inputs, scope);
+                    self.take_in(&mut shared, ready, &mut inputs);
+                    self.turn(&mut shared, std::mem::take(&mut inputs), scope);
                 }
                 if shared.over.is_some() {
                     return;
                 }
                 std::mem::take(&mut self.jobs)
             };
-            inputs = self.start(jobs);
+            self.start(jobs);
             if !std::mem::replace(&mut synced, true) {
                 // The first commands run now. Syncing the young file beside them leaves less to wait for at the end.
                 self.sync();
             }
-            if inputs.is_empty() {
-                inputs = self.wait();
-            }
+            ready = if self.failed.is_empty() {
+                self.wait()
+            } else {
+                Ready::default()
+            };
         }
     }
 
@@ -139,11 +147,10 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
     where
         'c: 's,
     {
-        let turned = if inputs.is_empty() {
-            Ok(())
-        } else {
-            shared.going.turn(inputs)
-        };
+        if shared.over.is_some() {
+            return;
+        }
+        let turned = shared.going.turn(inputs);
         if let Err(error) = turned.and_then(|()| self.take(shared)) {
             shared.end(Err(error));
         } else if let Some(ending) = shared.going.ending() {
@@ -228,24 +235,17 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         hired.is_ok()
     }
 
-    /// Starts commands; what ended at once because it could not be started is returned.
-    fn start(&mut self, jobs: Vec<Job>) -> Vec<Input> {
-        let mut inputs = Vec::new();
+    /// Starts commands. One that could not be started has ended, which is told at the next turn.
+    fn start(&mut self, jobs: Vec<Job>) {
         for job in jobs {
-            let node = job.node;
             match self.runner.start(&job) {
                 Started::Running(process) => {
-                    self.crew.lock().going.stops.started(node, process.pid);
+                    self.crew.lock().going.stops.started(job.node, process.pid);
                     self.runner.add(job, process);
                 }
-                Started::Failed(event) => {
-                    let mut shared = self.crew.lock();
-                    shared.going.stops.remove(node);
-                    inputs.extend(shared.going.input(event));
-                }
+                Started::Failed(event) => self.failed.push((job.node, event)),
             }
         }
-        inputs
     }
 
     fn sync(&self) {
@@ -255,8 +255,8 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         }
     }
 
-    /// Waits for something to happen, and gathers it.
-    fn wait(&mut self) -> Vec<Input> {
+    /// Waits for something to happen.
+    fn wait(&mut self) -> Ready {
         let minded = if self.number == 0 {
             self.crew.lock().minded
         } else {
@@ -266,43 +266,48 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
             .into_iter()
             .flatten()
             .min();
-        let ready = self.inbox.wait(&self.runner, deadline);
-        let mut shared = self.crew.lock();
-        let gathered = ready
-            .map_err(Error::Wait)
-            .and_then(|ready| self.gather(&mut shared, ready));
-        gathered.unwrap_or_else(|error| {
-            shared.end(Err(error));
-            Vec::new()
-        })
+        self.inbox
+            .wait(&self.runner, deadline)
+            .unwrap_or_else(|error| {
+                self.crew.lock().end(Err(Error::Wait(error)));
+                Ready::default()
+            })
+    }
+
+    /// Makes inputs of what has happened. A command leaves the book of those under way here, and the turn that says how
+    /// it ended follows before anybody else gets the lock; in between it would look as if it had never been started.
+    fn take_in(&mut self, shared: &mut Shared<'a>, ready: Ready, inputs: &mut Vec<Input>) {
+        if let Err(error) = self.gather(&mut shared.going, ready, inputs) {
+            shared.end(Err(Error::Output(error.0)));
+        }
     }
 
     fn gather(
         &mut self,
-        shared: &mut Shared<'a>,
-        ready: super::inbox::Ready,
-    ) -> Result<Vec<Input>, Error> {
+        going: &mut Going<'a>,
+        ready: Ready,
+        inputs: &mut Vec<Input>,
+    ) -> Result<(), CaptureError> {
         let mut events: Vec<Event> = Vec::new();
         for place in ready.places {
-            events.extend(
-                self.runner
-                    .read(place)
-                    .map_err(|error| Error::Output(error.0))?,
-            );
+            events.extend(self.runner.read(place)?);
         }
-        let going = &mut shared.going;
         let now = going.clock.instant();
         going.stops.tick(now);
-        self.runner
-            .reap(now, &mut going.stops, &mut events)
-            .map_err(|error| Error::Output(error.0))?;
-        let mut inputs = vec![Input::Tick];
+        self.runner.reap(now, &mut going.stops, &mut events)?;
+        for (node, event) in self.failed.drain(..) {
+            going.stops.remove(node);
+            events.push(event);
+        }
+        if inputs.is_empty() {
+            inputs.push(Input::Tick);
+        }
         for signal in ready.signals {
             going.signal.get_or_insert(signal);
             inputs.push(Input::Interrupt { signal });
         }
         inputs.extend(events.into_iter().filter_map(|event| going.input(event)));
-        Ok(inputs)
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use rustix::process::Signal as Number;
 use super::clock::Clock;
 use super::{Ending, Error};
 use crate::core::action::{Action, Signal as HowToStop, actions};
-use crate::core::fact::{Fact, Record, Why};
+use crate::core::fact::{Fact, Record, RunEnd, Why};
 use crate::core::observer::{Observer, Seen, Signal};
 use crate::core::state::RunStage;
 use crate::core::{Input, RunState, turn};
@@ -178,6 +178,13 @@ impl Going<'_> {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Whether the run is over and no command of it was ever started: such a run is not kept.
+    pub(super) fn did_nothing(&self) -> bool {
+        let completed = RunStage::Finished(RunEnd::Completed);
+        let worked = |task| self.state.node(task).worked;
+        self.state.stage() == completed && !self.state.plan().tasks().any(|(task, _)| worked(task))
     }
 
     /// How the run ended, if nothing more will happen.

@@ -136,14 +136,19 @@ impl Engine<'_> {
         let mut inbox = Inbox::new(self.signals);
         let crew = Crew::new(going, self.programs.clone(), self.threads.min(self.slots));
         let (mut going, ended) = crew.run(&mut inbox, first);
-        end_family(
+        let signal = end_family(
             &mut going,
             &mut inbox,
             &Runner::new(self.programs),
             ended.is_err(),
         );
-        let ending = ended?;
-        going.journal.sync().map_err(Error::Store)?;
+        let ending = signal.map_or(ended?, Ending::Interrupted);
+        let kept = if going.did_nothing() {
+            going.journal.discard()
+        } else {
+            going.journal.sync()
+        };
+        kept.map_err(Error::Store)?;
         for observer in &mut going.observers {
             observer.end(&going.state);
         }
@@ -157,15 +162,23 @@ const GAVE_UP: Duration = Duration::from_secs(2);
 /// How often those are looked at that nobody tells us of.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// Ends whoever of our descendants is still there: asked first, killed when the grace time is over or on a second signal.
-fn end_family(going: &mut Going<'_>, inbox: &mut Inbox, nobody: &Runner, mut kill: bool) {
+/// How often it is looked for children that the system says there are and does not show, before they are given up.
+const LOOKS_MAX: u32 = 50;
+
+/// Ends whoever of our descendants is still there: asked first, killed when the grace time is over or on a signal, the first
+/// of which is returned.
+fn end_family(
+    going: &mut Going<'_>,
+    inbox: &mut Inbox,
+    nobody: &Runner,
+    mut kill: bool,
+) -> Option<i32> {
     let deadline = going.clock.instant() + GRACE;
-    let mut told = HashSet::new();
-    while family::any_children() && going.clock.instant() < deadline + GAVE_UP {
+    let (mut told, mut looks, mut signal) = (HashSet::new(), 0, None);
+    while family::any_children() && going.clock.instant() < deadline + GAVE_UP && looks < LOOKS_MAX
+    {
         let left = family::children(&going.run);
-        if left.is_empty() {
-            return;
-        }
+        looks = if left.is_empty() { looks + 1 } else { 0 };
         kill |= going.clock.instant() >= deadline;
         for left in left {
             if told.insert(left.pid) {
@@ -178,8 +191,12 @@ fn end_family(going: &mut Going<'_>, inbox: &mut Inbox, nobody: &Runner, mut kil
                 family::signal(&left, Number::KILL);
             }
         }
-        // When waiting fails there is nobody left to tell; the deadline ends the loop.
-        let ready = inbox.wait(nobody, Some(going.clock.instant() + LOOK_AGAIN));
-        kill |= ready.map_or(true, |ready| !ready.signals.is_empty());
+        match inbox.wait(nobody, Some(going.clock.instant() + LOOK_AGAIN)) {
+            Ok(ready) => signal = signal.or(ready.signals.first().copied()),
+            // There is nobody left to tell; the deadline ends the loop.
+            Err(_) => kill = true,
+        }
+        kill |= signal.is_some();
     }
+    signal
 }

@@ -184,6 +184,7 @@ fn shortened(command: &str) -> String {
     let first = lines.next().unwrap_or_default();
     match lines.count() {
         0 => format!("$ {first}"),
+        1 => format!("$ {first} (and 1 more line)"),
         more => format!("$ {first} (and {more} more lines)"),
     }
 }

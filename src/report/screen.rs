@@ -54,7 +54,7 @@ impl Screen {
                     Stream::Stdout => (rustix::stdio::stdout(), &mut gone[0]),
                     Stream::Stderr => (rustix::stdio::stderr(), &mut gone[1]),
                 };
-                *gone = *gone || !write_all(fd, bytes);
+                *gone = *gone || write_all(fd, bytes).is_err();
             }
             #[cfg(test)]
             Target::Memory(written) => written
@@ -70,26 +70,32 @@ impl Screen {
     }
 }
 
-/// Whether it could be written.
-fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> bool {
+fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(fd, bytes) {
             Ok(count) => bytes = &bytes[count..],
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => {
                 let mut fds = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::OUT)];
-                if poll(&mut fds, None).is_err_and(|error| error != Errno::INTR) {
-                    return false;
-                }
+                poll(&mut fds, None)
+                    .map(drop)
+                    .or_else(|error| match error {
+                        Errno::INTR => Ok(()),
+                        other => Err(other),
+                    })?;
             }
-            Err(_) => return false,
+            Err(error) => return Err(error),
         }
     }
-    true
+    Ok(())
 }
 
-/// Data for stdout and words for stderr, from commands that show something and end. Whether all of it was written.
-pub fn print(stdout: &str, stderr: &str) -> bool {
-    write_all(rustix::stdio::stdout(), stdout.as_bytes())
-        && write_all(rustix::stdio::stderr(), stderr.as_bytes())
+/// Data for stdout and words for stderr, from commands that show something and end. A reader that has gone is no error.
+pub fn print(stdout: &str, stderr: &str) -> std::io::Result<()> {
+    let written = write_all(rustix::stdio::stdout(), stdout.as_bytes());
+    let written = written.and_then(|()| write_all(rustix::stdio::stderr(), stderr.as_bytes()));
+    match written {
+        Ok(()) | Err(Errno::PIPE) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

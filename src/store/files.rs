@@ -67,16 +67,17 @@ impl Files {
 
     fn own(&self, run: &RunId, file: File, path: PathBuf) -> Result<FileJournal, Error> {
         match file.try_lock() {
-            Ok(()) => Ok(FileJournal {
-                file,
-                path,
-                logs: self.root.join("logs").join(run.as_str()),
-            }),
+            Ok(()) => Ok(self.journal(run, file, path)),
             Err(TryLockError::WouldBlock) => {
                 Err(Error::new(Kind::Owned, format!("take over run {run}")))
             }
             Err(TryLockError::Error(error)) => Err(Error::io("lock the record", &path, error)),
         }
+    }
+
+    fn journal(&self, run: &RunId, file: File, path: PathBuf) -> FileJournal {
+        let logs = self.root.join("logs").join(run.as_str());
+        FileJournal { file, path, logs }
     }
 
     fn existing(&self, run: &RunId, write: bool) -> Result<(File, PathBuf), Error> {
@@ -116,7 +117,12 @@ impl Store for Files {
             made = self.create_file(&path);
         }
         match made {
-            Ok(file) => Ok(Box::new(self.own(run, file, path)?)),
+            Ok(file) => {
+                // Nobody else can own what was just made; whoever only looks at its lock lets go at once.
+                file.lock()
+                    .map_err(|error| Error::io("lock the record", &path, error))?;
+                Ok(Box::new(self.journal(run, file, path)))
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 Err(Error::new(Kind::Exists, format!("create run {run}")))
             }
@@ -280,5 +286,9 @@ impl Journal for FileJournal {
 
     fn logs(&self) -> Option<&Path> {
         Some(&self.logs)
+    }
+
+    fn discard(&mut self) -> Result<(), Error> {
+        fs::remove_file(&self.path).map_err(|error| Error::io("drop the record", &self.path, error))
     }
 }

@@ -101,6 +101,11 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
+    fn discard(&mut self) -> Result<(), Error> {
+        self.store.content().runs.remove(&self.run);
+        Ok(())
+    }
+
     fn logs(&self) -> Option<&Path> {
         None
     }
@@ -156,6 +161,10 @@ impl Journal for Nothing {
     }
 
     fn sync(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn discard(&mut self) -> Result<(), Error> {
         Ok(())
     }
 

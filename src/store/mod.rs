@@ -47,6 +47,9 @@ pub trait Journal: Send {
     /// Returns once all that was added is on the disk.
     fn sync(&mut self) -> Result<(), Error>;
 
+    /// The run is not to be kept after all.
+    fn discard(&mut self) -> Result<(), Error>;
+
     /// The folder for the output of the run's attempts; `None` when it is not kept. It may not exist yet.
     fn logs(&self) -> Option<&Path>;
 }

@@ -1,0 +1,401 @@
+//! The schema of facts against facts: examples of every kind, sealed as the engine seals them, and lines that are none.
+//!
+//! The schema is for readers in other languages, so what it promises has to be what is written, field for field.
+
+use flow::core::fact::{Decision, Exit, Fact, Log, Outcome, Record, RunEnd, Value, Why};
+use flow::core::state::Address;
+use flow::model::id::{NodeId, RunId};
+use flow::model::time::Timestamp;
+use flow::store::line::{Chain, parse};
+use serde_json::{Map, Value as Json, json};
+
+const SCHEMA: &str = include_str!("../docs/reference/facts.schema.json");
+const NODE: NodeId = NodeId(1);
+const LATER: Timestamp = Timestamp::from_micros(1_795_226_400_000_042);
+
+/// The kinds with their examples. A kind that is missing here doesn't compile: the match has no arm for it.
+macro_rules! kinds {
+    ($($kind:ident: [$($example:expr),+ $(,)?],)+) => {
+        fn kind(fact: &Fact) -> &'static str {
+            match fact { $(Fact::$kind { .. } => stringify!($kind)),+ }
+        }
+
+        fn examples() -> Vec<(&'static str, Fact)> {
+            vec![$($((stringify!($kind), $example)),+),+]
+        }
+    };
+}
+
+kinds! {
+    RunCreated: [created(None), created(Some(run("0parent1")))],
+    RunStarted: [Fact::RunStarted {}],
+    RunPaused: [Fact::RunPaused {}],
+    RunResumed: [Fact::RunResumed {}],
+    CancelRequested: [
+        cancel(Why::Cancelled, None, false),
+        cancel(Why::Failure, None, false),
+        cancel(Why::Rejected, Some(NODE), false),
+        cancel(Why::Signal(2), None, true),
+        cancel(Why::Decided(Outcome::Succeeded), Some(NODE), true),
+    ],
+    RunFinished: [
+        Fact::RunFinished { status: RunEnd::Completed },
+        Fact::RunFinished { status: RunEnd::Failed },
+        Fact::RunFinished { status: RunEnd::Cancelled },
+    ],
+    TaskSkipped: [Fact::TaskSkipped { node: NODE, reason: "if: \"false\"\n".to_owned() }],
+    TaskUpToDate: [Fact::TaskUpToDate { nodes: vec![NODE, NodeId(u32::MAX)] }],
+    TaskBlocked: [Fact::TaskBlocked { nodes: vec![], cause: NODE }],
+    TaskExpanded: [Fact::TaskExpanded { node: NODE, items: 0 }],
+    TaskFinished: [finished(Outcome::Failed, Some("too late")), finished(Outcome::UpToDate, None)],
+    AttemptStarted: [Fact::AttemptStarted { node: NodeId(0), attempt: 1 }],
+    AttemptFinished: [
+        tried(Outcome::Succeeded, Exit::code(0)),
+        tried(Outcome::Failed, everything()),
+        tried(Outcome::Skipped, Exit::default()),
+        tried(Outcome::TimedOut, Exit::code(-1)),
+        tried(Outcome::Lost, Exit::default()),
+        tried(Outcome::Cancelled, Exit { signal: Some(9), ..Exit::default() }),
+        tried(Outcome::Interrupted, Exit { log: Some(no_log()), ..Exit::default() }),
+        tried(Outcome::Blocked, Exit { error: Some("ünmöglich".to_owned()), ..Exit::default() }),
+    ],
+    RetryScheduled: [Fact::RetryScheduled { node: NODE, until: LATER }],
+    GateOpened: [Fact::GateOpened { node: NODE }],
+    GateDecided: [
+        decided(Decision::Approved, Some("ada".to_owned())),
+        decided(Decision::Rejected, None),
+        decided(Decision::Closed, None),
+    ],
+    LockAcquired: [Fact::LockAcquired { node: NODE }],
+    LockReleased: [Fact::LockReleased { node: NODE }],
+    TimerSet: [Fact::TimerSet { node: NODE, until: LATER }],
+    TimerFired: [Fact::TimerFired { node: NODE }],
+    ChildStarted: [Fact::ChildStarted { node: NODE, run: run("0chxd") }],
+    ChildFinished: [Fact::ChildFinished { node: NODE, outcome: Outcome::Succeeded }],
+    ValueSet: [
+        Fact::ValueSet { node: NODE, value: Value::Go },
+        Fact::ValueSet { node: NODE, value: Value::Branch(2) },
+    ],
+    NoteAdded: [Fact::NoteAdded { text: "so be it".to_owned(), by: "ada".to_owned() }],
+    Unknown: [Fact::Unknown],
+}
+
+fn run(text: &str) -> RunId {
+    RunId::parse(text).expect("all of it are digits of ids")
+}
+
+fn created(parent: Option<RunId>) -> Fact {
+    Fact::RunCreated {
+        run: run("0abc"),
+        plan: "ab".repeat(32),
+        file: "/w/Workflowfile.yml".to_owned(),
+        asked: vec!["build".to_owned(), "\"test\"".to_owned()],
+        flow: "0.1.0".to_owned(),
+        parent,
+    }
+}
+
+fn cancel(why: Why, node: Option<NodeId>, now: bool) -> Fact {
+    let by = now.then(|| "ada".to_owned());
+    Fact::CancelRequested { node, why, now, by }
+}
+
+fn finished(outcome: Outcome, reason: Option<&str>) -> Fact {
+    let reason = reason.map(str::to_owned);
+    Fact::TaskFinished {
+        node: NODE,
+        outcome,
+        reason,
+    }
+}
+
+fn tried(outcome: Outcome, exit: Exit) -> Fact {
+    Fact::AttemptFinished {
+        node: NODE,
+        attempt: 2,
+        outcome,
+        again: outcome == Outcome::Failed,
+        exit,
+    }
+}
+
+fn everything() -> Exit {
+    Exit {
+        exit_code: Some(3),
+        signal: Some(15),
+        error: Some("its \"log\",\"hash\":\"is lost\"".to_owned()),
+        log: Some(Log {
+            file: "1.2.log".to_owned(),
+            bytes: u64::MAX,
+            hash: "cd".repeat(32),
+            tail: "\u{1b}[31mline\u{2028}\r\n".to_owned(),
+        }),
+    }
+}
+
+fn no_log() -> Log {
+    Log {
+        file: String::new(),
+        bytes: 1,
+        hash: String::new(),
+        tail: String::new(),
+    }
+}
+
+fn decided(decision: Decision, by: Option<String>) -> Fact {
+    Fact::GateDecided {
+        node: NODE,
+        decision,
+        by,
+    }
+}
+
+/// The line of a fact, without its end.
+fn line(fact: &Fact) -> String {
+    let record = Record {
+        seq: 1,
+        at: LATER,
+        fact: fact.clone(),
+    };
+    let address = fact.node().map(|_| Address {
+        task: "test",
+        items: "[3]".to_owned(),
+        step: "2.1".to_owned(),
+    });
+    let mut text = String::new();
+    Chain::new(&run("0abc")).seal(&record, "ada \"the\" admin", address.as_ref(), &mut text);
+    let read = Chain::new(&run("0abc"))
+        .open(&text)
+        .expect("own lines are read");
+    assert_eq!(read, [record], "{text}");
+    text.trim_end().to_owned()
+}
+
+fn object(fact: &Fact) -> Map<String, Json> {
+    serde_json::from_str(&line(fact)).expect("a line is an object")
+}
+
+fn schema() -> Json {
+    serde_json::from_str(SCHEMA).expect("the schema is JSON")
+}
+
+/// What is wrong with a value, by the part of JSON Schema that our schema uses; a keyword beyond that panics.
+fn wrong(root: &Json, schema: &Json, value: &Json) -> Result<(), String> {
+    for (keyword, rule) in schema.as_object().expect("a schema is an object") {
+        let fits = match keyword.as_str() {
+            "$schema" | "$defs" | "title" | "description" | "format" => true,
+            "additionalProperties" => rule == true,
+            "$ref" => {
+                let path = rule.as_str().and_then(|path| path.strip_prefix('#'));
+                let target = path.and_then(|path| root.pointer(path));
+                wrong(root, target.expect("a $ref leads somewhere"), value)?;
+                true
+            }
+            "oneOf" => items(rule, |one| wrong(root, one, value).is_ok()) == 1,
+            "not" => wrong(root, rule, value).is_err(),
+            "const" => value == rule,
+            "enum" => items(rule, |one| one == value) == 1,
+            "type" => has_type(rule.as_str().expect("one type"), value),
+            "required" => items(rule, |name| field(value, name).is_none()) == 0,
+            "properties" => {
+                for (name, rule) in rule.as_object().expect("properties have names") {
+                    if let Some(value) = value.get(name) {
+                        wrong(root, rule, value).map_err(|what| format!("{name}: {what}"))?;
+                    }
+                }
+                true
+            }
+            "items" => value
+                .as_array()
+                .is_none_or(|values| values.iter().all(|value| wrong(root, rule, value).is_ok())),
+            "minimum" => value.as_f64().is_none_or(|n| Some(n) >= rule.as_f64()),
+            "maximum" => value.as_f64().is_none_or(|n| Some(n) <= rule.as_f64()),
+            "minLength" => length(value).is_none_or(|n| Some(n) >= rule.as_u64()),
+            "maxLength" => length(value).is_none_or(|n| Some(n) <= rule.as_u64()),
+            other => {
+                panic!("the checker doesn't know {other}: add it, or say it with what there is")
+            }
+        };
+        if !fits {
+            return Err(format!("{value} breaks {keyword}: {rule}"));
+        }
+    }
+    Ok(())
+}
+
+fn items(rule: &Json, fits: impl Fn(&Json) -> bool) -> usize {
+    let rules = rule.as_array().expect("a list of rules");
+    rules.iter().filter(|one| fits(one)).count()
+}
+
+fn field<'a>(value: &'a Json, name: &Json) -> Option<&'a Json> {
+    value.get(name.as_str().expect("a name is text"))
+}
+
+fn length(value: &Json) -> Option<u64> {
+    value.as_str().map(|text| text.chars().count() as u64)
+}
+
+fn has_type(name: &str, value: &Json) -> bool {
+    match name {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        other => panic!("the checker doesn't know the type {other}"),
+    }
+}
+
+fn check(value: &Json) -> Result<(), String> {
+    let schema = schema();
+    wrong(&schema, &schema, value)
+}
+
+#[test]
+fn every_kind_fits() {
+    for (name, fact) in examples() {
+        assert_eq!(kind(&fact), name, "an example stands with its kind");
+        let line = line(&fact);
+        let value = serde_json::from_str(&line).expect("a line is JSON");
+        check(&value).unwrap_or_else(|wrong| panic!("{line}\n{wrong}"));
+    }
+}
+
+/// `additionalProperties` lets everything through, so this is what holds the schema to be complete.
+#[test]
+fn every_field_is_described_and_written() {
+    let schema = schema();
+    let mut described = 0;
+    let mut written = std::collections::BTreeSet::new();
+    for (name, fact) in examples() {
+        let object = object(&fact);
+        let kind = object["kind"].as_str().expect("a kind is text").to_owned();
+        let Some(own) = schema["$defs"].get(&kind) else {
+            assert_eq!((name, kind.as_str()), ("Unknown", "unknown"));
+            continue;
+        };
+        for field in object.keys() {
+            let known = |part: &Json| part["properties"].get(field).is_some();
+            assert!(
+                known(own) || known(&schema),
+                "{kind}.{field} isn't described"
+            );
+            written.insert(format!("{kind}.{field}"));
+        }
+    }
+    for branch in schema["oneOf"].as_array().expect("the kinds") {
+        let kind = &branch["$ref"].as_str().expect("a $ref")["#/$defs/".len()..];
+        for field in schema["$defs"][kind]["properties"]
+            .as_object()
+            .expect("fields")
+            .keys()
+        {
+            let known = kind == "later" || written.contains(&format!("{kind}.{field}"));
+            assert!(known, "no example has {kind}.{field}");
+            described += 1;
+        }
+    }
+    assert!(described > 70, "the schema has fields: {described}");
+}
+
+/// The schema requires exactly what flow's own reader does, and `actor`, which is always there.
+#[test]
+fn required_is_what_the_reader_needs() {
+    for (name, fact) in examples() {
+        let whole = object(&fact);
+        for field in whole.keys() {
+            let mut less = whole.clone();
+            less.remove(field);
+            let less = Json::Object(less);
+            let read = parse(&less.to_string()).is_some() && field != "actor";
+            assert_eq!(check(&less).is_ok(), read, "{name} without {field}: {less}");
+        }
+    }
+}
+
+/// What the reader takes for a wrong value, the schema does too.
+#[test]
+fn types_are_what_the_reader_takes() {
+    let odd = [
+        json!(-1),
+        json!(1.5),
+        json!("odd"),
+        json!([]),
+        json!({}),
+        json!(null),
+    ];
+    for (name, fact) in examples() {
+        let whole = object(&fact);
+        for (field, odd) in whole
+            .keys()
+            .flat_map(|field| odd.iter().map(move |odd| (field, odd)))
+        {
+            let mut other = whole.clone();
+            other.insert(field.clone(), odd.clone());
+            let other = Json::Object(other);
+            if parse(&other.to_string()).is_none() {
+                assert!(
+                    check(&other).is_err(),
+                    "{name}.{field} may not be {odd}: {other}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_later_kind_and_a_later_field_fit() {
+    let mut later = object(&Fact::RunStarted {});
+    later.insert("mood".to_owned(), json!({"good": true}));
+    check(&Json::Object(later.clone())).expect("fields are added");
+    later.insert("kind".to_owned(), json!("run_admired"));
+    check(&Json::Object(later.clone())).expect("kinds are added");
+    let read = parse(&Json::Object(later).to_string()).expect("it is read");
+    assert_eq!(read.fact, Fact::Unknown);
+}
+
+#[test]
+fn what_is_no_fact_does_not_fit() {
+    let good = object(&tried(Outcome::Failed, everything()));
+    let with = |field: &str, value: Json| {
+        let mut bad = good.clone();
+        bad.insert(field.to_owned(), value);
+        Json::Object(bad)
+    };
+    check(&with("seq", json!(2))).expect("the rest of it is good");
+    let bad = [
+        with("seq", json!(-1)),
+        with("seq", json!(0)),
+        with("seq", json!("1")),
+        with("at", json!(1_795_226_400)),
+        with("actor", json!(null)),
+        with("kind", json!(null)),
+        with("hash", json!("cd")),
+        with("node", json!(-1)),
+        with("node", json!(4_294_967_296_u64)),
+        with("attempt", json!(-2)),
+        with("attempt", json!(0)),
+        with("outcome", json!("exploded")),
+        with("outcome", json!("Failed")),
+        with("again", json!("yes")),
+        with("exit_code", json!("3")),
+        with("log", json!({"file": "1.2.log"})),
+        with("log", json!({"bytes": -5})),
+        json!([]),
+        json!("run_started"),
+    ];
+    for bad in bad {
+        assert!(check(&bad).is_err(), "{bad}");
+    }
+    for why in [
+        json!("signal"),
+        json!({"signal": "INT"}),
+        json!({"decided": "odd"}),
+        json!({}),
+    ] {
+        let mut bad = object(&cancel(Why::Cancelled, None, false));
+        bad.insert("why".to_owned(), why);
+        assert!(check(&Json::Object(bad.clone())).is_err(), "{bad:?}");
+    }
+}

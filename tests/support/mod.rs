@@ -1,0 +1,13 @@
+//! What the tests that call the real binary share: a folder of their own, a clean environment, the record of a run.
+//!
+//! Everything here is `pub` down to the root of each test, so that a test may leave parts of it unused.
+
+pub mod matching;
+pub mod normal;
+pub mod processes;
+pub mod record;
+pub mod script;
+pub mod space;
+
+pub use record::Record;
+pub use space::{Ended, Space, wait_for};
