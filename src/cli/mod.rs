@@ -124,7 +124,9 @@ fn parse<A: clap::Args>(args: Vec<OsString>, verb: Verb) -> Result<Call<A>, Exit
     let parsed = command
         .try_get_matches_from(args)
         .and_then(|matches| Call::from_arg_matches(&matches));
-    parsed.map_err(|error| {
+    parsed.map_err(|mut error| {
+        // It would say that the option may follow `--`, where only arguments for tasks may stand.
+        error.remove(clap::error::ContextKind::Suggested);
         let text = error.render();
         let text = if context::colour_wanted(error.use_stderr()) {
             text.ansi().to_string()

@@ -113,6 +113,7 @@ impl Engine<'_> {
     /// Runs the plan to its end. Whatever the end, nothing that it started is alive afterwards.
     pub fn run(self) -> Result<Ending, Error> {
         family::adopt_orphans();
+        signals::keep_descriptors();
         let first = Input::Start {
             run: self.run.clone(),
             plan: self.plan_hash,

@@ -1,4 +1,4 @@
-//! How flow was started to treat signals.
+//! What flow was started with: signals that are ignored, descriptors that are open.
 
 /// Whether a signal is ignored, as `nohup` does with SIGHUP and a script's shell with SIGINT of background jobs.
 #[expect(
@@ -11,5 +11,24 @@ pub fn is_ignored(signal: i32) -> bool {
         let mut old: libc::sigaction = std::mem::zeroed();
         libc::sigaction(signal, std::ptr::null(), &raw mut old) == 0
             && old.sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// From now on the descriptors that flow was started with, but for the first three, don't reach what it starts.
+#[expect(
+    unsafe_code,
+    reason = "there is no safe interface to descriptors that nobody here owns"
+)]
+pub fn keep_descriptors() {
+    const CLOSE_ON_EXEC: libc::c_uint = 4;
+    // SAFETY: close_range(2) with CLOSE_RANGE_CLOEXEC takes three numbers and only sets a flag on open descriptors; called
+    // by number because older C libraries have no function for it. Older kernels refuse, and all stays as it was.
+    unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            3 as libc::c_uint,
+            libc::c_uint::MAX,
+            CLOSE_ON_EXEC,
+        );
     }
 }

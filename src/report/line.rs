@@ -155,9 +155,14 @@ impl Observer for Lines {
         for id in tasks {
             self.output.task_ended(&mut self.screen, &source(state, id));
         }
-        for failure in &self.failures {
+        for (number, failure) in self.failures.iter().enumerate() {
+            let gap = if number == 0 && self.settings.quiet {
+                ""
+            } else {
+                "\n"
+            };
             let story = failure.story(state, &self.settings, true);
-            self.screen.say(&format!("\n{story}"));
+            self.screen.say(&format!("{gap}{story}"));
         }
         let alone = !self.several && self.failures.is_empty() && state.stop().is_none();
         if !self.settings.quiet && !alone || self.settings.verbose {
