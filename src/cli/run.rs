@@ -135,9 +135,6 @@ fn execute(context: &Context, args: &RunArgs, plan: Plan) -> Result<Exit, Troubl
         let _ = screen::print("", &format!("run {run}\n"));
     }
     let plan = Arc::new(plan);
-    let path = std::env::var_os("PATH");
-    let functions =
-        std::env::vars_os().any(|(name, _)| name.as_encoded_bytes().starts_with(b"BASH_FUNC_"));
     let (slots, threads) = slots_and_threads(args, &plan);
     let engine = Engine {
         run,
@@ -148,7 +145,7 @@ fn execute(context: &Context, args: &RunArgs, plan: Plan) -> Result<Exit, Troubl
         actor: context::person(),
         slots,
         journal,
-        programs: Programs::new(path, functions),
+        programs: Programs::new(std::env::vars_os().collect()),
         threads,
         signals: Signals::catch()
             .map_err(|error| Trouble::call(format!("can't catch signals: {error}"), ""))?,

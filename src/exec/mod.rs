@@ -8,6 +8,7 @@ pub mod output;
 pub mod process;
 pub mod runner;
 pub mod shell;
+pub mod spawn;
 pub mod stops;
 
 use std::path::PathBuf;

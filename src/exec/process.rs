@@ -1,13 +1,12 @@
 //! One child process: started as the leader of a group of its own, with two pipes and an empty stdin.
 //!
-//! `std::process::Command` starts it by `posix_spawn` as long as the program is an absolute path and nothing has to run
-//! between fork and exec (docs/decisions/0003), so a flow with a large heap starts processes as fast as a small one.
+//! It is started without a fork (`spawn`), so a flow with a large heap starts processes as fast as a small one.
 
-use std::io::{self, PipeReader};
-use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
+use std::ffi::{CStr, CString};
+use std::io::{self, PipeReader, PipeWriter};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
@@ -15,6 +14,7 @@ use rustix::process::{
 
 use super::Job;
 use super::shell::{Programs, SHELL};
+use super::spawn::c_string;
 use crate::core::fact::Exit;
 
 /// A started child.
@@ -26,9 +26,9 @@ pub struct Process {
     pub end: OwnedFd,
     /// The reading ends of its stdout and its stderr, which don't block.
     pub pipes: [Option<PipeReader>; 2],
-    /// The writing ends, which the command holds, stay open until the process has ended. Otherwise its end would wake the
-    /// poll twice, when the pipes close and a moment later when it can be waited for, and waking is what costs most.
-    writers: Option<Command>,
+    /// The writing ends stay open until the process has ended. Otherwise its end would wake the poll twice, when the pipes
+    /// close and a moment later when it can be waited for, and waking is what costs most.
+    writers: Option<[PipeWriter; 2]>,
 }
 
 /// What there still is of a process group.
@@ -49,35 +49,41 @@ impl Process {
             .rev()
             .find(|(name, _)| name == "PATH")
             .map(|(_, value)| value.as_str());
-        if let Some((program, args)) = programs.direct(&job.command, &job.dir, path) {
-            let mut command = Command::new(program);
-            command.args(args);
-            match Self::spawn(command, job) {
+        if let Some((program, words)) = programs.direct(&job.command, &job.dir, path) {
+            let program = c_string(program.into_os_string().into_vec())?;
+            let args = words
+                .into_iter()
+                .map(c_string)
+                .collect::<io::Result<Vec<_>>>()?;
+            match Self::spawn(&program, &args, job, programs) {
                 Err(error) if is_for_the_shell(&error) => {}
                 started => return started,
             }
         }
-        let mut command = Command::new(SHELL);
-        command.args(["-e", "-c", &job.command]).arg0("sh");
-        Self::spawn(command, job)
+        let args = ["sh", "-e", "-c", &job.command]
+            .map(c_string)
+            .into_iter()
+            .collect::<io::Result<Vec<_>>>()?;
+        Self::spawn(&c_string(SHELL)?, &args, job, programs)
     }
 
-    fn spawn(mut command: Command, job: &Job) -> io::Result<Self> {
+    fn spawn(
+        program: &CStr,
+        args: &[CString],
+        job: &Job,
+        programs: &mut Programs,
+    ) -> io::Result<Self> {
         let (stdout, to_stdout) = io::pipe()?;
         let (stderr, to_stderr) = io::pipe()?;
         rustix::io::ioctl_fionbio(&stdout, true)?;
         rustix::io::ioctl_fionbio(&stderr, true)?;
-        command
-            .envs(job.env.iter().map(|(name, value)| (name, value)))
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(to_stdout)
-            .stderr(to_stderr);
-        if !is_current(&job.dir) {
-            command.current_dir(&job.dir);
-        }
-        let child = command.spawn()?;
-        let pid = Pid::from_child(&child);
+        let dir = (!is_current(&job.dir))
+            .then(|| c_string(job.dir.as_os_str().as_bytes()))
+            .transpose()?;
+        let output = [to_stdout.as_fd(), to_stderr.as_fd()];
+        let pid = programs
+            .start
+            .spawn(program, args, &job.env, dir.as_deref(), output)?;
         let end = pidfd_open(pid, PidfdFlags::empty()).inspect_err(|_| {
             // Nobody could tell when it ends, so it must not go on.
             let _ = kill_process_group(pid, Signal::KILL);
@@ -86,7 +92,7 @@ impl Process {
             pid,
             end,
             pipes: [Some(stdout), Some(stderr)],
-            writers: Some(command),
+            writers: Some([to_stdout, to_stderr]),
         })
     }
 

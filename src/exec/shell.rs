@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use super::spawn::Start;
+
 /// The shell of a command that does not name one.
 pub const SHELL: &str = "/bin/sh";
 
@@ -127,25 +129,35 @@ pub fn plain_words(command: &str) -> Option<Vec<&str>> {
     (!BUILTINS.contains(first)).then_some(words)
 }
 
-/// Finds programs as `execvp` does, and remembers where they are.
-#[derive(Clone, Debug, Default)]
+/// Finds programs as `execvp` does and remembers where they are, and knows what all of them are started with.
+#[derive(Clone, Debug)]
 pub struct Programs {
     path: Option<OsString>,
     found: HashMap<String, Option<PathBuf>>,
+    /// Shells are handed functions by the environment, which could have the name of any program.
     functions: bool,
+    pub(super) start: Start,
 }
 
 impl Programs {
-    /// A finder for the environment that children inherit: its `PATH`, and whether it hands functions to shells.
-    pub fn new(path: Option<OsString>, functions: bool) -> Self {
+    /// For the environment that commands inherit.
+    pub fn new(variables: Vec<(OsString, OsString)>) -> Self {
+        let path = variables
+            .iter()
+            .find(|(name, _)| name == "PATH")
+            .map(|(_, value)| value.clone());
+        let functions = variables
+            .iter()
+            .any(|(name, _)| name.as_encoded_bytes().starts_with(b"BASH_FUNC_"));
         Self {
             path,
             found: HashMap::new(),
             functions,
+            start: Start::new(variables),
         }
     }
 
-    /// The program and the arguments of a command that needs no shell.
+    /// The program and the words of a command that needs no shell, its name first.
     ///
     /// `path` is the child's own `PATH`, when it has another than flow, and `dir` its folder.
     pub fn direct<'a>(
@@ -157,8 +169,8 @@ impl Programs {
         if self.functions {
             return None;
         }
-        let mut words = plain_words(command)?;
-        let name = words.remove(0);
+        let words = plain_words(command)?;
+        let name = *words.first()?;
         let program = if name.contains('/') {
             executable(dir.join(name))
         } else if let Some(path) = path {

@@ -1,0 +1,185 @@
+//! Starting a program: the call to `posix_spawn(3)`.
+//!
+//! `std::process::Command` makes the same call. It copies the whole environment into a map and back for each start that adds a
+//! variable, and opens `/dev/null` again, which is a twentieth of the time of a short command (docs/decisions/0003). Here the
+//! environment is laid out once and what a command adds is laid over it.
+
+use std::ffi::{CStr, CString, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::sync::Arc;
+
+use rustix::process::Pid;
+
+/// What every command is started with: the inherited environment, and an empty stdin.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// `NAME=value`, as a C program gets it, with the length of the name.
+    inherited: Arc<[(usize, CString)]>,
+    nothing: Option<Arc<File>>,
+}
+
+impl Start {
+    /// With these inherited variables.
+    pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let entry = |(name, value): (OsString, OsString)| {
+            let mut text = name.into_vec();
+            let length = text.len();
+            text.push(b'=');
+            text.extend(value.into_vec());
+            Some((length, CString::new(text).ok()?))
+        };
+        Self {
+            inherited: variables.into_iter().filter_map(entry).collect(),
+            nothing: None,
+        }
+    }
+
+    /// Starts a program as the leader of a process group of its own.
+    ///
+    /// `program` is a path, `args` begins with the name that it is told, `env` wins over what is inherited, `dir` is where it
+    /// runs if that is not here, and `output` its stdout and stderr. All other descriptors have to be closed on exec.
+    pub fn spawn(
+        &mut self,
+        program: &CStr,
+        args: &[CString],
+        env: &[(String, String)],
+        dir: Option<&CStr>,
+        output: [BorrowedFd<'_>; 2],
+    ) -> io::Result<Pid> {
+        let stdin = self.nothing()?.as_raw_fd();
+        let own = own_entries(env)?;
+        let name = |entry: &'_ (usize, CString)| entry.1.as_bytes()[..entry.0].to_vec();
+        let names: Vec<Vec<u8>> = own.iter().map(name).collect();
+        let kept = self.inherited.iter().filter(|(length, entry)| {
+            let name = &entry.as_bytes()[..*length];
+            !names.iter().any(|own| own == name)
+        });
+        let environment: Vec<&CStr> = kept
+            .chain(&own)
+            .map(|(_, entry)| entry.as_c_str())
+            .collect();
+        let args: Vec<&CStr> = args.iter().map(CString::as_c_str).collect();
+        call(
+            program,
+            &args,
+            &environment,
+            dir,
+            [stdin, output[0].as_raw_fd(), output[1].as_raw_fd()],
+        )
+    }
+
+    fn nothing(&mut self) -> io::Result<&File> {
+        if self.nothing.is_none() {
+            self.nothing = Some(Arc::new(File::open("/dev/null")?));
+        }
+        Ok(self.nothing.as_deref().expect("it was just opened"))
+    }
+}
+
+/// Of a name that is set twice the last value counts.
+fn own_entries(env: &[(String, String)]) -> io::Result<Vec<(usize, CString)>> {
+    let last = |place: usize, name: &str| !env[place + 1..].iter().any(|(later, _)| later == name);
+    let kept = env
+        .iter()
+        .enumerate()
+        .filter(|(place, (name, _))| last(*place, name));
+    kept.map(|(_, (name, value))| Ok((name.len(), c_string(format!("{name}={value}"))?)))
+        .collect()
+}
+
+/// Text for a C program; a NUL in it is an error.
+pub fn c_string(text: impl Into<Vec<u8>>) -> io::Result<CString> {
+    CString::new(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "it has a NUL byte"))
+}
+
+#[expect(
+    unsafe_code,
+    reason = "posix_spawn(3) has no safe interface that takes an environment as it is"
+)]
+fn call(
+    program: &CStr,
+    args: &[&CStr],
+    environment: &[&CStr],
+    dir: Option<&CStr>,
+    streams: [i32; 3],
+) -> io::Result<Pid> {
+    let pointers = |list: &[&CStr]| -> Vec<*mut libc::c_char> {
+        let list = list.iter().map(|text| text.as_ptr().cast_mut());
+        list.chain(std::iter::once(std::ptr::null_mut())).collect()
+    };
+    let (args, environment) = (pointers(args), pointers(environment));
+    let mut pid = 0;
+    // SAFETY: `actions` and `attributes` are initialised before they are used and destroyed once, also when a call in between
+    // fails. All pointers are to C strings and null-terminated lists that live until after the call, which only reads them.
+    let result = unsafe {
+        let mut actions = std::mem::zeroed();
+        let mut attributes = std::mem::zeroed();
+        check(libc::posix_spawn_file_actions_init(&raw mut actions))?;
+        if let Err(error) = check(libc::posix_spawnattr_init(&raw mut attributes)) {
+            libc::posix_spawn_file_actions_destroy(&raw mut actions);
+            return Err(error);
+        }
+        let result = prepare(&mut actions, &mut attributes, dir, streams).and_then(|()| {
+            let (program, args, environment) =
+                (program.as_ptr(), args.as_ptr(), environment.as_ptr());
+            check(libc::posix_spawn(
+                &raw mut pid,
+                program,
+                &raw const actions,
+                &raw const attributes,
+                args,
+                environment,
+            ))
+        });
+        libc::posix_spawnattr_destroy(&raw mut attributes);
+        libc::posix_spawn_file_actions_destroy(&raw mut actions);
+        result
+    };
+    result?;
+    Pid::from_raw(pid).ok_or_else(|| io::Error::other("the system gave no process id"))
+}
+
+/// The streams, the folder, a process group of its own, and SIGPIPE as programs expect it: Rust's runtime ignores it in flow.
+#[expect(unsafe_code, reason = "part of the call above")]
+fn prepare(
+    actions: &mut libc::posix_spawn_file_actions_t,
+    attributes: &mut libc::posix_spawnattr_t,
+    dir: Option<&CStr>,
+    streams: [i32; 3],
+) -> io::Result<()> {
+    let flags = libc::POSIX_SPAWN_SETPGROUP | libc::POSIX_SPAWN_SETSIGDEF;
+    let flags = libc::c_short::try_from(flags).expect("the flags of posix_spawn fit its type");
+    // SAFETY: both structs were initialised by their init functions, and the set of signals is by sigemptyset; `dir` is copied.
+    unsafe {
+        if let Some(dir) = dir {
+            check(libc::posix_spawn_file_actions_addchdir_np(
+                actions,
+                dir.as_ptr(),
+            ))?;
+        }
+        for (stream, fd) in (0..).zip(streams) {
+            check(libc::posix_spawn_file_actions_adddup2(actions, fd, stream))?;
+        }
+        let mut default = std::mem::zeroed();
+        libc::sigemptyset(&raw mut default);
+        libc::sigaddset(&raw mut default, libc::SIGPIPE);
+        check(libc::posix_spawnattr_setsigdefault(
+            attributes,
+            &raw const default,
+        ))?;
+        check(libc::posix_spawnattr_setpgroup(attributes, 0))?;
+        check(libc::posix_spawnattr_setflags(attributes, flags))
+    }
+}
+
+/// These functions return the number of an error instead of setting it.
+fn check(error: i32) -> io::Result<()> {
+    if error == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(error))
+    }
+}
