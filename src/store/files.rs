@@ -14,6 +14,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Error, Journal, Kind, Store};
 use crate::model::id::RunId;
@@ -66,13 +67,19 @@ impl Files {
     }
 
     fn own(&self, run: &RunId, file: File, path: PathBuf) -> Result<FileJournal, Error> {
-        match file.try_lock() {
-            Ok(()) => Ok(self.journal(run, file, path)),
-            Err(TryLockError::WouldBlock) => {
-                Err(Error::new(Kind::Owned, format!("take over run {run}")))
+        for _ in 0..LOOKS_MAX {
+            match file.try_lock() {
+                Ok(()) => return Ok(self.journal(run, file, path)),
+                Err(TryLockError::WouldBlock) if is_only_looked_at(&file) => {
+                    std::thread::sleep(LOOK)
+                }
+                Err(TryLockError::WouldBlock) => break,
+                Err(TryLockError::Error(error)) => {
+                    return Err(Error::io("lock the record", &path, error));
+                }
             }
-            Err(TryLockError::Error(error)) => Err(Error::io("lock the record", &path, error)),
         }
+        Err(Error::new(Kind::Owned, format!("take over run {run}")))
     }
 
     fn journal(&self, run: &RunId, file: File, path: PathBuf) -> FileJournal {
@@ -92,13 +99,10 @@ impl Files {
     }
 
     fn write_plan(&self, path: &Path, text: &[u8]) -> std::io::Result<()> {
-        let draft = self
-            .root
-            .join("plans")
-            .join(format!(".{}.{}", std::process::id(), "draft"));
+        let draft = self.root.join("plans").join(draft_name());
         let written = fs::write(&draft, text).and_then(|()| fs::rename(&draft, path));
         if written.is_err() {
-            // The error to tell is the first one; a draft that stays is overwritten by the next.
+            // The error to tell is the first one.
             let _ = fs::remove_file(&draft);
         }
         written
@@ -203,9 +207,28 @@ impl Store for Files {
     }
 }
 
+/// Whoever looks whether a run is owned holds a shared lock for a moment; that long an owner waits, and so often.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(1);
+const LOOKS_MAX: u32 = 1000;
+
+/// Whether a lock that is in the way is none of an owner's.
+fn is_only_looked_at(file: &File) -> bool {
+    file.try_lock_shared().is_ok() && file.unlock().is_ok()
+}
+
 fn private_folder(path: &Path) -> Result<(), Error> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|error| Error::io("make the folder", path, error))
+}
+
+/// A name that no other thread or process uses.
+fn draft_name() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!(
+        ".{}.{}.draft",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 /// The length of the whole lines at the beginning of `bytes`.
@@ -217,12 +240,12 @@ fn whole_lines(bytes: &[u8]) -> usize {
 }
 
 fn edges(file: &mut File) -> std::io::Result<Option<(String, String)>> {
-    let mut first = String::new();
-    BufReader::new(&mut *file).read_line(&mut first)?;
-    if !first.ends_with('\n') {
+    let mut first = Vec::new();
+    BufReader::new(&mut *file).read_until(b'\n', &mut first)?;
+    if first.pop() != Some(b'\n') {
         return Ok(None);
     }
-    first.pop();
+    let first = String::from_utf8_lossy(&first).into_owned();
     let last = last_line(file)?;
     Ok(Some((first, last)))
 }

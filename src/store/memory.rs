@@ -61,6 +61,7 @@ impl Store for Memory {
     }
 
     fn is_owned(&self, run: &RunId) -> Result<bool, Error> {
+        self.read(run)?;
         Ok(self.content().owned.contains(run))
     }
 
