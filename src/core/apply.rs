@@ -113,7 +113,7 @@ impl RunState {
         for index in 0..self.nodes.len() {
             let id = NodeId::at(index);
             match self.node(id).stage {
-                Stage::Idle | Stage::Done(_) => continue,
+                Stage::Done(_) => continue,
                 Stage::Ending(Outcome::Interrupted) => self.back_from_interruption(id),
                 _ => {}
             }
@@ -125,7 +125,8 @@ impl RunState {
     /// The time in which nothing ran does not count.
     fn restart_timeout(&mut self, id: NodeId, at: Timestamp) {
         let node = self.node(id);
-        let timed = node.stage == Stage::Active && node.began_at.is_some() && node.stop.is_none();
+        let timed =
+            node.stage == Stage::Active && node.began_at.is_some() && self.stopped(id).is_none();
         if let (true, Some(micros)) = (timed, self.rules(id).timeout_micros) {
             self.set_timer(id, Some(at.plus(std::time::Duration::from_micros(micros))));
         }
@@ -252,6 +253,7 @@ impl RunState {
     fn gate_opened(&mut self, id: NodeId, at: Timestamp) {
         self.begin(id);
         self.set_stage(id, Stage::Deciding);
+        self.review.insert(id);
         let timeout = self
             .rules(id)
             .gate

@@ -11,8 +11,8 @@
 //!
 //! A stage that a node does not have is passed over. Composite nodes are never `Ready`: they become `Active` when their
 //! turn comes, and their children begin the same walk. The map from node to stage is the truth; the sorted sets in
-//! [`Views`] are indexes over it, kept by the one function through which every change of stage passes
-//! ([`RunState::set_stage`]), so that a turn never has to look at all nodes.
+//! `Views` are indexes over it, kept by the one function through which every change of stage passes
+//! (`RunState::set_stage`), so that a turn never has to look at all nodes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -164,7 +164,7 @@ pub enum RunStage {
     Finished(RunEnd),
 }
 
-/// Sorted indexes over the stages; see [`RunState::set_stage`].
+/// Sorted indexes over the stages; see `RunState::set_stage`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Views {
     pub(super) asking: BTreeSet<(Class, NodeId)>,

@@ -262,7 +262,8 @@ impl RunState {
             }
             if first {
                 self.node_mut(node).began_at = Some(now);
-                if !matches!(self.node(node).stage, Stage::Ending(_)) {
+                let ending = matches!(self.node(node).stage, Stage::Ending(_));
+                if !ending && self.stopped(node).is_none() {
                     let timeout = self.rules(node).timeout_micros;
                     let until =
                         timeout.map(|micros| now.plus(std::time::Duration::from_micros(micros)));
@@ -311,6 +312,9 @@ impl RunState {
             self.node_mut(parent).exit_code = self.node(child).exit_code;
         }
         self.review.insert(parent);
+        if self.is_interrupted() {
+            self.review_above(parent);
+        }
     }
 
     fn handler_ended(&mut self, parent: NodeId, handler: NodeId, ok: bool) {

@@ -7,7 +7,7 @@
 //!  (one poll)              (pure)        (first!)                (start, stop)
 //! ```
 //!
-//! [`going`] is the turn, [`crew`] the loop around it, [`inbox`] the poll. One thread runs the loop; when commands run beside one
+//! `going` is the turn, `crew` the loop around it, [`inbox`] the poll. One thread runs the loop; when commands run beside one
 //! another, so do threads, each with the same loop and taking turns behind one lock. The engine keeps no state of the run
 //! but the core's; what it has to do follows from that state by [`crate::core::action::actions`], so taking a run up is the
 //! same as going on with it.

@@ -1,6 +1,6 @@
 //! Where runs are recorded: the trait, and what can go wrong.
 //!
-//! A store keeps lines; [`line`] says what is in one. It knows no plan, no engine and no terminal, and hands out nothing of
+//! A store keeps lines; [`mod@line`] says what is in one. It knows no plan, no engine and no terminal, and hands out nothing of
 //! how it stores. There is one writer for a run, its owner; everybody may read.
 
 pub mod files;

@@ -8,6 +8,7 @@
     reason = "a test tells its seeds and its numbers"
 )]
 
+mod books;
 mod oracle;
 mod plans;
 mod world;
@@ -29,8 +30,9 @@ fn number(name: &str, default: u64) -> u64 {
 /// Runs `run` for many seeds; when one fails, says which.
 fn for_each_seed(name: &str, runs: u64, run: impl Fn(u64) -> Tally) {
     let first = number("FLOW_SIMULATION_SEED", 0);
+    let runs = number("FLOW_SIMULATION_RUNS", runs);
     let mut sum = Tally::default();
-    for seed in first..first + number("FLOW_SIMULATION_RUNS", runs) {
+    for seed in first..first + runs {
         let tally = catch_unwind(AssertUnwindSafe(|| run(seed))).unwrap_or_else(|cause| {
             eprintln!("{name}: FLOW_SIMULATION_SEED={seed} FLOW_SIMULATION_RUNS=1 shows it again");
             resume_unwind(cause)

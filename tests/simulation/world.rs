@@ -12,8 +12,10 @@ use flow::core::fact::{Decision, Exit, Fact, Outcome, Record, RunEnd, Why};
 use flow::core::state::RunStage;
 use flow::core::{RunState, legal, turn};
 use flow::model::id::{NodeId, RunId};
-use flow::model::plan::{Kind, Plan};
+use flow::model::plan::{Kind, On, OnFailure, Plan};
 use flow::model::time::Timestamp;
+
+use crate::books::{Books, place};
 
 /// How unkind the world is.
 #[derive(Clone, Copy)]
@@ -138,6 +140,7 @@ pub(crate) struct World<'a> {
     counted: HashMap<String, u32>,
     cancelled: bool,
     signals: u32,
+    books: Books,
     pub(crate) tally: Tally,
 }
 
@@ -151,6 +154,7 @@ impl<'a> World<'a> {
             weather,
             slots,
             state: RunState::new(Arc::clone(&plan)),
+            books: Books::new(Arc::clone(&plan)),
             plan,
             log: Vec::new(),
             now: Timestamp::from_micros(1_000_000),
@@ -167,7 +171,7 @@ impl<'a> World<'a> {
             signals: 0,
             tally: Tally::default(),
         };
-        if weather.stops && world.rng.u8(0..4) == 0 {
+        while weather.stops && world.rng.u8(0..4) == 0 {
             let at = world.rng.u64(0..6000);
             world.later(at, Event::Cancel);
         }
@@ -302,7 +306,22 @@ impl<'a> World<'a> {
         };
         self.check_turn(before, &records[..written]);
         self.log.extend_from_slice(&records[..written]);
-        if crash { self.crash() } else { self.act() }
+        if crash {
+            self.crash();
+        } else {
+            self.check_through();
+            self.act();
+        }
+    }
+
+    /// Nothing more follows for one who knows the facts alone: the core has not forgotten to look at something.
+    fn check_through(&self) {
+        let mut folded = RunState::fold(Arc::clone(&self.plan), &self.log);
+        let more = turn(&mut folded, Vec::new(), self.slots, self.now);
+        assert!(
+            more.is_empty(),
+            "it was not seen that this follows: {more:?}"
+        );
     }
 
     fn crash(&mut self) {
@@ -314,6 +333,7 @@ impl<'a> World<'a> {
         match self.state.stage() {
             RunStage::Pending => {
                 self.log.clear();
+                self.books = Books::new(Arc::clone(&self.plan));
                 self.state = RunState::new(Arc::clone(&self.plan));
                 let start = self.start();
                 self.take(vec![start]);
@@ -392,6 +412,7 @@ impl<'a> World<'a> {
             self.slots
         );
         for action in list {
+            self.books.check_action(&self.state, &action);
             self.do_action(action);
         }
     }
@@ -442,18 +463,7 @@ impl<'a> World<'a> {
     }
 
     fn place(&self, node: NodeId) -> String {
-        let address = self.state.address(node);
-        let steps = address
-            .step
-            .split('.')
-            .filter(|step| !step.is_empty())
-            .map(|step| format!("/{step}"));
-        format!(
-            "{}{}{}",
-            address.task,
-            address.items,
-            steps.collect::<String>()
-        )
+        place(&self.state, node)
     }
 
     fn answer(&self, node: NodeId) -> Answer {
@@ -568,6 +578,7 @@ impl<'a> World<'a> {
                 record.fact
             );
             state.apply(record);
+            self.books.note(&state, record);
             self.account(&record.fact);
         }
         if records.len() as u64 + 1 > 0 && state.seq() == self.state.seq() {
@@ -633,8 +644,39 @@ impl<'a> World<'a> {
                 assert!(self.cancelled, "a run is cancelled that nobody cancelled")
             }
         }
+        let good = |id: &NodeId| {
+            let outcome = self.state.node(*id).outcome();
+            outcome.is_some_and(|outcome| {
+                outcome.is_ok() || outcome.is_failure() && self.state.rules(*id).ignore_error
+            })
+        };
+        assert!(
+            end != RunEnd::Completed || self.plan.asked.iter().all(good),
+            "a completed run lacks something that was asked for"
+        );
         self.check_tidied();
         self.check_order();
+        self.check_all_ran();
+    }
+
+    /// Of what was asked for nothing is left out that a failure does not hold back: what waits for it is not.
+    fn check_all_ran(&self) {
+        let failed = |id: NodeId| {
+            let outcome = self.state.node(id).outcome();
+            outcome.is_some_and(|outcome| {
+                !(outcome.is_ok() || outcome.is_failure() && self.state.rules(id).ignore_error)
+            })
+        };
+        for id in self.plan.asked.iter().filter(|_| !self.books.is_stopped()) {
+            let task = self.plan.node(*id).task.as_ref().expect("a task");
+            let mut needs = task.needs.iter();
+            let waits = needs.any(|need| need.on != On::Success && failed(need.task));
+            let due = waits && !task.ask_first || self.plan.on_failure == OnFailure::KeepGoing;
+            assert!(
+                !due || self.state.node(*id).outcome().is_some(),
+                "a task was left out"
+            );
+        }
     }
 
     /// Of every node that worked and has ended, `finally` has run, unless it was killed.
