@@ -222,7 +222,8 @@ fn turn(
         return Ok(None);
     }
     let home = works::home(folder, contender.tool);
-    if !options.keep_record {
+    // The start of one task is that of a day's hundredth, in a folder that has been used, not of the first one ever.
+    if !options.keep_record && plan.len() > 1 {
         works::clean(&home, contender.tool)?;
     }
     let command = || contender.command(plan.goal(), options.jobs, &home, &root.join("home"));
