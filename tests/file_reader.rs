@@ -940,3 +940,17 @@ fn the_table_of_keys_makes_sense() {
     );
     assert!(keys::is_free("x-a") && keys::is_free(".a") && !keys::is_free("xa"));
 }
+
+/// The files that people are told to start from, and our own.
+#[test]
+fn the_files_of_this_repository_are_good() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for name in ["Workflowfile.yml", "templates/starter.yml"] {
+        let loaded =
+            load(&root.join(name)).unwrap_or_else(|errors| panic!("{}", errors.render(false)));
+        assert!(
+            loaded.workflow.find("default").is_some(),
+            "{name} has no default task"
+        );
+    }
+}

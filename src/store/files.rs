@@ -121,12 +121,7 @@ impl Store for Files {
             made = self.create_file(&path);
         }
         match made {
-            Ok(file) => {
-                // Nobody else can own what was just made; whoever only looks at its lock lets go at once.
-                file.lock()
-                    .map_err(|error| Error::io("lock the record", &path, error))?;
-                Ok(Box::new(self.journal(run, file, path)))
-            }
+            Ok(file) => Ok(Box::new(self.own(run, file, path)?)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 Err(Error::new(Kind::Exists, format!("create run {run}")))
             }
