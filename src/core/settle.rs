@@ -358,7 +358,13 @@ fn is_busy(state: &RunState, id: NodeId) -> bool {
     let node = state.node(id);
     let works =
         node.stage == Stage::Active && matches!(state.spec(id).kind, Kind::Work(_) | Kind::Child);
+    let winds_down = node.begun
+        && node.outcome().is_none()
+        && state
+            .stopped(id)
+            .is_some_and(|stop| stop.outcome != Outcome::Interrupted);
     works
+        || winds_down
         || tidies(state, id)
         || matches!(node.stage, Stage::Ending(_)) && node.children.handler.is_some()
 }
