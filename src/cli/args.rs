@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, ValueEnum};
 
 use super::Trouble;
-use crate::file::suggest::Suggest;
 use crate::report::Mode;
+use crate::suggest::Suggest;
 
 /// One verb with its arguments. Only the verb that was called is ever described to clap: the description of all of them
 /// would cost each start more, the more verbs there are.

@@ -11,7 +11,6 @@ use crate::engine::clock::Clock;
 use crate::engine::inbox::Signals;
 use crate::engine::{Ending, Engine};
 use crate::exec::shell::Programs;
-use crate::file::suggest::Suggest;
 use crate::model::id::RunId;
 use crate::model::plan::{OnFailure, Plan};
 use crate::model::workflow::{TaskIndex, Workflow};
@@ -21,6 +20,7 @@ use crate::report::screen;
 use crate::report::{self, Settings};
 use crate::store::memory::Nothing;
 use crate::store::{self, Journal, Kind, Store};
+use crate::suggest::Suggest;
 use crate::{core::fact::RunEnd, engine};
 
 /// Runs tasks.

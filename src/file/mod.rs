@@ -15,7 +15,6 @@ pub mod keys;
 pub mod locate;
 mod map;
 mod read;
-pub mod suggest;
 mod syntax;
 mod task;
 pub mod text;

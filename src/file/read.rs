@@ -5,13 +5,13 @@
 use std::path::Path;
 
 use super::keys::{self, Scope};
-use super::suggest::Suggest;
 use super::task::Names;
 use super::tree::{ALIASED_MAX, At, Entry, Resolved, Tree, Value, Walk};
 use super::values::Reader;
 use super::yaml;
 use crate::diagnostic::{Diagnostic, Found, Lines};
 use crate::model::workflow::{Task, Workflow};
+use crate::suggest::Suggest;
 
 const EXAMPLE: &str = "write tasks, such as\ntasks:\n  build: cargo build\n  test:\n    depends_on: build\n    run: cargo test";
 

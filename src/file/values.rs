@@ -7,10 +7,10 @@ use std::path::Path;
 
 use super::keys::{self, Key, Part, Scope};
 use super::locate::locate;
-use super::suggest::Suggest;
 use super::tree::{At, Entry, NodeId, Resolved, Tree, Value, Walk};
 use crate::diagnostic::{Diagnostic, Found, Lines};
 use crate::model::workflow::Place;
+use crate::suggest::Suggest;
 
 /// What the readers share: the way through the tree, and what was found wrong on it.
 pub(super) struct Reader<'w, 't> {

@@ -2,6 +2,7 @@
 //!
 //! Everything here is `pub` down to the root of each test, so that a test may leave parts of it unused.
 
+pub mod effort;
 pub mod matching;
 pub mod normal;
 pub mod processes;
@@ -9,5 +10,6 @@ pub mod record;
 pub mod script;
 pub mod space;
 
+pub use effort::{rounds, skipped};
 pub use record::Record;
 pub use space::{Ended, Space, wait_for};

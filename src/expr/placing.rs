@@ -1,0 +1,205 @@
+//! Puts values into a script: each becomes a reference to a variable, written so that it is text where it stands.
+//!
+//! It knows how a script is read ([`super::shell`]) and which programs read their arguments again ([`super::reparse`]);
+//! it runs nothing.
+
+use std::collections::HashMap;
+
+use super::shell::{self, How, Why};
+use super::val::{Piece, Pieces};
+use super::{Problem, Script, reparse};
+
+/// The most bytes of one value in a command: Linux takes strings of 128 KiB with their names.
+const VALUE_BYTES_MAX: usize = (128 << 10) - 64;
+/// The most bytes of all values of a command; arguments and environment have 2 MiB together, as a rule.
+const VALUES_BYTES_MAX: usize = 1 << 20;
+
+/// How a value stands in a script.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// Why no text can stand there.
+    pub(super) refused: Option<Problem>,
+    /// It is a word or part of one, outside quotes.
+    pub(super) bare: bool,
+}
+
+/// The places of the values of a script, in which a NUL stands for each; `quoted` says which went through `| quote`.
+pub(super) fn places(script: &[u8], quoted: &[bool]) -> Vec<Place> {
+    let scan = shell::scan(script);
+    let mut places: Vec<Place> = scan
+        .spots
+        .iter()
+        .map(|spot| Place {
+            refused: match spot.how {
+                How::Refused(why) => Some(refusal(why)),
+                _ => None,
+            },
+            bare: spot.how == How::Bare,
+        })
+        .collect();
+    for (number, problem) in reparse::refused(&scan, quoted) {
+        places[number].refused.get_or_insert(problem);
+    }
+    places
+}
+
+/// The script of a command with its values beside it.
+pub(super) fn script(pieces: &Pieces) -> Result<Script, Problem> {
+    let mut outline = Vec::new();
+    let mut quoted = Vec::new();
+    for (piece, from) in pieces.all.iter().zip(&pieces.from) {
+        match piece {
+            Piece::Code(text) if text.contains('\0') => {
+                let problem = Problem::new("nul-character", "no command can hold a NUL character");
+                return Err(problem.at(from.clone()));
+            }
+            Piece::Code(text) => outline.extend_from_slice(text.as_bytes()),
+            Piece::Data(data) => {
+                outline.push(0);
+                quoted.push(data.quote);
+            }
+        }
+    }
+    let mut made = Made::default();
+    if quoted.is_empty() {
+        made.text = outline;
+        return made.script();
+    }
+    let places = places(&outline, &quoted);
+    let spots = shell::scan(&outline).spots;
+    let mut at = places.into_iter().zip(spots);
+    for (piece, from) in pieces.all.iter().zip(&pieces.from) {
+        match piece {
+            Piece::Code(text) => made.text.extend_from_slice(text.as_bytes()),
+            Piece::Data(data) => {
+                let Some((place, spot)) = at.next() else {
+                    break; // there is a place for each value
+                };
+                if let Some(problem) = place.refused {
+                    return Err(problem.at(from.clone()));
+                }
+                let bytes = match spot.how {
+                    How::Bare => data.bytes.clone(),
+                    _ => data.written(),
+                };
+                let put = made.value(bytes, data.secret, spot);
+                put.map_err(|problem| problem.at(from.clone()))?;
+            }
+        }
+    }
+    made.script()
+}
+
+#[derive(Default)]
+struct Made {
+    text: Vec<u8>,
+    env: Vec<(String, Vec<u8>)>,
+    names: HashMap<Vec<u8>, usize>,
+    bytes: usize,
+    secrets: Vec<Vec<u8>>,
+    several_words: Vec<Vec<u8>>,
+}
+
+impl Made {
+    fn value(&mut self, bytes: Vec<u8>, secret: bool, spot: shell::Spot) -> Result<(), Problem> {
+        if bytes.contains(&0) {
+            let problem = Problem::new(
+                "nul-character",
+                "this value has a NUL character, which no command can be handed",
+            );
+            return Err(problem.help("write it to a file, and name the file"));
+        }
+        if secret && !bytes.is_empty() && !self.secrets.contains(&bytes) {
+            self.secrets.push(bytes.clone());
+        }
+        if spot.how == How::Bare
+            && bytes.iter().any(u8::is_ascii_whitespace)
+            && !self.several_words.contains(&bytes)
+        {
+            self.several_words.push(bytes.clone());
+        }
+        let reference = format!("${{{}}}", self.name(bytes)?);
+        if spot.dollar && self.text.last() == Some(&b'$') {
+            self.text.pop();
+            self.text.extend_from_slice(b"\\$");
+        }
+        let written = match spot.how {
+            How::Bare => format!("\"{reference}\""),
+            How::Single => format!("'\"{reference}\"'"),
+            How::Double | How::Comment | How::Refused(_) => reference,
+        };
+        self.text.extend_from_slice(written.as_bytes());
+        Ok(())
+    }
+
+    /// The variable that holds this value.
+    fn name(&mut self, bytes: Vec<u8>) -> Result<String, Problem> {
+        let next = self.env.len() + 1;
+        let number = *self.names.entry(bytes.clone()).or_insert(next);
+        let name = format!("FLOW_D{number}");
+        if number == next {
+            self.bytes += bytes.len();
+            if bytes.len() > VALUE_BYTES_MAX || self.bytes > VALUES_BYTES_MAX {
+                let most = match bytes.len() > VALUE_BYTES_MAX {
+                    true => "a value in a command can be 128 KiB at most",
+                    false => "all values in a command can be 1 MiB at most",
+                };
+                return Err(
+                    Problem::new("too-large", most).help("write it to a file, and name the file")
+                );
+            }
+            self.env.push((name.clone(), bytes));
+        }
+        Ok(name)
+    }
+
+    fn script(self) -> Result<Script, Problem> {
+        let text = String::from_utf8(self.text)
+            .map_err(|_| Problem::new("not-utf8", "this command is not UTF-8 text"))?;
+        Ok(Script {
+            text,
+            env: self.env,
+            secrets: self.secrets,
+            several_words: self.several_words,
+        })
+    }
+}
+
+/// Why no value can stand there, and what to write instead.
+pub(super) fn refusal(why: Why) -> Problem {
+    let (message, help) = match why {
+        Why::QuotedHere => (
+            "the end word of this here-document is quoted, so nothing in it is replaced",
+            "write the end word without quotes (`<<EOF`), or pass the value on by `env`",
+        ),
+        Why::HereWord => (
+            "the end word of a here-document has to be written out",
+            "write a word such as EOF",
+        ),
+        Why::DollarQuote => (
+            "no value can stand within `$'…'`",
+            "end it before the value: `$'…'\"{{ x }}\"`",
+        ),
+        Why::Arithmetic => (
+            "a text from outside can't stand in arithmetic, where the shell would evaluate it",
+            "make a number of it: `{{ x | int }}`",
+        ),
+        Why::Backquotes => (
+            "no value can stand within backquotes",
+            "write `$( … )` instead of the backquotes",
+        ),
+        Why::Braces => (
+            "no value can stand within `${…}`",
+            "give it to a variable first: `v={{ x }}`, and then `${v…}`",
+        ),
+        Why::Backslash => (
+            "no value can stand after a backslash",
+            "remove the backslash, or write two for one",
+        ),
+        Why::Subscript => (
+            "a text from outside can't stand in a subscript, where the shell would evaluate it",
+            "make a number of it: `{{ x | int }}`",
+        ),
+    };
+    Problem::new("no-place-for-data", message).help(help)
+}
