@@ -9,7 +9,7 @@ use std::fmt::{self, Write};
 use std::ops::Range;
 
 /// A text with the name it is shown under.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
     /// The path as the user knows it.
     pub name: String,
@@ -154,6 +154,13 @@ impl Diagnostics {
         self.files.append(&mut other.files);
     }
 
+    /// Adds something about the source with this number.
+    pub fn push(&mut self, source: usize, diagnostic: Diagnostic) {
+        if let Some((_, found)) = self.files.get_mut(source) {
+            found.push(diagnostic);
+        }
+    }
+
     /// Whether anything is wrong that keeps a file from being used.
     pub fn has_errors(&self) -> bool {
         self.iter().any(|(_, one)| one.severity == Severity::Error)
@@ -201,6 +208,19 @@ impl Diagnostics {
         page.out
     }
 
+    /// All of them for programs: a JSON object a line, with lines and columns counted from 1.
+    pub fn to_json(&self) -> String {
+        let mut text = String::new();
+        for (source, found) in &self.files {
+            let lines = Lines::new(&source.text);
+            for diagnostic in by_place(found) {
+                text.push_str(&as_json(&source.name, &lines, diagnostic).to_string());
+                text.push('\n');
+            }
+        }
+        text
+    }
+
     /// The last line, such as `2 errors`.
     fn summary(&self) -> String {
         let warnings = self
@@ -229,6 +249,27 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+fn as_json(name: &str, lines: &Lines<'_>, diagnostic: &Diagnostic) -> serde_json::Value {
+    let place = |label: &Label| {
+        let ((line, column), (end_line, end_column)) =
+            (lines.place(label.span.start), lines.place(label.span.end));
+        serde_json::json!({
+            "line": line, "column": column, "end_line": end_line, "end_column": end_column, "text": label.text,
+        })
+    };
+    serde_json::json!({
+        "severity": match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
+        "code": diagnostic.code,
+        "message": diagnostic.message,
+        "help": diagnostic.help,
+        "file": name,
+        "places": diagnostic.labels.iter().map(place).collect::<Vec<_>>(),
+    })
+}
 
 fn by_place(found: &Found) -> Vec<&Diagnostic> {
     let mut sorted: Vec<&Diagnostic> = found.kept.iter().collect();
@@ -277,6 +318,15 @@ impl<'t> Lines<'t> {
         let line = self.number(byte);
         let column = self.characters_before(byte) - self.characters_before(self.starts[line]);
         (saturated(line + 1), saturated(column + 1))
+    }
+
+    /// The byte at a line and a column, both from 1; the last one for a place outside.
+    pub fn byte(&self, line: u32, column: u32) -> usize {
+        let line = (line as usize).saturating_sub(1);
+        let start = self.starts.get(line).copied().unwrap_or(self.text.len());
+        let mut letters = self.text[start..].char_indices();
+        let letter = letters.nth((column as usize).saturating_sub(1));
+        letter.map_or(self.text.len(), |(byte, _)| start + byte)
     }
 
     /// The bytes of the line that this byte is in, without its end.

@@ -26,6 +26,7 @@ pub mod cli;
 pub mod core;
 pub mod diagnostic;
 pub mod engine;
+pub mod eval;
 pub mod exec;
 pub mod expr;
 pub mod file;

@@ -8,32 +8,43 @@ use flow::core::fact::Exit;
 use flow::core::state::RunStage;
 use flow::core::{RunState, turn};
 use flow::model::id::{NodeId, RunId};
+use flow::model::language::{Dependency, File, On, Place, Step, Task, Text, Workflow};
 use flow::model::plan::Plan;
 use flow::model::time::Timestamp;
-use flow::model::workflow::{Place, Step, Task, Workflow};
-use flow::plan::{Request, pin, plan};
-
-const PLACE: Place = Place { line: 1, column: 1 };
+use flow::plan::{Cycle, Refused, Request, pin, plan};
 
 /// A workflow of so many tasks with one command each; `needs` says what each depends on.
 fn workflow(count: usize, needs: impl Fn(usize) -> Vec<usize>) -> Workflow {
+    let need = |task: usize| Dependency {
+        task,
+        place: Place::default(),
+        on: On::Success,
+        vars: Vec::new(),
+    };
     let task = |index: usize| Task {
         name: format!("t{index}"),
-        place: PLACE,
-        desc: None,
-        depends_on: needs(index),
-        dir: PathBuf::from("/"),
-        env: Vec::new(),
-        steps: vec![Step {
-            command: "true".to_owned(),
-            place: PLACE,
-        }],
+        depends_on: needs(index).into_iter().map(need).collect(),
+        steps: vec![Step::command(Text {
+            text: "true".to_owned(),
+            place: Place::default(),
+        })],
+        ..Task::default()
     };
     Workflow {
-        file: PathBuf::from("/Workflowfile.yml"),
-        root: PathBuf::from("/"),
+        files: vec![File {
+            path: PathBuf::from("/Workflowfile.yml"),
+            dir: PathBuf::from("/"),
+            namespace: String::new(),
+            parent: None,
+            with: Vec::new(),
+            vars: Vec::new(),
+            env: Vec::new(),
+            dotenv: Vec::new(),
+            secrets: Vec::new(),
+        }],
         name: None,
         desc: None,
+        profiles: Vec::new(),
         tasks: (0..count).map(task).collect(),
     }
 }
@@ -84,9 +95,9 @@ fn a_plan_has_what_is_needed_once_and_in_order() {
 fn a_cycle_is_shown_as_its_path() {
     let workflow = workflow(6, |task| vec![[1, 2, 3, 4, 2, 0][task]]);
     let cycle = plan(&workflow, &asked(vec![5])).expect_err("2 needs 3 needs 4 needs 2");
-    assert_eq!(cycle.0, [2, 3, 4]);
+    assert_eq!(cycle, Refused::Cycle(Cycle(vec![2, 3, 4])));
     let own = plan(&super_self(), &asked(vec![0])).expect_err("it needs itself");
-    assert_eq!(own.0, [0]);
+    assert_eq!(own, Refused::Cycle(Cycle(vec![0])));
 }
 
 fn super_self() -> Workflow {
@@ -161,4 +172,22 @@ fn a_hundred_thousand_tasks_are_no_trouble() {
     });
     let all = (0..MANY).collect();
     assert_eq!(run(plan(&layers, &asked(all)).expect("no cycle"), 16), MANY);
+}
+
+#[test]
+fn folders_are_made_absolute_without_asking_the_disk() {
+    let dir = |text: &str| {
+        let mut workflow = workflow(1, |_| Vec::new());
+        workflow.files[0].dir = PathBuf::from("/w");
+        workflow.tasks[0].dir = Some(Text {
+            text: text.to_owned(),
+            place: Place::default(),
+        });
+        let plan = plan(&workflow, &asked(vec![0])).expect("it is right");
+        plan.contexts[0].dir.display().to_string()
+    };
+    assert_eq!(
+        ["a/./b/../c", "../../../x", "/abs/", "."].map(dir),
+        ["/w/a/c", "/x", "/abs", "/w"]
+    );
 }

@@ -1,6 +1,7 @@
 //! What can be typed. The comments here are the help texts.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, ValueEnum};
@@ -21,7 +22,7 @@ pub(super) struct Call<A: Args> {
 }
 
 /// Where the Workflowfile is.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct PlaceArgs {
     /// Use this Workflowfile instead of looking for one here and in the folders above
     #[arg(short, long, value_name = "FILE")]
@@ -34,8 +35,8 @@ pub(super) struct PlaceArgs {
 /// Run tasks and all that they depend on
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// The tasks to run; without any, the task `default`
-    #[arg(value_name = "TASK")]
+    /// The tasks to run, without any the task `default`; NAME=VALUE sets a var or a param
+    #[arg(value_name = "TASK | NAME=VALUE")]
     pub(super) tasks: Vec<String>,
     /// Run at most N commands at the same time [default: the number of cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -43,6 +44,9 @@ pub(super) struct RunArgs {
     /// After a failure, still run all that does not depend on it
     #[arg(short, long)]
     pub(super) keep_going: bool,
+    /// Use the vars and the environment of this profile
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
     /// Show what would run, in order, and run nothing
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
@@ -58,8 +62,8 @@ pub(super) struct RunArgs {
     /// Also say what is left out otherwise: the id of the run, a summary for a single task
     #[arg(short, long)]
     pub(super) verbose: bool,
-    /// Arguments for the tasks named on the command line
-    #[arg(last = true, value_name = "ARGS", hide = true)]
+    /// Arguments for the tasks named on the command line, which read them as {{ args }}
+    #[arg(last = true, value_name = "ARGS")]
     pub(super) args: Vec<OsString>,
 }
 
@@ -91,11 +95,68 @@ impl From<OutputArg> for Mode {
 }
 
 /// List the tasks of the file
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct ListArgs {
+    /// Also those without a description, when some have one, and internal ones
+    #[arg(short, long)]
+    pub(super) all: bool,
     /// As JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Check the file and all that it includes; run nothing
+#[derive(Debug, Args)]
+pub(super) struct ValidateArgs {
+    /// As JSON, one object a line for each error and each warning
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Show a task: what it is for, its params, what it depends on and what it does
+#[derive(Debug, Args)]
+pub(super) struct HelpArgs {
+    /// The task; without one, the help of flow itself
+    #[arg(value_name = "TASK")]
+    pub(super) task: Option<String>,
+}
+
+/// Show every var, param and environment variable of a task and where it came from; secrets are hidden
+#[derive(Debug, Args)]
+pub(super) struct VarsArgs {
+    /// The task, and NAME=VALUE as when it is run
+    #[arg(value_name = "TASK | NAME=VALUE", required = true)]
+    pub(super) words: Vec<String>,
+    /// Use the vars and the environment of this profile
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Show which task waits for which
+#[derive(Debug, Args)]
+pub(super) struct GraphArgs {
+    /// These tasks and all that they depend on; without any, all tasks
+    #[arg(value_name = "TASK")]
+    pub(super) tasks: Vec<String>,
+    /// In which form
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: GraphFormat,
+}
+
+/// The form of a graph.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum GraphFormat {
+    /// A tree for each task that nothing depends on
+    Text,
+    /// For Graphviz
+    Dot,
+    /// For Mermaid, as in Markdown
+    Mermaid,
+    /// Tasks and edges
+    Json,
 }
 
 /// List the recorded runs, the newest first
@@ -116,6 +177,12 @@ pub(super) enum Verb {
     Run,
     /// `flow list`
     List,
+    /// `flow graph`
+    Graph,
+    /// `flow validate`
+    Validate,
+    /// `flow vars`
+    Vars,
     /// `flow history`
     History,
     /// `flow help`
@@ -123,7 +190,7 @@ pub(super) enum Verb {
 }
 
 /// All verbs, with what the help says of them, and whether a task of the same name wins.
-const VERBS: [(&str, Verb, bool, &str); 4] = [
+const VERBS: [(&str, Verb, bool, &str); 7] = [
     (
         "run",
         Verb::Run,
@@ -132,17 +199,45 @@ const VERBS: [(&str, Verb, bool, &str); 4] = [
     ),
     ("list", Verb::List, false, "List the tasks of the file"),
     (
+        "graph",
+        Verb::Graph,
+        true,
+        "Show which task waits for which",
+    ),
+    (
+        "validate",
+        Verb::Validate,
+        false,
+        "Check the file and all that it includes; run nothing",
+    ),
+    (
+        "vars",
+        Verb::Vars,
+        true,
+        "Show the values of a task and where they came from",
+    ),
+    (
         "history",
         Verb::History,
         true,
         "List the recorded runs, the newest first",
     ),
-    ("help", Verb::Help, false, "Show this"),
+    (
+        "help",
+        Verb::Help,
+        false,
+        "Show this, or what a task is for",
+    ),
 ];
 
 /// The options that take a value, as far as they may stand before the first word.
-const VALUED: [&str; 4] = ["--file", "--directory", "--jobs", "--output"];
+const VALUED: [&str; 5] = ["--file", "--directory", "--jobs", "--output", "--profile"];
 const VALUED_SHORT: [u8; 3] = [b'f', b'C', b'j'];
+
+/// Whether there is no word, so that nothing but flow itself can be meant.
+pub(super) fn is_alone(args: &[OsString]) -> bool {
+    first_word(args).is_none()
+}
 
 /// What was called.
 #[derive(Debug)]
@@ -236,6 +331,53 @@ fn takes_next(arg: &OsStr) -> bool {
     valued.is_some_and(|place| place + 1 == bytes.len())
 }
 
+/// Where the file is, whatever else stands among the arguments; what is wrong with them is found when they are parsed.
+pub(super) fn place(args: &[OsString]) -> PlaceArgs {
+    let mut place = PlaceArgs::default();
+    let mut args = args.iter().skip(1).take_while(|arg| *arg != "--");
+    while let Some(arg) = args.next() {
+        let bytes = arg.as_encoded_bytes();
+        let (option, value) = if bytes.starts_with(b"--") {
+            let equals = bytes.iter().position(|byte| *byte == b'=');
+            let option = &bytes[..equals.unwrap_or(bytes.len())];
+            let valued = VALUED.iter().any(|known| known.as_bytes() == option);
+            (
+                option,
+                equals
+                    .map(|at| &bytes[at + 1..])
+                    .or((!valued).then_some(&[])),
+            )
+        } else if is_option(arg) {
+            let valued = bytes.iter().position(|byte| VALUED_SHORT.contains(byte));
+            let Some(at) = valued else {
+                continue;
+            };
+            (
+                &bytes[at..=at],
+                Some(&bytes[at + 1..]).filter(|value| !value.is_empty()),
+            )
+        } else {
+            continue;
+        };
+        let value = match value {
+            Some(value) => PathBuf::from(OsStr::from_bytes(value)),
+            None => args.next().map(PathBuf::from).unwrap_or_default(),
+        };
+        match option {
+            b"f" | b"--file" => place.file = Some(value),
+            b"C" | b"--directory" => place.directory = Some(value),
+            _ => {}
+        }
+    }
+    place
+}
+
+/// Whether a task of this name wins over a verb; `None` when there is no such verb.
+pub(super) fn is_hidden(name: &str) -> Option<bool> {
+    let verb = VERBS.iter().find(|(known, ..)| *known == name);
+    verb.map(|(_, _, task_wins, _)| *task_wins)
+}
+
 /// The names of all verbs.
 pub(super) fn verb_names() -> impl Iterator<Item = &'static str> {
     VERBS.iter().map(|(name, ..)| *name)
@@ -274,8 +416,8 @@ pub(super) fn help() -> String {
          Usage: flow [OPTIONS] [TASK]...\n\
          \x20      flow VERB [OPTIONS]\n\n\
          Verbs:\n{}\nOptions:\n{options}\n\
-         A task wins over a verb of the same name, but for run, list and help. `flow @VERB` is\n\
-         always the verb, `flow run TASK` always the task; `flow VERB --help` says more of a verb.\n",
+         A task wins over a verb of the same name, but for run, list, help and validate. `flow @VERB`\n\
+         is always the verb, `flow run TASK` always the task; `flow VERB --help` says more of a verb.\n",
         verbs.concat()
     )
 }
@@ -313,6 +455,31 @@ mod tests {
         assert_eq!(spelled("flow build --help"), "Run: build --help");
         assert_eq!(spelled("flow run list"), "Run: list");
         assert_eq!(spelled("flow -- list"), "Run: -- list");
+    }
+
+    #[test]
+    fn the_file_is_found_among_all_that_is_said() {
+        for (line, file, folder) in [
+            ("flow where -f a", "a", ""),
+            ("flow list --all -fa -C b", "a", "b"),
+            ("flow -kf a --output json --file=b x", "b", ""),
+            ("flow -j f -k x --directory d", "", "d"),
+            ("flow --profile -f x -j4", "", ""),
+            ("flow x -- -f a", "", ""),
+        ] {
+            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let place = place(&args);
+            assert_eq!(
+                place.file.unwrap_or_default(),
+                PathBuf::from(file),
+                "{line}"
+            );
+            assert_eq!(
+                place.directory.unwrap_or_default(),
+                PathBuf::from(folder),
+                "{line}"
+            );
+        }
     }
 
     #[test]

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use super::args::PlaceArgs;
 use super::{Exit, Trouble};
 use crate::file::{self, Loaded};
-use crate::model::workflow::Workflow;
+use crate::model::language::Workflow;
 use crate::report::failure::shown_path;
-use crate::report::screen;
 use crate::report::style::Style;
 use crate::store::files::Files;
 
@@ -46,13 +45,8 @@ impl Context {
     }
 
     /// The path of the Workflowfile.
-    fn path(&self) -> Result<PathBuf, Trouble> {
-        let current = std::env::current_dir().map_err(|error| {
-            Trouble::call(
-                format!("can't tell the current folder: {error}"),
-                "-C names a folder to start in",
-            )
-        })?;
+    pub(super) fn path(&self) -> Result<PathBuf, Trouble> {
+        let current = self.called_in()?;
         let path = match &self.named {
             Some(named) => current.join(named),
             None => file::find(&current).ok_or_else(|| {
@@ -70,28 +64,48 @@ impl Context {
         Ok(path)
     }
 
-    /// The file, read and checked; warnings are printed once.
+    /// The file, read and checked. Warnings are for `flow validate`.
     pub(super) fn workflow(&self) -> Result<&Workflow, Trouble> {
         if self.loaded.get().is_none() {
             let colour = colour_wanted(true);
             let path = self.path()?;
-            let loaded = file::load_as(&shown_path(&path), &path).map_err(|errors| Trouble {
-                exit: Exit::Wrong,
-                words: errors.render(colour),
-            })?;
-            if !loaded.warnings.is_empty() {
-                // Whoever closed stderr does not want them.
-                let _ = screen::print("", &loaded.warnings.render(colour));
-            }
+            let folder = path.parent().unwrap_or(Path::new("/")).join(".flow/models");
+            let loaded =
+                file::load_kept(&shown_path(&path), &path, &folder).map_err(|errors| Trouble {
+                    exit: Exit::Wrong,
+                    words: errors.render(colour),
+                })?;
             // It was empty a moment ago, and nobody else has it.
             let _ = self.loaded.set(loaded);
         }
         Ok(&self.loaded.get().expect("it was just read").workflow)
     }
 
-    /// Whether the file has a task of this name; no file has none.
-    pub(super) fn declares(&self, word: &str) -> Result<bool, Trouble> {
-        Ok(self.path().is_ok() && self.workflow()?.find(word).is_some())
+    /// Whether the file has a task of this name; no file has none, and one that can't be read none that is known.
+    pub(super) fn declares(&self, word: &str) -> bool {
+        let known = || {
+            Some(
+                file::load(&self.path().ok()?)
+                    .ok()?
+                    .workflow
+                    .find(word)
+                    .is_some(),
+            )
+        };
+        match self.loaded.get() {
+            Some(loaded) => loaded.workflow.find(word).is_some(),
+            None => known().unwrap_or(false),
+        }
+    }
+
+    /// The folder that flow was called in, after `-C`.
+    pub(super) fn called_in(&self) -> Result<PathBuf, Trouble> {
+        std::env::current_dir().map_err(|error| {
+            Trouble::call(
+                format!("can't tell the current folder: {error}"),
+                "-C names a folder to start in",
+            )
+        })
     }
 
     /// The folder of flow's own data, beside the file.

@@ -4,16 +4,20 @@
 
 mod args;
 mod context;
+mod graph;
+mod help;
 mod history;
 mod list;
 mod run;
+mod validate;
+mod vars;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use self::args::{Call, HistoryArgs, Verb};
+use self::args::{Call, Called, Verb};
 use self::context::Context;
 use crate::diagnostic::visible;
 use crate::report::screen;
@@ -89,29 +93,44 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run_args(args: Vec<OsString>) -> Result<Exit, Trouble> {
     let called = args::find_verb(&args)?;
-    match (called.verb, called.maybe_task) {
-        (Verb::Help, _) => show(&args::help()),
-        (Verb::Run, _) => call(called.args, Verb::Run, run::run),
-        (Verb::List, _) => call(called.args, Verb::List, list::list),
-        (Verb::History, task) => call(
-            called.args.clone(),
-            Verb::History,
-            |context, history: &HistoryArgs| match task.as_deref() {
-                Some(task) if context.declares(task)? => call(args, Verb::Run, run::run),
-                _ => history::history(context, history),
-            },
-        ),
+    if let Some(word) = &called.maybe_task {
+        let context = Context::new(&args::place(&called.args))?;
+        if context.declares(word) {
+            return call_in(&context, args, Verb::Run, run::run);
+        }
+        return verb(&context, called);
+    }
+    match called.verb {
+        Verb::Help if args::is_alone(&called.args) => show(&args::help()),
+        _ => {
+            let context = Context::new(&args::place(&called.args))?;
+            verb(&context, called)
+        }
+    }
+}
+
+fn verb(context: &Context, called: Called) -> Result<Exit, Trouble> {
+    let (name, args) = (called.verb, called.args);
+    match name {
+        Verb::Run => call_in(context, args, name, run::run),
+        Verb::List => call_in(context, args, name, list::list),
+        Verb::Help => call_in(context, args, name, help::help),
+        Verb::Graph => call_in(context, args, name, graph::graph),
+        Verb::Validate => call_in(context, args, name, validate::validate),
+        Verb::Vars => call_in(context, args, name, vars::vars),
+        Verb::History => call_in(context, args, name, history::history),
     }
 }
 
 /// Parses the arguments of a verb and does it.
-fn call<A: clap::Args>(
+fn call_in<A: clap::Args>(
+    context: &Context,
     args: Vec<OsString>,
     name: Verb,
     verb: impl FnOnce(&Context, &A) -> Result<Exit, Trouble>,
 ) -> Result<Exit, Trouble> {
     match parse::<A>(args, name) {
-        Ok(call) => verb(&Context::new(&call.place)?, &call.verb),
+        Ok(call) => verb(context, &call.verb),
         Err(exit) => Ok(exit),
     }
 }

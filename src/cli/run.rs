@@ -1,5 +1,6 @@
 //! `flow TASK…`
 
+use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -9,12 +10,15 @@ use super::context::{self, Context};
 use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
 use crate::engine::inbox::Signals;
+use crate::engine::outside::World;
 use crate::engine::{Ending, Engine};
+use crate::eval::{Evaluator, RunNames};
+use crate::exec::mask::Secrets;
 use crate::exec::shell::Programs;
 use crate::model::id::RunId;
+use crate::model::language::{Task, TaskIndex, Workflow};
 use crate::model::plan::{OnFailure, Plan};
-use crate::model::workflow::{TaskIndex, Workflow};
-use crate::plan::{self, Cycle, Request};
+use crate::plan::{self, Cycle, Refused, Request};
 use crate::report::failure::shown_path;
 use crate::report::screen;
 use crate::report::{self, Settings};
@@ -25,32 +29,60 @@ use crate::{core::fact::RunEnd, engine};
 
 /// Runs tasks.
 pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
-    if let Some(first) = args.args.first() {
-        let what = format!(
-            "arguments for tasks ({:?} after --) are not in this version",
-            first.to_string_lossy()
-        );
-        return Err(Trouble::call(
-            what,
-            "pass them by the environment: NAME=value flow TASK",
-        ));
-    }
     let workflow = context.workflow()?;
-    let Some(tasks) = wanted(workflow, &args.tasks)? else {
-        return super::list::list(context, &super::args::ListArgs { json: false });
+    let words = words(&args.tasks);
+    let Some(tasks) = wanted(workflow, &words.tasks)? else {
+        return super::list::list(context, &super::args::ListArgs::default());
     };
-    let on_failure = if args.keep_going {
-        OnFailure::KeepGoing
-    } else {
-        OnFailure::Finish
+    let request = Request {
+        tasks,
+        on_failure: if args.keep_going {
+            OnFailure::KeepGoing
+        } else {
+            OnFailure::Finish
+        },
+        profile: args.profile.clone(),
+        values: words.values,
+        args: texts(&args.args)?,
+        called_in: context.called_in()?,
     };
-    let plan = plan::plan(workflow, &Request { tasks, on_failure })
-        .map_err(|cycle| circular(workflow, &cycle))?;
+    let plan = plan::plan(workflow, &request).map_err(|refused| trouble(workflow, &refused))?;
     if args.dry_run {
-        let shown = report::dry::plan(&plan);
-        return super::show(&shown);
+        return super::show(&dry(plan));
     }
     execute(context, args, plan)
+}
+
+/// What was typed: names of tasks, and `NAME=VALUE`.
+pub(super) struct Words {
+    pub(super) tasks: Vec<String>,
+    pub(super) values: Vec<(String, String)>,
+}
+
+/// Tells names of tasks, which have no `=`, from values.
+pub(super) fn words(typed: &[String]) -> Words {
+    let mut words = Words {
+        tasks: Vec::new(),
+        values: Vec::new(),
+    };
+    for word in typed {
+        match word.split_once('=') {
+            Some((name, value)) => words.values.push((name.to_owned(), value.to_owned())),
+            None => words.tasks.push(word.clone()),
+        }
+    }
+    words
+}
+
+fn texts(args: &[OsString]) -> Result<Vec<String>, Trouble> {
+    let text = |arg: &OsString| {
+        arg.to_str().map(str::to_owned).ok_or_else(|| {
+            // The record is JSON, which has no way to say other bytes.
+            let what = format!("the argument {arg:?} is not UTF-8");
+            Trouble::call(what, "pass it by a file, or by the environment")
+        })
+    };
+    args.iter().map(text).collect()
 }
 
 /// The tasks that were named; `default` without names; `None` when there is no such task.
@@ -65,19 +97,22 @@ fn wanted(workflow: &Workflow, names: &[String]) -> Result<Option<Vec<TaskIndex>
         .map(Some)
 }
 
-fn find(workflow: &Workflow, name: &str) -> Result<TaskIndex, Trouble> {
+/// The task of this name; one that is internal can't be named.
+pub(super) fn find(workflow: &Workflow, name: &str) -> Result<TaskIndex, Trouble> {
+    let file = shown_path(&workflow.files[0].path);
     if let Some(task) = workflow.find(name) {
+        if workflow.tasks[task].internal {
+            let what = format!("the task {name:?} in {file} is internal");
+            return Err(Trouble::call(
+                what,
+                "it is run by the tasks that depend on it; take out 'internal' to call it",
+            ));
+        }
         return Ok(task);
     }
-    let file = shown_path(&workflow.file);
-    if name.contains('=') {
-        let what = format!("setting variables ({name:?}) is not in this version");
-        return Err(Trouble::call(
-            what,
-            "pass it by the environment: NAME=value flow TASK",
-        ));
-    }
-    let tasks = workflow.tasks.iter().map(|task| task.name.as_str());
+    let tasks = workflow.tasks.iter().filter(|task| !task.internal);
+    let tasks = tasks.flat_map(|task| task.aliases.iter().chain([&task.name]));
+    let tasks = tasks.map(String::as_str);
     let names = tasks.chain(super::args::verb_names().map(|verb| -> &str { verb }));
     let help = match Suggest::new().nearest(name, names) {
         Some(near) => format!("did you mean {near:?}? `flow list` shows all tasks"),
@@ -89,6 +124,48 @@ fn find(workflow: &Workflow, name: &str) -> Result<TaskIndex, Trouble> {
     ))
 }
 
+/// Why there is no plan, for people.
+pub(super) fn trouble(workflow: &Workflow, refused: &Refused) -> Trouble {
+    match refused {
+        Refused::Cycle(cycle) => circular(workflow, cycle),
+        Refused::Profile { name, known } => Trouble::call(
+            format!("there is no profile {name:?}"),
+            one_of(name, known, "the file has no 'profiles'"),
+        ),
+        Refused::Unknown { name, known } => Trouble::call(
+            format!("nobody declares the name {name:?} that is set on the command line"),
+            one_of(
+                name,
+                known,
+                "declare it in the file: 'vars' for all tasks, 'params' for one",
+            ),
+        ),
+        Refused::Value { name, what, help } => {
+            Trouble::call(format!("the value of {name} is wrong: {what}"), help)
+        }
+        Refused::Missing { task, param, desc } => {
+            let what = format!("the task {task:?} needs a value for {param}");
+            let desc = desc
+                .as_ref()
+                .map_or(String::new(), |desc| format!(" ({desc})"));
+            Trouble::call(what, format!("write: flow {task} {param}=VALUE{desc}"))
+        }
+        Refused::Args => Trouble::call(
+            "no task that was named reads the arguments after --",
+            "a task reads them as {{ args }}",
+        ),
+        Refused::NotYet(what) => Trouble::call(format!("{what} are not in this version"), ""),
+    }
+}
+
+fn one_of(name: &str, known: &[String], none: &str) -> String {
+    match Suggest::new().nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None if known.is_empty() => none.to_owned(),
+        None => format!("there are: {}", known.join(", ")),
+    }
+}
+
 fn circular(workflow: &Workflow, cycle: &Cycle) -> Trouble {
     let tasks: Vec<_> = cycle
         .0
@@ -98,22 +175,45 @@ fn circular(workflow: &Workflow, cycle: &Cycle) -> Trouble {
     let first = tasks.first().map_or("", |task| &task.name);
     let mut names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
     names.push(first);
-    let file = shown_path(&workflow.file);
-    let places: Vec<String> = tasks
-        .iter()
-        .take(20)
-        .map(|task| {
-            format!(
-                "{} at {file}:{}:{}",
-                task.name, task.place.line, task.place.column
-            )
-        })
-        .collect();
+    let place = |task: &&Task| {
+        let file = shown_path(&workflow.file_of(task).path);
+        let place = task.place;
+        format!("{} at {file}:{}:{}", task.name, place.line, place.column)
+    };
+    let places: Vec<String> = tasks.iter().take(20).map(place).collect();
     let help = format!("take one of these dependencies out: {}", places.join(", "));
     Trouble::call(
         format!("tasks wait for one another: {}", names.join(" -> ")),
         help,
     )
+}
+
+/// What would run, with all values that are known without running anything.
+fn dry(plan: Plan) -> String {
+    let plan = Arc::new(plan);
+    let secrets = Secrets::default();
+    let world = Box::new(World::at_rest(secrets));
+    let evaluator = Arc::new(Evaluator::new(
+        Arc::clone(&plan),
+        std::env::vars_os(),
+        world,
+        RunNames::default(),
+    ));
+    report::dry::plan(&plan, |work| match evaluator.command(work) {
+        Ok(rendered) => {
+            let text = |(name, value): &(String, Vec<u8>)| {
+                let shown = evaluator.hidden(&String::from_utf8_lossy(value));
+                // What the shell gets beside its command is shown in its place.
+                (!name.starts_with("FLOW_D")).then(|| (name.clone(), shown))
+            };
+            Ok(report::dry::Step {
+                command: evaluator.hidden(&rendered.shown),
+                dir: rendered.dir.clone(),
+                env: rendered.env.iter().filter_map(text).collect(),
+            })
+        }
+        Err(problem) => Err(evaluator.told(&problem)),
+    })
 }
 
 fn execute(context: &Context, args: &RunArgs, plan: Plan) -> Result<Exit, Trouble> {
@@ -136,8 +236,19 @@ fn execute(context: &Context, args: &RunArgs, plan: Plan) -> Result<Exit, Troubl
     }
     let plan = Arc::new(plan);
     let (slots, threads) = slots_and_threads(args, &plan);
+    let secrets = Secrets::default();
+    let evaluator = Arc::new(Evaluator::new(
+        Arc::clone(&plan),
+        std::env::vars_os(),
+        Box::new(World::new(secrets.clone())),
+        RunNames {
+            id: run.to_string(),
+            started_at: clock.now().to_string(),
+        },
+    ));
     let engine = Engine {
         run,
+        evaluator,
         plan_hash,
         parent: std::env::var("FLOW_RUN_ID")
             .ok()
@@ -146,6 +257,7 @@ fn execute(context: &Context, args: &RunArgs, plan: Plan) -> Result<Exit, Troubl
         slots,
         journal,
         programs: Programs::new(std::env::vars_os().collect()),
+        secrets,
         threads,
         signals: Signals::catch()
             .map_err(|error| Trouble::call(format!("can't catch signals: {error}"), ""))?,

@@ -30,6 +30,15 @@ pub enum Signal<'a> {
         /// What.
         bytes: &'a [u8],
     },
+    /// A command starts whose text was evaluated; comes after the fact that says so.
+    Command {
+        /// The node.
+        node: NodeId,
+        /// The command for people, with secrets hidden.
+        text: &'a str,
+        /// Values with white space that stand in it as one word each.
+        several_words: &'a [String],
+    },
     /// A process that outlived its task was ended with the run.
     LeftBehind {
         /// The name of its program.

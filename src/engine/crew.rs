@@ -5,7 +5,7 @@
 //! while all of them are busy, which is what makes many short commands fast (docs/decisions/0003). The first thread also
 //! gets the signals and minds the deadlines. Two locks never: all that is shared is behind the one.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ use super::going::Going;
 use super::inbox::{Inbox, Knocker, Ready};
 use super::{Ending, Error};
 use crate::core::Input;
+use crate::exec::mask::Secrets;
 use crate::exec::runner::{CaptureError, Runner, Started};
 use crate::exec::shell::Programs;
 use crate::exec::{Event, Job};
@@ -22,6 +23,7 @@ use crate::model::id::NodeId;
 pub(super) struct Crew<'a> {
     shared: Mutex<Shared<'a>>,
     programs: Programs,
+    secrets: Secrets,
     /// How many threads there may be.
     size: usize,
 }
@@ -35,21 +37,28 @@ struct Shared<'a> {
     /// Until when the first thread waits, if nothing happens.
     minded: Option<Instant>,
     over: Option<Result<Ending, Error>>,
+    /// What came of questions, for the first thread.
+    answers: Vec<Input>,
+    /// How many threads answer questions.
+    answering: usize,
 }
 
 impl<'a> Crew<'a> {
     /// A crew for a run; `size` threads at most.
-    pub(super) fn new(going: Going<'a>, programs: Programs, size: usize) -> Self {
+    pub(super) fn new(going: Going<'a>, programs: Programs, secrets: Secrets, size: usize) -> Self {
         let shared = Shared {
             going,
             knockers: vec![None],
             loads: vec![0],
             minded: None,
             over: None,
+            answers: Vec::new(),
+            answering: 0,
         };
         Self {
             shared: Mutex::new(shared),
             programs,
+            secrets,
             size: size.max(1),
         }
     }
@@ -65,6 +74,26 @@ impl<'a> Crew<'a> {
             .into_inner()
             .expect("a panic of another thread is passed on by the scope");
         (shared.going, shared.over.unwrap_or(Ok(Ending::Paused)))
+    }
+
+    /// Answers questions as long as there are any.
+    fn answer_questions(&self) {
+        loop {
+            let (question, evaluator) = {
+                let mut shared = self.lock();
+                let question = shared.going.next_question();
+                let open = shared.over.is_none();
+                let Some(question) = question.filter(|_| open) else {
+                    shared.answering -= 1;
+                    return;
+                };
+                (question, Arc::clone(&shared.going.evaluator))
+            };
+            let answer = question.answer(&evaluator);
+            let mut shared = self.lock();
+            shared.answers.push(answer);
+            shared.knock(0);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared<'a>> {
@@ -104,7 +133,7 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
             crew,
             number,
             inbox,
-            runner: Runner::new(crew.programs.clone()),
+            runner: Runner::new(crew.programs.clone(), crew.secrets.clone()),
             jobs: Vec::new(),
             failed: Vec::new(),
         }
@@ -158,6 +187,7 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         } else {
             shared.loads[self.number] = self.load();
             self.share(shared, scope);
+            self.answer(shared, scope);
             self.mind(shared);
         }
     }
@@ -177,7 +207,10 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         let count = room.min(shared.going.waiting.len());
         let taken: Vec<_> = shared.going.waiting.drain(..count).collect();
         for (node, attempt) in taken {
-            self.jobs.push(shared.going.job(node, attempt)?);
+            match shared.going.job(node, attempt)? {
+                Ok(job) => self.jobs.push(job),
+                Err(ended) => self.failed.push((node, ended)),
+            }
         }
         Ok(())
     }
@@ -199,6 +232,24 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         }
         if let Some(number) = least.filter(|number| shared.loads[*number] < self.fair(shared)) {
             shared.knock(number);
+        }
+    }
+
+    /// Sees to it that questions are answered, by threads of their own: an answer may take as long as a command.
+    fn answer<'s>(&mut self, shared: &mut Shared<'a>, scope: &'s Scope<'s, '_>)
+    where
+        'c: 's,
+    {
+        let crew = self.crew;
+        while shared.answering < shared.going.questions.len().min(shared.going.slots) {
+            if self.number == 0 && shared.knockers[0].is_none() {
+                shared.knockers[0] = self.inbox.knocker().ok();
+            }
+            let hired = thread::Builder::new().spawn_scoped(scope, move || crew.answer_questions());
+            if hired.is_err() {
+                break;
+            }
+            shared.answering += 1;
         }
     }
 
@@ -277,7 +328,7 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
     /// Makes inputs of what has happened. A command leaves the book of those under way here, and the turn that says how
     /// it ended follows before anybody else gets the lock; in between it would look as if it had never been started.
     fn take_in(&mut self, shared: &mut Shared<'a>, ready: Ready, inputs: &mut Vec<Input>) {
-        if let Err(error) = self.gather(&mut shared.going, ready, inputs) {
+        if let Err(error) = self.gather(&mut shared.going, ready, &mut shared.answers, inputs) {
             shared.end(Err(Error::Output(error.0)));
         }
     }
@@ -286,6 +337,7 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         &mut self,
         going: &mut Going<'a>,
         ready: Ready,
+        answers: &mut Vec<Input>,
         inputs: &mut Vec<Input>,
     ) -> Result<(), CaptureError> {
         let mut events: Vec<Event> = Vec::new();
@@ -302,6 +354,9 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         if inputs.is_empty() {
             inputs.push(Input::Tick);
         }
+        if self.number == 0 {
+            inputs.append(answers);
+        }
         for signal in ready.signals {
             going.signal.get_or_insert(signal);
             inputs.push(Input::Interrupt { signal });
@@ -317,6 +372,7 @@ impl Shared<'_> {
         if how.is_err() {
             self.going.stops.kill_all();
         }
+        self.going.evaluator.stop();
         self.over.get_or_insert(how);
         for number in 0..self.knockers.len() {
             self.knock(number);

@@ -2,6 +2,7 @@
 //!
 //! There is one of these for a run, behind a lock, and whichever thread has news of a command takes a turn with it.
 
+use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,10 +12,11 @@ use rustix::process::Signal as Number;
 use super::clock::Clock;
 use super::{Ending, Error};
 use crate::core::action::{Action, Signal as HowToStop, actions};
-use crate::core::fact::{Fact, Record, RunEnd, Why};
+use crate::core::fact::{Exit, Fact, Record, RunEnd, Why};
 use crate::core::observer::{Observer, Seen, Signal};
 use crate::core::state::RunStage;
 use crate::core::{Input, RunState, turn};
+use crate::eval::Evaluator;
 use crate::exec::stops::{Stop, Stops};
 use crate::exec::{Event, Job};
 use crate::model::id::{NodeId, RunId};
@@ -40,6 +42,11 @@ pub(super) struct Going<'a> {
     pub(super) stops: Stops,
     /// What is to be started and nobody has taken yet.
     pub(super) waiting: Vec<(NodeId, u32)>,
+    pub(super) evaluator: Arc<Evaluator>,
+    /// What is to be answered and nobody has taken yet: the node and the round.
+    pub(super) questions: VecDeque<(NodeId, u32)>,
+    /// The questions that were ever taken up.
+    pub(super) asked: HashSet<(NodeId, u32)>,
 }
 
 impl Going<'_> {
@@ -96,7 +103,11 @@ impl Going<'_> {
                 }
                 Action::Run { .. } => {}
                 Action::Stop { node, signal, .. } => self.stops.stop(node, how(signal), now),
-                Action::Ask { .. } => return Err(Error::Unsupported("conditions")),
+                Action::Ask { node, round } => {
+                    if self.asked.insert((node, round)) {
+                        self.questions.push_back((node, round));
+                    }
+                }
                 Action::Lock { .. } => return Err(Error::Unsupported("locks")),
                 Action::Approve { .. } => return Err(Error::Unsupported("approvals")),
                 Action::NameChild { .. } | Action::FollowChild { .. } => {
@@ -107,32 +118,48 @@ impl Going<'_> {
         Ok(())
     }
 
-    /// All that is needed to start a command.
-    pub(super) fn job(&self, node: NodeId, attempt: u32) -> Result<Job, Error> {
-        let Kind::Work(Work::Shell {
-            command, context, ..
-        }) = &self.state.spec(node).kind
-        else {
+    /// All that is needed to start a command; when its text has no value, its end.
+    pub(super) fn job(&mut self, node: NodeId, attempt: u32) -> Result<Result<Job, Event>, Error> {
+        let plan = Arc::clone(self.state.plan());
+        let Kind::Work(work @ Work::Shell { context, .. }) = &self.state.spec(node).kind else {
             return Err(Error::Unsupported("steps of this kind"));
         };
-        let context = &self.state.plan().contexts[*context as usize];
+        let rendered = match self.evaluator.command(work) {
+            Ok(rendered) => rendered,
+            Err(problem) => {
+                let error = Some(self.evaluator.told(&problem));
+                let exit = Exit {
+                    error,
+                    ..Exit::default()
+                };
+                return Ok(Err(Event::Ended {
+                    node,
+                    attempt,
+                    exit,
+                }));
+            }
+        };
+        if plan.contexts[*context as usize].scope.is_some() {
+            self.notice(&Signal::Command {
+                node,
+                text: &rendered.shown,
+                several_words: &rendered.several_words,
+            });
+        }
         let address = self.state.address(node);
-        let mut env = context.env.clone();
-        env.push(("FLOW_RUN_ID".to_owned(), self.run.to_string()));
-        env.push((
-            "FLOW_TASK".to_owned(),
-            format!("{}{}", address.task, address.items),
-        ));
-        env.push(("FLOW_ATTEMPT".to_owned(), attempt.to_string()));
-        let (command, dir, logs) = (command.clone(), context.dir.clone(), self.logs.clone());
-        Ok(Job {
+        let mut env = rendered.env;
+        let mut add = |name: &str, value: String| env.push((name.to_owned(), value.into_bytes()));
+        add("FLOW_RUN_ID", self.run.to_string());
+        add("FLOW_TASK", format!("{}{}", address.task, address.items));
+        add("FLOW_ATTEMPT", attempt.to_string());
+        Ok(Ok(Job {
             node,
             attempt,
-            command,
-            dir,
+            command: rendered.command,
+            dir: rendered.dir,
             env,
-            logs,
-        })
+            logs: self.logs.clone(),
+        }))
     }
 
     /// Output is shown at once and forgotten; the end of a command is an input.

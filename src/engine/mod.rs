@@ -16,9 +16,11 @@ pub mod clock;
 mod crew;
 mod going;
 pub mod inbox;
+pub mod outside;
+mod questions;
 pub mod signals;
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +34,9 @@ use self::inbox::{Inbox, Signals};
 use crate::core::fact::RunEnd;
 use crate::core::observer::{Observer, Signal};
 use crate::core::{Input, RunState};
+use crate::eval::Evaluator;
 use crate::exec::family;
+use crate::exec::mask::Secrets;
 use crate::exec::runner::Runner;
 use crate::exec::shell::Programs;
 use crate::exec::stops::{GRACE, Stops};
@@ -57,8 +61,12 @@ pub struct Engine<'a> {
     pub slots: usize,
     /// The right to write the record.
     pub journal: Box<dyn Journal>,
+    /// What evaluates what the plan leaves open.
+    pub evaluator: Arc<Evaluator>,
     /// Where programs are.
     pub programs: Programs,
+    /// What is masked in all output; it may grow while the run goes on.
+    pub secrets: Secrets,
     /// How many threads may take part.
     pub threads: usize,
     /// Where signals arrive.
@@ -133,14 +141,22 @@ impl Engine<'_> {
             lines: String::new(),
             stops: Stops::default(),
             waiting: Vec::new(),
+            evaluator: self.evaluator,
+            questions: VecDeque::new(),
+            asked: HashSet::new(),
         };
         let mut inbox = Inbox::new(self.signals);
-        let crew = Crew::new(going, self.programs.clone(), self.threads.min(self.slots));
+        let crew = Crew::new(
+            going,
+            self.programs.clone(),
+            self.secrets.clone(),
+            self.threads.min(self.slots),
+        );
         let (mut going, ended) = crew.run(&mut inbox, first);
         let signal = end_family(
             &mut going,
             &mut inbox,
-            &Runner::new(self.programs),
+            &Runner::new(self.programs, self.secrets),
             ended.is_err(),
         );
         let ending = signal.map_or(ended?, Ending::Interrupted);

@@ -4,6 +4,9 @@
 //! [`Job`] and tells what comes of it as [`Event`]s.
 
 pub mod family;
+pub mod forms;
+pub mod helper;
+pub mod mask;
 pub mod output;
 pub mod process;
 pub mod runner;
@@ -30,7 +33,7 @@ pub struct Job {
     /// The folder to run in.
     pub dir: PathBuf,
     /// Variables beyond the inherited environment.
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(String, Vec<u8>)>,
     /// The folder for its output, when that is kept.
     pub logs: Option<Arc<std::path::Path>>,
 }

@@ -2,7 +2,7 @@
 //!
 //! It is started without a fork (`spawn`), so a flow with a large heap starts processes as fast as a small one.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -48,7 +48,7 @@ impl Process {
             .iter()
             .rev()
             .find(|(name, _)| name == "PATH")
-            .map(|(_, value)| value.as_str());
+            .map(|(_, value)| OsStr::from_bytes(value));
         if let Some((program, words)) = programs.direct(&job.command, &job.dir, path) {
             let program = c_string(program.into_os_string().into_vec())?;
             let args = words

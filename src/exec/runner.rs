@@ -2,7 +2,7 @@
 //!
 //! It has no thread and no clock of its own: whoever owns it polls what [`Runner::fds`] names and calls
 //! [`Runner::read`] and [`Runner::reap`]; times are handed in. Which of its commands were told to stop is known to
-//! [`Stops`], because that is decided elsewhere.
+//! [`Stops`], because that is decided elsewhere. What it hands on and what it keeps of their output has no secrets in it.
 
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::mask::{Mask, Secrets};
 use super::output::Capture;
 use super::process::{Group, Process, signal_group};
 use super::shell::Programs;
@@ -35,6 +36,7 @@ const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
 #[derive(Debug)]
 pub struct Runner {
     programs: Programs,
+    secrets: Secrets,
     running: Vec<Running>,
     buffer: Vec<u8>,
 }
@@ -44,6 +46,8 @@ struct Running {
     node: NodeId,
     attempt: u32,
     process: Process,
+    /// What hides the secrets in each of its streams.
+    masks: [Mask; 2],
     capture: Capture,
     exit: Option<Exit>,
     /// When it is looked at again after its end: its output may still come, or its group linger.
@@ -69,10 +73,11 @@ pub enum Started {
 }
 
 impl Runner {
-    /// A runner without commands.
-    pub fn new(programs: Programs) -> Self {
+    /// A runner without commands, whose output these secrets are masked in.
+    pub fn new(programs: Programs, secrets: Secrets) -> Self {
         Self {
             programs,
+            secrets,
             running: Vec::new(),
             buffer: vec![0; READ_BYTES_FIRST],
         }
@@ -83,8 +88,9 @@ impl Runner {
         match Process::start(job, &mut self.programs) {
             Ok(process) => Started::Running(process),
             Err(error) => {
+                let why = why_not_started(job, &error);
                 let exit = Exit {
-                    error: Some(why_not_started(job, &error)),
+                    error: Some(self.secrets.masked(&why)),
                     ..Exit::default()
                 };
                 Started::Failed(Event::Ended {
@@ -100,11 +106,13 @@ impl Runner {
     pub fn add(&mut self, job: Job, process: Process) {
         let (node, attempt) = (job.node, job.attempt);
         let capture = Capture::new(job.logs, format!("{node}.{attempt}.log"));
+        let masks = [(); 2].map(|()| Mask::new(self.secrets.clone()));
         let (again_at, drained_at) = (None, None);
         self.running.push(Running {
             node,
             attempt,
             process,
+            masks,
             capture,
             exit: None,
             again_at,
@@ -164,8 +172,9 @@ impl Runner {
                 running.drain(&mut self.buffer, now, events)?;
             }
             if running.is_over(now, stops) {
-                let running = self.running.remove(index);
+                let mut running = self.running.remove(index);
                 stops.remove(running.node);
+                running.say_the_rest(events)?;
                 events.push(running.finish());
             } else {
                 index += 1;
@@ -194,28 +203,56 @@ impl Drop for Runner {
 
 impl Running {
     fn read(&mut self, stream: usize, buffer: &mut Vec<u8>) -> Result<Option<Event>, CaptureError> {
-        let Some(pipe) = &mut self.process.pipes[stream] else {
-            return Ok(None);
-        };
-        match pipe.read(buffer) {
-            Ok(0) => self.process.pipes[stream] = None,
-            Ok(count) => {
-                self.capture.add(&buffer[..count]).map_err(CaptureError)?;
-                let bytes = buffer[..count].to_vec();
-                if count == buffer.len() {
-                    buffer.resize(READ_BYTES_MAX, 0);
+        // As long as all of it is held back, what follows decides.
+        while let Some(pipe) = &mut self.process.pipes[stream] {
+            match pipe.read(buffer) {
+                Ok(0) => return self.close(stream),
+                Ok(count) => {
+                    let bytes = self.masks[stream].feed(&buffer[..count]).into_owned();
+                    if count == buffer.len() {
+                        buffer.resize(READ_BYTES_MAX, 0);
+                    }
+                    if let Some(event) = self.said(stream, bytes)? {
+                        return Ok(Some(event));
+                    }
                 }
-                return Ok(Some(Event::Output {
-                    node: self.node,
-                    stream: STREAMS[stream],
-                    bytes,
-                }));
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+                {
+                    break;
+                }
+                Err(_) => return self.close(stream),
             }
-            Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(_) => self.process.pipes[stream] = None,
         }
         Ok(None)
+    }
+
+    /// The stream is over: what was held back is no secret.
+    fn close(&mut self, stream: usize) -> Result<Option<Event>, CaptureError> {
+        self.process.pipes[stream] = None;
+        let rest = self.masks[stream].flush();
+        self.said(stream, rest)
+    }
+
+    /// Keeps what it printed, which has no secrets any more, and tells it.
+    fn said(&mut self, stream: usize, bytes: Vec<u8>) -> Result<Option<Event>, CaptureError> {
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        self.capture.add(&bytes).map_err(CaptureError)?;
+        Ok(Some(Event::Output {
+            node: self.node,
+            stream: STREAMS[stream],
+            bytes,
+        }))
+    }
+
+    /// What was held back of streams that are not waited for any more.
+    fn say_the_rest(&mut self, events: &mut Vec<Event>) -> Result<(), CaptureError> {
+        for stream in 0..self.process.pipes.len() {
+            events.extend(self.close(stream)?);
+        }
+        Ok(())
     }
 
     /// Reads what a process that has ended left in its pipes.
@@ -279,5 +316,124 @@ fn why_not_started(job: &Job, error: &std::io::Error) -> String {
             format!("no more files can be open ({error}); a smaller -j or a larger `ulimit -n` helps")
         }
         _ => format!("it could not be started: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "s3cr3t-t0k3n/with+signs";
+
+    type Printed = Vec<(Stream, Vec<u8>)>;
+
+    /// What a command printed, piece by piece, and how it ended.
+    fn run(command: &str, secrets: &Secrets, logs: &std::path::Path) -> (Printed, Exit) {
+        let programs = Programs::new(std::env::vars_os().collect());
+        let mut runner = Runner::new(programs, secrets.clone());
+        let job = Job {
+            node: NodeId(7),
+            attempt: 1,
+            command: command.to_owned(),
+            dir: logs.to_owned(),
+            env: vec![("TOKEN".to_owned(), TOKEN.into())],
+            logs: Some(logs.into()),
+        };
+        match runner.start(&job) {
+            Started::Running(process) => runner.add(job, process),
+            Started::Failed(event) => panic!("it was not started: {event:?}"),
+        }
+        let (mut stops, mut printed) = (Stops::default(), Vec::new());
+        loop {
+            let mut events = Vec::new();
+            let places: Vec<Place> = runner.fds().map(|(place, _)| place).collect();
+            for place in places {
+                events.extend(runner.read(place).expect("output is kept"));
+            }
+            let reaped = runner.reap(Instant::now(), &mut stops, &mut events);
+            reaped.expect("output is kept");
+            for event in events {
+                match event {
+                    Event::Output { stream, bytes, .. } => printed.push((stream, bytes)),
+                    Event::Ended { exit, .. } => return (printed, exit),
+                }
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// All that was printed, or what was in one stream.
+    fn text(printed: &Printed, only: Option<Stream>) -> String {
+        let wanted = |(stream, _): &&(Stream, Vec<u8>)| only.is_none_or(|only| *stream == only);
+        let pieces = printed.iter().filter(wanted);
+        let bytes: Vec<u8> = pieces.flat_map(|(_, bytes)| bytes.clone()).collect();
+        String::from_utf8(bytes).expect("the tests print ASCII")
+    }
+
+    #[test]
+    fn neither_log_nor_tail_nor_events_have_a_secret() {
+        let folder = tempfile::tempdir().expect("there is a temporary folder");
+        let secrets = Secrets::default();
+        secrets.add(TOKEN.as_bytes());
+        let script = r#"echo "plain $TOKEN."; printf '%s' "$TOKEN" | base64
+            printf '%s' "$TOKEN" | od -An -v -tx1 | tr -d ' \n'; echo
+            printf 's3cr3t-'; sleep 0.05; printf 't0k3n/with+'; sleep 0.05; printf 'signs|'; printf 's3cr3t-t0'
+            printf 'user:%s' "$TOKEN" | base64 >&2"#;
+        let (printed, exit) = run(script, &secrets, folder.path());
+        let expected = "plain ***.\n***\n***\n***|s3cr3t-t0";
+        assert_eq!(text(&printed, Some(Stream::Stdout)), expected);
+        // Of base64 with something before it, what stands before stays: `user:` and a few bits.
+        assert_eq!(text(&printed, Some(Stream::Stderr)), "dXNlcjp***\n");
+        let log = exit.log.expect("it printed");
+        let kept = std::fs::read(folder.path().join(&log.file)).expect("there is a log");
+        assert_eq!(kept, text(&printed, None).as_bytes());
+        assert_eq!(log.bytes, kept.len() as u64);
+        assert_eq!(log.hash, blake3::hash(&kept).to_hex().as_str());
+        assert_eq!(log.tail, text(&printed, None).trim_end());
+    }
+
+    #[test]
+    fn silence_is_no_output() {
+        let folder = tempfile::tempdir().expect("there is a temporary folder");
+        let secrets = Secrets::default();
+        secrets.add(TOKEN.as_bytes());
+        let (printed, exit) = run("true", &secrets, folder.path());
+        assert_eq!((printed, exit.log), (Vec::new(), None));
+        let files = std::fs::read_dir(folder.path()).expect("it is there");
+        assert_eq!(files.count(), 0);
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_and_is_none_is_not_lost() {
+        let folder = tempfile::tempdir().expect("there is a temporary folder");
+        let secrets = Secrets::default();
+        secrets.add(&b"ab".repeat(100));
+        // A process that outlives the command holds the pipe, so the stream has no end that could be seen.
+        let script = "sleep 2 & printf 'abab'; printf 'x'; printf 'ababab'";
+        let (printed, exit) = run(script, &secrets, folder.path());
+        assert_eq!(text(&printed, None), "ababxababab");
+        assert_eq!(exit.log.map(|log| log.bytes), Some(11));
+    }
+
+    #[test]
+    fn why_a_command_was_not_started_has_no_secret() {
+        let secrets = Secrets::default();
+        secrets.add(TOKEN.as_bytes());
+        let mut runner = Runner::new(Programs::new(Vec::new()), secrets);
+        let job = Job {
+            node: NodeId(1),
+            attempt: 1,
+            command: "true".to_owned(),
+            dir: format!("/nowhere/{TOKEN}").into(),
+            env: Vec::new(),
+            logs: None,
+        };
+        let Started::Failed(Event::Ended { exit, .. }) = runner.start(&job) else {
+            panic!("it has no folder");
+        };
+        assert_eq!(
+            exit.error.as_deref(),
+            Some("its folder /nowhere/*** is not there")
+        );
     }
 }

@@ -164,7 +164,7 @@ impl Programs {
         &mut self,
         command: &'a str,
         dir: &Path,
-        path: Option<&str>,
+        path: Option<&OsStr>,
     ) -> Option<(PathBuf, Vec<&'a str>)> {
         if self.functions {
             return None;
@@ -174,7 +174,7 @@ impl Programs {
         let program = if name.contains('/') {
             executable(dir.join(name))
         } else if let Some(path) = path {
-            search(OsStr::new(path), name)
+            search(path, name)
         } else {
             let own = self.path.as_deref();
             let found = self

@@ -45,7 +45,7 @@ impl Start {
         &mut self,
         program: &CStr,
         args: &[CString],
-        env: &[(String, String)],
+        env: &[(String, Vec<u8>)],
         dir: Option<&CStr>,
         output: [BorrowedFd<'_>; 2],
     ) -> io::Result<Pid> {
@@ -80,13 +80,14 @@ impl Start {
 }
 
 /// Of a name that is set twice the last value counts.
-fn own_entries(env: &[(String, String)]) -> io::Result<Vec<(usize, CString)>> {
+fn own_entries(env: &[(String, Vec<u8>)]) -> io::Result<Vec<(usize, CString)>> {
     let last = |place: usize, name: &str| !env[place + 1..].iter().any(|(later, _)| later == name);
     let kept = env
         .iter()
         .enumerate()
         .filter(|(place, (name, _))| last(*place, name));
-    kept.map(|(_, (name, value))| Ok((name.len(), c_string(format!("{name}={value}"))?)))
+    let entry = |name: &str, value: &[u8]| c_string([name.as_bytes(), b"=", value].concat());
+    kept.map(|(_, (name, value))| Ok((name.len(), entry(name, value)?)))
         .collect()
 }
 

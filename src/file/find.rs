@@ -13,7 +13,8 @@ pub fn find(start: &Path) -> Option<PathBuf> {
     start.ancestors().find_map(in_folder)
 }
 
-fn in_folder(folder: &Path) -> Option<PathBuf> {
+/// The Workflowfile in this folder.
+pub(super) fn in_folder(folder: &Path) -> Option<PathBuf> {
     // A dangling link or a pipe of that name is found too: reading it says what is wrong, looking elsewhere would hide it.
     NAMES
         .iter()

@@ -65,6 +65,14 @@ pub enum Part {
     Later,
 }
 
+/// The parts that this version has.
+pub const BUILT: &[Part] = &[Part::Core, Part::File];
+
+/// Whether this version has what a key stands for.
+pub fn is_built(key: &Key) -> bool {
+    BUILT.contains(&key.part)
+}
+
 /// A key of the language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -164,7 +172,7 @@ pub static KEYS: &[Key] = &[
     key("timeout", Scope::Defaults, Part::Execution, "how long one attempt of a task may take"),
     key("retry", Scope::Defaults, Part::Execution, "how often a failed task is tried"),
     key("interactive", Scope::Defaults, Part::Execution, "whether tasks have the terminal"),
-    key("output", Scope::Defaults, Part::File, "how output is shown"),
+    key("output", Scope::Defaults, Part::Execution, "how output is shown"),
     key("on_lost", Scope::Defaults, Part::Durable, "what resume does with a step in flight when flow died"),
     key("rollback", Scope::Defaults, Part::Later, "steps that undo a task"),
     key("desc", Scope::Task, Part::Core, "what the task is for; the first line is shown in lists"),
@@ -178,7 +186,7 @@ pub static KEYS: &[Key] = &[
     key("platforms", Scope::Task, Part::File, "the systems that the task runs on"),
     key("aliases", Scope::Task, Part::File, "other names of the task"),
     key("internal", Scope::Task, Part::File, "whether the task is hidden and can only be used by others"),
-    key("output", Scope::Task, Part::File, "how its output is shown"),
+    key("output", Scope::Task, Part::Execution, "how its output is shown"),
     key("shell", Scope::Task, Part::Execution, "the shell of its commands"),
     key("if", Scope::Task, Part::Execution, "when false the task is skipped"),
     key("for", Scope::Task, Part::Execution, "one instance for each item"),

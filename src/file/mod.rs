@@ -1,43 +1,53 @@
-//! From a Workflowfile to a checked [`Workflow`], or to everything that is wrong with it at once.
+//! From a Workflowfile and all that it includes to a checked [`Workflow`], or to everything that is wrong with them at once.
 //!
 //! ```text
-//! bytes ─ text ─→ text ─ yaml ─→ tree with spans ─ read, task, values ─→ Workflow
-//!                           └──────────── diagnostics ────────────┘
+//! bytes ─ text ─→ text ─ yaml ─→ tree with spans ─ read, task, vars … ─→ Raw, a file by itself ─ includes ─→ all of them
+//!                                                                         ─ names, expressions ─→ Workflow
 //! ```
 //!
 //! [`yaml`] is the only file that knows the YAML parser; the readers know only the tree. They match on its shape, report
 //! what they don't like and go on, so nothing hides behind a first error. What a key *does* is not known here: a
-//! [`Workflow`] is all that leaves, and there is none as long as anything is wrong. No file but the one that was asked
-//! for is opened, nothing is run, no environment is read.
+//! [`Workflow`] is all that leaves, and there is none as long as anything is wrong. Nothing is run, no environment is read,
+//! no expression is evaluated.
 
+pub mod compiled;
+mod expressions;
 pub mod find;
+mod from_outside;
+mod includes;
 pub mod keys;
 pub mod locate;
 mod map;
+mod names;
+mod params;
+mod raw;
 mod read;
 mod syntax;
 mod task;
 pub mod text;
 pub mod tree;
 mod values;
+mod vars;
 pub mod yaml;
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
+use std::io;
+use std::path::{Path, PathBuf};
 
 pub use find::find;
 
+use self::includes::{Nodes, absolute, bytes_of};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
-use crate::model::workflow::Workflow;
+use crate::model::language::Workflow;
 
-/// A file that can be used.
+/// A file that can be used, with all that it includes.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// What it means.
     pub workflow: Workflow,
-    /// What its author should know all the same; usually nothing. It also has the text of the file.
+    /// What its author should know all the same, with the texts of the files; not when the kept model was used.
     pub warnings: Diagnostics,
+    /// All files that had a part in it, also those that were looked for and are not there.
+    pub files: Vec<PathBuf>,
 }
 
 /// Reads and checks a Workflowfile; the error has all that is wrong with it.
@@ -47,7 +57,7 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
 
 /// The same; `name` is how the diagnostics call the file.
 pub fn load_as(name: &str, path: &Path) -> Result<Loaded, Diagnostics> {
-    match read_bytes(path) {
+    match bytes_of(path) {
         Ok(bytes) => from_bytes(name, bytes, path),
         Err(error) => {
             let (name, text) = (name.to_owned(), String::new());
@@ -57,39 +67,65 @@ pub fn load_as(name: &str, path: &Path) -> Result<Loaded, Diagnostics> {
     }
 }
 
+/// The same, with the model of a large file kept in a folder: while nothing has changed it is not read again.
+pub fn load_kept(name: &str, path: &Path, folder: &Path) -> Result<Loaded, Diagnostics> {
+    let path = absolute(path);
+    let large = path
+        .metadata()
+        .is_ok_and(|meta| meta.len() >= compiled::BYTES_MIN);
+    if !large {
+        return load_as(name, &path);
+    }
+    if let Some(workflow) = compiled::find(folder, &path) {
+        return Ok(Loaded {
+            workflow,
+            warnings: Diagnostics::default(),
+            files: Vec::new(),
+        });
+    }
+    let loaded = load_as(name, &path)?;
+    if let Some(contents) = compiled::contents(&loaded.files)
+        && loaded.is_still(&contents)
+    {
+        compiled::keep(folder, &path, contents, &loaded.workflow);
+    }
+    Ok(loaded)
+}
+
+impl Loaded {
+    /// Whether the files hold what was read from them; they may have changed in between.
+    fn is_still(&self, contents: &compiled::Contents) -> bool {
+        let texts = self.warnings.sources().map(|source| &source.text);
+        contents.are(texts.map(String::as_bytes))
+    }
+}
+
 /// Checks the bytes of a Workflowfile as if they had been read from `path`, which is not opened; `name` is how the
-/// diagnostics call it.
+/// diagnostics call it. What it includes is read.
 pub fn from_bytes(name: &str, bytes: Vec<u8>, path: &Path) -> Result<Loaded, Diagnostics> {
     let name = name.to_owned();
     let text = match text::decode(bytes) {
         Ok(text) => text,
         Err((refused, text)) => return Err(Diagnostics::one(Source { name, text }, *refused)),
     };
-    let (workflow, found) = read::read(&text, &absolute(path));
-    let all = Diagnostics::new(Source { name, text }, found);
-    match workflow {
-        Some(workflow) if !all.has_errors() => Ok(Loaded {
-            workflow,
-            warnings: all,
-        }),
-        _ => Err(all),
+    let mut nodes = Nodes::read(Source { name, text }, &absolute(path));
+    let workflow = names::resolve(&mut nodes.list);
+    expressions::check(&mut nodes.list, &workflow);
+    from_outside::check(&mut nodes.list, &workflow);
+    let mut all = Diagnostics::default();
+    for node in nodes.list {
+        all.append(Diagnostics::new(node.raw.source, node.raw.found));
     }
-}
-
-/// The bytes of a regular file, and at most one more than may be read.
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    // Asked before it is opened, because opening a pipe waits for somebody to write.
-    if !path.metadata()?.is_file() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it is not a regular file",
-        ));
+    if all.has_errors() {
+        return Err(all);
     }
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(text::BYTES_MAX as u64 + 1)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let files = workflow.files.iter().map(|file| file.path.clone());
+    let files = files.chain(nodes.absent).collect();
+    Ok(Loaded {
+        workflow,
+        warnings: all,
+        files,
+    })
 }
 
 fn unreadable(shown: &str, path: &Path, error: &io::Error) -> Diagnostic {
@@ -105,18 +141,4 @@ fn unreadable(shown: &str, path: &Path, error: &io::Error) -> Diagnostic {
         _ => Diagnostic::error("cannot-read", format!("'{shown}' can't be read: {error}"))
             .help("check who may read the file and the folders above it"),
     }
-}
-
-/// The path from the root on, without `.` and `..`, and without asking the file system.
-fn absolute(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let mut clean = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => drop(clean.pop()),
-            other => clean.push(other),
-        }
-    }
-    clean
 }

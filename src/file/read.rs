@@ -1,54 +1,70 @@
-//! Reading the top of the file: its version, its name, and the map of its tasks.
+//! Reading the top of a file: its version, its name, what holds for all its tasks, and the map of its tasks.
 //!
 //! Every reader goes on after an error; that nothing wrong leaves is decided once, where all errors are known.
 
 use std::path::Path;
 
 use super::keys::{self, Scope};
-use super::task::Names;
+use super::raw::{Include, Owner, Raw, RawTask};
 use super::tree::{ALIASED_MAX, At, Entry, Resolved, Tree, Value, Walk};
 use super::values::Reader;
 use super::yaml;
-use crate::diagnostic::{Diagnostic, Found, Lines};
-use crate::model::workflow::{Task, Workflow};
+use crate::diagnostic::{Diagnostic, Found, Lines, Source};
+use crate::model::language::FileIndex;
 use crate::suggest::Suggest;
 
 const EXAMPLE: &str = "write tasks, such as\ntasks:\n  build: cargo build\n  test:\n    depends_on: build\n    run: cargo test";
 
-/// What the text means, and all that was found wrong with it. `file` is absolute and is not looked at.
-pub(super) fn read(text: &str, file: &Path) -> (Option<Workflow>, Found) {
-    let (tree, found) = yaml::parse(text);
-    let lines = Lines::new(text);
-    let root = file.parent().unwrap_or(file);
+/// What a text means by itself, with all that was found wrong with it. `path` is absolute and is not looked at.
+pub(super) fn read(source: Source, path: &Path, file: FileIndex) -> Raw {
+    let mut raw = nothing(Source::default(), path);
+    let (tree, found) = yaml::parse(&source.text);
+    let lines = Lines::new(&source.text);
     let mut reader = Reader {
         walk: Walk::new(&tree),
         lines: &lines,
-        root,
+        file,
         suggest: Suggest::new(),
+        var: None,
+        reads: Vec::new(),
+        placed: Vec::new(),
         found,
     };
-    let workflow = match tree.root() {
-        Some(top) => reader.file(top, file),
-        None => {
-            reader.nothing_to_read();
-            None
-        }
-    };
+    match tree.root() {
+        Some(top) => reader.file(top, &mut raw),
+        None => reader.nothing_to_read(),
+    }
     reader.too_many_aliases(&tree);
-    (workflow, reader.found)
+    raw.found = reader.found;
+    raw.reads = reader.reads;
+    raw.placed = reader.placed;
+    drop(tree);
+    raw.source = source;
+    raw
 }
 
-/// The keys of the file that this version reads.
-#[derive(Default)]
-struct Top<'w> {
-    name: Option<&'w str>,
-    desc: Option<String>,
-    tasks: Option<Entry>,
-    /// Whether there is a key that was meant as `tasks`.
-    misspelt: bool,
+/// A file of which nothing has been read.
+pub(super) fn nothing(source: Source, path: &Path) -> Raw {
+    Raw {
+        source,
+        found: Found::default(),
+        path: path.to_path_buf(),
+        dir: path.parent().unwrap_or(path).to_path_buf(),
+        name: None,
+        desc: None,
+        vars: Vec::new(),
+        env: Vec::new(),
+        dotenv: Vec::new(),
+        secrets: Vec::new(),
+        profiles: Vec::new(),
+        includes: Vec::new(),
+        tasks: Vec::new(),
+        reads: Vec::new(),
+        placed: Vec::new(),
+    }
 }
 
-impl<'w> Reader<'w, '_> {
+impl Reader<'_, '_> {
     fn nothing_to_read(&mut self) {
         if self.found.is_empty() {
             self.found.push(
@@ -73,56 +89,129 @@ impl<'w> Reader<'w, '_> {
         );
     }
 
-    fn file(&mut self, at: At, file: &Path) -> Option<Workflow> {
+    fn file(&mut self, at: At, raw: &mut Raw) {
         let entries = match self.walk.open(at) {
             Value::Map(entries) => entries,
-            Value::Nothing => return None,
+            Value::Nothing => return,
             Value::Scalar(_) if self.is_null(at) => {
                 self.report(
                     at,
                     Diagnostic::error("empty-file", "the file has no content").help(EXAMPLE),
                 );
-                return None;
+                return;
             }
             _ => {
                 self.wrong_type(at, "a Workflowfile is a map", EXAMPLE);
-                return None;
+                return;
             }
         };
-        let top = self.top(&entries);
-        let tasks = self.tasks_of(at, &top);
-        Some(Workflow {
-            file: file.to_path_buf(),
-            root: self.root.to_path_buf(),
-            name: top.name.map(str::to_owned),
-            desc: top.desc,
-            tasks,
-        })
-    }
-
-    fn top(&mut self, entries: &[Entry]) -> Top<'w> {
-        let mut top = Top::default();
-        for entry in entries {
+        let mut tasks = None;
+        let mut misspelt = false;
+        for entry in &entries {
             match self.name(entry) {
-                "version" => self.version(entry.value),
-                "name" => {
-                    top.name = self.text(
-                        entry.value,
-                        "'name' is a text",
-                        "write a name, or remove the key",
-                    )
-                }
-                "desc" => top.desc = self.desc(entry.value),
-                "tasks" => top.tasks = Some(*entry),
+                "tasks" => tasks = Some(*entry),
                 free if keys::is_free(free) => {}
-                _ => {
-                    top.misspelt |= self
-                        .unknown_key(Scope::File, entry)
-                        .is_some_and(|ours| ours.name == "tasks")
-                }
+                _ => misspelt |= self.top(entry, raw),
             }
         }
-        top
+        match tasks {
+            Some(entry) => raw.tasks = self.tasks_of(&entry),
+            None if misspelt || !raw.includes.is_empty() => {}
+            None => self.no_tasks(at, "the file has no 'tasks'"),
+        }
+    }
+
+    /// Reads what holds for all tasks; whether the key was meant as `tasks`.
+    fn top(&mut self, entry: &Entry, raw: &mut Raw) -> bool {
+        let value = entry.value;
+        match self.name(entry) {
+            "version" => self.version(value),
+            "name" => {
+                let help = "write a name, or remove the key";
+                raw.name = self
+                    .text(value, "'name' is a text", help)
+                    .map(str::to_owned);
+            }
+            "desc" => raw.desc = self.desc(value),
+            "vars" => raw.vars = self.vars(value, &Owner::File),
+            "env" => raw.env = self.env(value, &Owner::File),
+            "dotenv" => raw.dotenv = self.dotenv(value, &Owner::File),
+            "secrets" => raw.secrets = self.secrets(value),
+            "profiles" => raw.profiles = self.profiles(value),
+            "includes" => raw.includes = self.includes(value),
+            "defaults" => self.defaults(value),
+            _ => {
+                let ours = self.unknown_key(Scope::File, entry);
+                return ours.is_some_and(|ours| ours.name == "tasks");
+            }
+        }
+        false
+    }
+
+    /// All that can stand here is built by a later part.
+    fn defaults(&mut self, at: At) {
+        let help = "write task keys in it, such as 'timeout: 10m'";
+        for entry in self.entries(at, "'defaults' is a map", help) {
+            self.unknown_key(Scope::Defaults, &entry);
+        }
+    }
+
+    fn includes(&mut self, at: At) -> Vec<Include> {
+        let help = "write each include as 'name: folder'";
+        let entries = self.entries(at, "'includes' is a map from names to files", help);
+        entries
+            .iter()
+            .filter_map(|entry| self.include(entry))
+            .collect()
+    }
+
+    fn include(&mut self, entry: &Entry) -> Option<Include> {
+        let name = self.name(entry);
+        self.check_name(entry.key, name);
+        if name.contains(':') {
+            let message = "the name of an include is one part, without ':'";
+            self.report(
+                entry.key,
+                Diagnostic::error("include-name", message).help("write a name without ':'"),
+            );
+        }
+        let mut include = Include {
+            name: name.to_owned(),
+            file: String::new(),
+            span: self.span(entry.value),
+            with: Vec::new(),
+            optional: false,
+        };
+        let help = "write a file, or a folder with a Workflowfile.yml in it";
+        let file = match self.walk.open(entry.value) {
+            Value::Map(entries) => {
+                let mut file = None;
+                for one in &entries {
+                    match self.name(one) {
+                        "file" => {
+                            include.span = self.span(one.value);
+                            file = self.text(one.value, "'file' is a path", help);
+                        }
+                        "with" => include.with = self.vars(one.value, &Owner::With),
+                        "optional" => {
+                            include.optional =
+                                self.boolean(one.value, "'optional'").unwrap_or_default()
+                        }
+                        _ => {
+                            self.unknown_key(Scope::Include, one);
+                        }
+                    }
+                }
+                if !entries.iter().any(|one| self.name(one) == "file") {
+                    let message = format!("the include '{name}' has no 'file'");
+                    self.report(entry.key, Diagnostic::error("no-file", message).help(help));
+                }
+                file
+            }
+            _ => self.text(entry.value, "an include is a path", help),
+        };
+        include.file = file?.to_owned();
+        Some(include)
     }
 
     fn version(&mut self, at: At) {
@@ -138,37 +227,25 @@ impl<'w> Reader<'w, '_> {
         }
     }
 
-    fn tasks_of(&mut self, top: At, found: &Top) -> Vec<Task> {
-        let Some(entry) = found.tasks else {
-            if !found.misspelt {
-                self.no_tasks(top, "the file has no 'tasks'");
-            }
-            return Vec::new();
-        };
+    fn tasks_of(&mut self, entry: &Entry) -> Vec<RawTask> {
         match self.walk.open(entry.value) {
-            Value::Map(entries) if !entries.is_empty() => self.tasks(&entries),
-            Value::Nothing => Vec::new(),
+            Value::Map(entries) if !entries.is_empty() => {
+                let numbered = entries.iter().enumerate();
+                return numbered
+                    .map(|(number, entry)| self.task(entry, number))
+                    .collect();
+            }
+            Value::Nothing => {}
             Value::Map(_) => self.no_tasks(entry.key, "there is no task below 'tasks'"),
             Value::Scalar(_) if self.is_null(entry.value) => {
                 self.no_tasks(entry.key, "there is no task below 'tasks'")
             }
-            _ => {
-                self.wrong_type(entry.value, "'tasks' is a map from names to tasks", EXAMPLE);
-                Vec::new()
-            }
+            _ => self.wrong_type(entry.value, "'tasks' is a map from names to tasks", EXAMPLE),
         }
-    }
-
-    fn no_tasks(&mut self, at: At, message: &str) -> Vec<Task> {
-        self.report(at, Diagnostic::error("no-tasks", message).help(EXAMPLE));
         Vec::new()
     }
 
-    fn tasks(&mut self, entries: &[Entry]) -> Vec<Task> {
-        let names = Names::new(entries.iter().map(|entry| self.name(entry)).collect());
-        entries
-            .iter()
-            .map(|entry| self.task(entry, &names))
-            .collect()
+    fn no_tasks(&mut self, at: At, message: &str) {
+        self.report(at, Diagnostic::error("no-tasks", message).help(EXAMPLE));
     }
 }

@@ -119,7 +119,8 @@ pub(super) fn explain(text: &str, byte: usize, slip: Slip) -> Diagnostic {
         ),
         Slip::Other(words) => {
             return Diagnostic::error("yaml-syntax", format!("this is not YAML: {words}"))
-                .at(rest(text, byte), "");
+                .at(rest(text, byte), "")
+                .help("look for a bracket, a quote or a comma that is missing, or one too many");
         }
     };
     Diagnostic::error("yaml-syntax", message)

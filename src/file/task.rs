@@ -1,58 +1,57 @@
-//! Reading one task: its name, its steps, what it depends on and where it runs.
+//! Reading one task: its name, its steps, what it depends on and what it sees.
 //!
-//! It knows the keys that this version builds; all others are refused by the table in `keys`.
-
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+//! It knows the keys that this version builds; all others are refused by the table in `keys`. Names of other tasks are
+//! resolved in `names`, when all files have been read.
 
 use super::keys::{self, Scope};
+use super::raw::{Owner, RawNeed, RawTask};
 use super::syntax::quoted;
 use super::tree::{At, Entry, Resolved, Value};
 use super::values::Reader;
 use crate::diagnostic::Diagnostic;
-use crate::model::workflow::{Step, Task, TaskIndex};
-
-/// The names of all tasks of the file.
-pub(super) struct Names<'w> {
-    in_order: Vec<&'w str>,
-    numbers: HashMap<&'w str, TaskIndex>,
-}
-
-impl<'w> Names<'w> {
-    pub(super) fn new(in_order: Vec<&'w str>) -> Self {
-        let numbers = in_order
-            .iter()
-            .enumerate()
-            .map(|(number, name)| (*name, number))
-            .collect();
-        Self { in_order, numbers }
-    }
-}
+use crate::model::language::{Platform, Step, Task, Text};
 
 const WORK: &str =
     "write 'run:' with a command, or 'depends_on:' with the tasks that it stands for";
 const COMMAND: &str = "a command is a text";
 
+/// The names of systems, as `os` and `arch` have them in expressions.
+const SYSTEMS: [&str; 8] = [
+    "linux", "macos", "windows", "freebsd", "netbsd", "openbsd", "android", "illumos",
+];
+const PROCESSORS: [&str; 8] = [
+    "x86_64",
+    "aarch64",
+    "x86",
+    "arm",
+    "riscv64",
+    "powerpc64",
+    "s390x",
+    "loongarch64",
+];
+
 impl<'w> Reader<'w, '_> {
     /// A task, or as much of it as could be read when something about it was reported.
-    pub(super) fn task(&mut self, entry: &Entry, names: &Names<'w>) -> Task {
+    pub(super) fn task(&mut self, entry: &Entry, number: usize) -> RawTask {
         let name = self.name(entry);
         self.check_name(entry.key, name);
-        let mut task = Task {
-            name: name.to_owned(),
-            place: self.place(entry.key),
-            desc: None,
-            depends_on: Vec::new(),
-            dir: self.root.to_path_buf(),
-            env: Vec::new(),
-            steps: Vec::new(),
+        let mut raw = RawTask {
+            task: Task {
+                name: name.to_owned(),
+                place: self.place(entry.key),
+                ..Task::default()
+            },
+            name_span: self.span(entry.key),
+            alias_spans: Vec::new(),
+            needs: Vec::new(),
         };
+        let owner = Owner::Task(number);
         match self.walk.open(entry.value) {
             Value::Map(entries) if !entries.is_empty() => {
-                self.fields(&mut task, entry, &entries, names)
+                self.fields(&mut raw, entry, &entries, &owner)
             }
             Value::Scalar(_) if !self.is_null(entry.value) => {
-                task.steps.extend(self.step(entry.value))
+                raw.task.steps.extend(self.step(entry.value, &owner))
             }
             Value::List(_) => {
                 self.wrong_type(
@@ -64,24 +63,14 @@ impl<'w> Reader<'w, '_> {
             Value::Nothing => {}
             _ => self.no_work(entry),
         }
-        task
+        raw
     }
 
-    fn fields(&mut self, task: &mut Task, entry: &Entry, entries: &[Entry], names: &Names<'w>) {
+    fn fields(&mut self, raw: &mut RawTask, entry: &Entry, entries: &[Entry], owner: &Owner) {
         let before = self.found.len();
         let mut works = false;
         for field in entries {
-            let value = field.value;
-            match self.name(field) {
-                "run" => task.steps = self.steps(value),
-                "depends_on" => task.depends_on = self.depends_on(value, names),
-                "desc" => task.desc = self.desc(value),
-                "dir" => task.dir = self.dir(value).unwrap_or_default(),
-                "env" => task.env = self.env(value),
-                _ => {
-                    self.unknown_key(Scope::Task, field);
-                }
-            }
+            self.field(raw, field, owner);
             works |= matches!(self.name(field), "run" | "depends_on");
         }
         // A key that was refused may well have been the work.
@@ -90,12 +79,98 @@ impl<'w> Reader<'w, '_> {
         }
     }
 
+    fn field(&mut self, raw: &mut RawTask, field: &Entry, owner: &Owner) {
+        let (value, task) = (field.value, &mut raw.task);
+        match self.name(field) {
+            "run" => task.steps = self.steps(value, owner),
+            "depends_on" => raw.needs = self.depends_on(value),
+            "desc" => task.desc = self.desc(value),
+            "dir" => task.dir = self.dir(value, owner),
+            "env" => task.env = self.env(value, owner),
+            "vars" => task.vars = self.vars(value, owner),
+            "params" => task.params = self.params(value, owner),
+            "dotenv" => task.dotenv = self.dotenv(value, owner),
+            "internal" => task.internal = self.boolean(value, "'internal'").unwrap_or_default(),
+            "platforms" => task.platforms = self.platforms(value),
+            "aliases" => (task.aliases, raw.alias_spans) = self.aliases(value),
+            _ => {
+                self.unknown_key(Scope::Task, field);
+            }
+        }
+    }
+
+    fn aliases(&mut self, at: At) -> (Vec<String>, Vec<std::ops::Range<usize>>) {
+        let items = self.one_or_many(at);
+        let alias = |item| {
+            let name = self.text(
+                item,
+                "'aliases' has names",
+                "write a name, or a list of names",
+            )?;
+            self.check_name(item, name);
+            Some((name.to_owned(), self.span(item)))
+        };
+        items.into_iter().filter_map(alias).unzip()
+    }
+
+    fn platforms(&mut self, at: At) -> Vec<Platform> {
+        let items = self.one_or_many(at);
+        items
+            .into_iter()
+            .filter_map(|item| self.platform(item))
+            .collect()
+    }
+
+    /// `linux`, `aarch64`, or `linux/aarch64`.
+    fn platform(&mut self, at: At) -> Option<Platform> {
+        let text = self.text(
+            at,
+            "'platforms' has names of systems",
+            "write linux, macos, windows, or linux/aarch64",
+        )?;
+        let mut platform = Platform {
+            os: None,
+            arch: None,
+        };
+        for part in text.split('/') {
+            let (slot, known) = match part {
+                "amd64" | "x64" => (&mut platform.arch, Some("x86_64")),
+                "arm64" => (&mut platform.arch, Some("aarch64")),
+                "darwin" => (&mut platform.os, Some("macos")),
+                _ if SYSTEMS.contains(&part) => (&mut platform.os, Some(part)),
+                _ if PROCESSORS.contains(&part) => (&mut platform.arch, Some(part)),
+                _ => (&mut platform.os, None),
+            };
+            let Some(known) = known.filter(|_| slot.is_none()) else {
+                self.unknown_platform(at, part);
+                return None;
+            };
+            *slot = Some(known.to_owned());
+        }
+        Some(platform)
+    }
+
+    fn unknown_platform(&mut self, at: At, part: &str) {
+        let near = self
+            .suggest
+            .nearest(part, SYSTEMS.into_iter().chain(PROCESSORS));
+        let help = match near {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => format!(
+                "write one of {}, or with a processor: linux/aarch64",
+                SYSTEMS.join(", ")
+            ),
+        };
+        let message = format!("'{part}' is no system that tasks can be for");
+        self.report(at, Diagnostic::error("platform", message).help(help));
+    }
+
     fn no_work(&mut self, entry: &Entry) {
         let message = format!("the task '{}' does nothing", self.name(entry));
         self.report(entry.key, Diagnostic::error("no-work", message).help(WORK));
     }
 
-    fn check_name(&mut self, at: At, name: &str) {
+    pub(super) fn check_name(&mut self, at: At, name: &str) {
         let Some((from, why)) = wrong_name(name) else {
             return;
         };
@@ -129,17 +204,17 @@ impl<'w> Reader<'w, '_> {
         .map(str::to_owned)
     }
 
-    fn steps(&mut self, at: At) -> Vec<Step> {
+    fn steps(&mut self, at: At, owner: &Owner) -> Vec<Step> {
         match self.walk.open(at) {
             Value::List(items) => items
                 .into_iter()
-                .filter_map(|item| self.step(item))
+                .filter_map(|item| self.step(item, owner))
                 .collect(),
-            _ => self.step(at).into_iter().collect(),
+            _ => self.step(at, owner).into_iter().collect(),
         }
     }
 
-    fn step(&mut self, at: At) -> Option<Step> {
+    fn step(&mut self, at: At, owner: &Owner) -> Option<Step> {
         match self.walk.open(at) {
             Value::Map(entries) => {
                 self.refuse_step(at, &entries);
@@ -153,7 +228,7 @@ impl<'w> Reader<'w, '_> {
                 self.wrong_type(at, COMMAND, &help);
                 None
             }
-            _ => self.command(at),
+            _ => self.command(at, owner),
         }
     }
 
@@ -165,17 +240,30 @@ impl<'w> Reader<'w, '_> {
         )
     }
 
-    fn command(&mut self, at: At) -> Option<Step> {
-        let command = self.literal(at, COMMAND, "write the command here, such as 'cargo test'")?;
-        if command.trim().is_empty() {
+    fn command(&mut self, at: At, owner: &Owner) -> Option<Step> {
+        let command = self.script(
+            at,
+            owner,
+            COMMAND,
+            "write the command here, such as 'cargo test'",
+        )?;
+        if command.text.trim().is_empty() {
             let diagnostic = Diagnostic::error("empty-command", "this command is empty");
             self.report(at, diagnostic.help("write a command, or remove it"));
             return None;
         }
-        Some(Step {
-            command: command.to_owned(),
-            place: self.place(at),
-        })
+        self.unspaced_dash(at, &command.text);
+        Some(Step::command(command))
+    }
+
+    /// `-cargo test` in a place where a list was meant: no program begins with a dash.
+    fn unspaced_dash(&mut self, at: At, command: &str) {
+        let mut letters = command.chars();
+        if letters.next() == Some('-') && letters.next().is_some_and(char::is_alphabetic) {
+            let message = "this command begins with '-': in a list a space stands after it";
+            let help = format!("write '- {}'", first_line(&command[1..]));
+            self.report(at, Diagnostic::error("unspaced-dash", message).help(help));
+        }
     }
 
     /// A step that is a map: meant as one, or a command with `: ` in it.
@@ -217,18 +305,19 @@ impl<'w> Reader<'w, '_> {
         self.report(at, Diagnostic::error("unquoted-colon", message).help(help));
     }
 
-    fn depends_on(&mut self, at: At, names: &Names<'w>) -> Vec<TaskIndex> {
-        let mut seen = HashSet::new();
+    fn depends_on(&mut self, at: At) -> Vec<RawNeed> {
         let items = self.one_or_many(at);
-        let found = items
+        items
             .into_iter()
-            .filter_map(|item| self.dependency(item, names));
-        found.filter(|task| seen.insert(*task)).collect()
+            .filter_map(|item| self.need(item))
+            .collect()
     }
 
-    fn dependency(&mut self, at: At, names: &Names<'w>) -> Option<TaskIndex> {
+    fn need(&mut self, at: At) -> Option<RawNeed> {
         if let Value::Map(_) = self.walk.open(at) {
-            self.not_in_depends_on(at, "a map");
+            let message = "a map in 'depends_on' is not in this version of flow";
+            let diagnostic = Diagnostic::error("not-in-this-version", message);
+            self.report(at, diagnostic.help("write the names of the tasks"));
             return None;
         }
         let name = self.text(
@@ -236,38 +325,23 @@ impl<'w> Reader<'w, '_> {
             "'depends_on' has names of tasks",
             "write a name, or a list of names",
         )?;
-        if let Some(index) = names.numbers.get(name) {
-            return Some(*index);
+        if name.contains("{{") {
+            let message = "the names in 'depends_on' are no templates: the graph is known before anything runs";
+            let diagnostic = Diagnostic::error("template-in-name", message);
+            self.report(at, diagnostic.help("write the names of the tasks"));
+            return None;
         }
-        match name.contains('*') {
-            true => self.not_in_depends_on(at, "a glob"),
-            false => self.unknown_task(at, name, names),
-        }
-        None
+        Some(RawNeed {
+            name: name.to_owned(),
+            span: self.span(at),
+            place: self.place(at),
+        })
     }
 
-    fn not_in_depends_on(&mut self, at: At, what: &str) {
-        let message = format!("{what} in 'depends_on' is not in this version of flow");
-        self.report(
-            at,
-            Diagnostic::error("not-in-this-version", message).help("write the names of the tasks"),
-        );
-    }
-
-    fn unknown_task(&mut self, at: At, name: &str, names: &Names<'w>) {
-        let diagnostic = Diagnostic::error("unknown-task", format!("there is no task '{name}'"));
-        let nearest = self.suggest.nearest(name, names.in_order.iter().copied());
-        let help = nearest.map_or_else(
-            || "write the name of a task of this file".into(),
-            |near| format!("did you mean '{near}'?"),
-        );
-        self.report(at, diagnostic.help(help));
-    }
-
-    fn dir(&mut self, at: At) -> Option<PathBuf> {
+    fn dir(&mut self, at: At, owner: &Owner) -> Option<Text> {
         let help = "write a folder, relative to this file";
-        let dir = self.literal(at, "'dir' is a folder", help)?;
-        if dir.is_empty() {
+        let dir = self.template(at, owner, "'dir' is a folder", help)?;
+        if dir.text.is_empty() {
             self.report(
                 at,
                 Diagnostic::error("empty-dir", "'dir' is empty")
@@ -275,43 +349,7 @@ impl<'w> Reader<'w, '_> {
             );
             return None;
         }
-        Some(super::absolute(&self.root.join(dir)))
-    }
-
-    fn env(&mut self, at: At) -> Vec<(String, String)> {
-        match self.walk.open(at) {
-            Value::Map(entries) => entries
-                .iter()
-                .filter_map(|entry| self.variable(entry))
-                .collect(),
-            Value::Nothing => Vec::new(),
-            _ => {
-                self.wrong_type(
-                    at,
-                    "'env' is a map of names and values",
-                    "write each variable as 'NAME: value'",
-                );
-                Vec::new()
-            }
-        }
-    }
-
-    fn variable(&mut self, entry: &Entry) -> Option<(String, String)> {
-        let name = self.name(entry);
-        if name.is_empty() || name.contains(['=', '\0']) {
-            let message = format!("'{name}' can't be the name of an environment variable");
-            let help = "a name is not empty and has no '=' and no NUL";
-            self.report(entry.key, Diagnostic::error("env-name", message).help(help));
-            return None;
-        }
-        let help = format!("write '{name}: \"\"' for an empty one");
-        let help = if self.is_null(entry.value) {
-            &help
-        } else {
-            "write a text, a number, true or false"
-        };
-        let value = self.literal(entry.value, "an environment variable has one value", help)?;
-        Some((name.to_owned(), value.to_owned()))
+        Some(dir)
     }
 }
 
@@ -336,6 +374,10 @@ fn wrong_name(name: &str) -> Option<(usize, String)> {
         }
     }
     None
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -3,22 +3,29 @@
 //! [`Reader`] carries what every reader needs. What a task or a file is made of stands in the files beside this one.
 
 use std::ops::Range;
-use std::path::Path;
 
-use super::keys::{self, Key, Part, Scope};
+use super::keys::{self, Key, Scope};
 use super::locate::locate;
+use super::raw::{Owner, Placed, Read};
 use super::tree::{At, Entry, NodeId, Resolved, Tree, Value, Walk};
-use crate::diagnostic::{Diagnostic, Found, Lines};
-use crate::model::workflow::Place;
+use crate::diagnostic::{Diagnostic, Found, Lines, Severity};
+use crate::expr::{self, Checked, Problem, Use};
+use crate::model::language::{FileIndex, Place, Text};
 use crate::suggest::Suggest;
 
 /// What the readers share: the way through the tree, and what was found wrong on it.
 pub(super) struct Reader<'w, 't> {
     pub(super) walk: Walk<'w, 't>,
     pub(super) lines: &'w Lines<'t>,
-    /// The folder of the file.
-    pub(super) root: &'w Path,
+    /// The number of the file.
+    pub(super) file: FileIndex,
     pub(super) suggest: Suggest,
+    /// The var that is being read.
+    pub(super) var: Option<String>,
+    /// The names that expressions read.
+    pub(super) reads: Vec<Read>,
+    /// Values in commands that have something to be said about.
+    pub(super) placed: Vec<Placed>,
     pub(super) found: Found,
 }
 
@@ -37,7 +44,16 @@ impl<'w, 't> Reader<'w, 't> {
     pub(super) fn place(&self, at: At) -> Place {
         let at = self.walk.follow(at);
         let (line, column) = self.lines.place(self.tree().span(at.node).start);
-        Place { line, column }
+        Place {
+            file: self.file,
+            line,
+            column,
+        }
+    }
+
+    /// The bytes of a value.
+    pub(super) fn span(&self, at: At) -> Range<usize> {
+        self.tree().span(self.walk.follow(at).node)
     }
 
     /// Reports something about a value; where an alias led there, that is shown too.
@@ -112,24 +128,99 @@ impl<'w, 't> Reader<'w, 't> {
         None
     }
 
-    /// A text that later versions take for a template: what begins an expression is refused at its place.
+    /// A text in which expressions have no meaning: a name, a description.
     pub(super) fn literal(&mut self, at: At, wanted: &str, help: &str) -> Option<&'w str> {
+        self.text(at, wanted, help)
+    }
+
+    /// A text that may be a template.
+    pub(super) fn template(
+        &mut self,
+        at: At,
+        owner: &Owner,
+        wanted: &str,
+        help: &str,
+    ) -> Option<Text> {
         let text = self.text(at, wanted, help)?;
-        let Some(part) = expression(text) else {
-            return Some(text);
+        self.checked(at, text, owner, false)
+    }
+
+    /// A script for the shell, which may be a template.
+    pub(super) fn script(
+        &mut self,
+        at: At,
+        owner: &Owner,
+        wanted: &str,
+        help: &str,
+    ) -> Option<Text> {
+        let text = self.text(at, wanted, help)?;
+        self.checked(at, text, owner, true)
+    }
+
+    /// A text whose expressions have been looked at.
+    pub(super) fn checked(
+        &mut self,
+        at: At,
+        text: &str,
+        owner: &Owner,
+        script: bool,
+    ) -> Option<Text> {
+        let text = Text {
+            text: text.to_owned(),
+            place: self.place(at),
         };
-        let message = "expressions are not in this version of flow";
-        let help = "write the value itself; braces of another program can stand in a script that the command calls";
-        let mut span = self.locate(at, part.start)..self.locate(at, part.end - 1) + 1;
-        if span.start >= span.end {
-            span.end = span.start + 2;
+        if text.is_template() {
+            let usage = if script { Use::Command } else { Use::Other };
+            let checked = expr::check_template(&text.text, usage);
+            self.found_in(at, &checked, owner);
         }
-        self.report_part(
-            self.walk.follow(at),
-            span,
-            Diagnostic::error("not-in-this-version", message).help(help),
-        );
-        None
+        Some(text)
+    }
+
+    /// What was found in the expressions of a value.
+    pub(super) fn found_in(&mut self, at: At, checked: &Checked, owner: &Owner) {
+        let target = self.walk.follow(at);
+        let problems = checked.problems.iter();
+        let warnings = checked.warnings.iter();
+        let all = problems
+            .map(|problem| (Severity::Error, problem))
+            .chain(warnings.map(|problem| (Severity::Warning, problem)));
+        for (severity, problem) in all {
+            let mut diagnostic = of_problem(problem);
+            diagnostic.severity = severity;
+            match &problem.span {
+                Some(span) => self.report_part(target, self.located(at, span), diagnostic),
+                None => self.report(at, diagnostic),
+            }
+        }
+        for name in &checked.names {
+            self.reads.push(Read {
+                path: name.path.clone(),
+                span: self.located(at, &name.span),
+                owner: owner.clone(),
+                var: self.var.clone(),
+                flows: name.flows,
+            });
+        }
+        for placed in &checked.placed {
+            let reads = placed.reads.iter();
+            let names = reads.filter_map(|read| Some(from_the_file(&read.path)?.to_owned()));
+            self.placed.push(Placed {
+                span: self.located(at, &placed.span),
+                owner: owner.clone(),
+                names: names.collect(),
+                refused: placed.refused.as_ref().map(of_problem),
+                bare: placed.bare,
+            });
+        }
+    }
+
+    /// The bytes of the file that a part of a value stands on.
+    fn located(&self, at: At, span: &Range<usize>) -> Range<usize> {
+        let start = self.locate(at, span.start);
+        let end = self.locate(at, span.end.saturating_sub(1).max(span.start)) + 1;
+        let end = crate::diagnostic::floor(self.tree().text(), end.max(start + 1));
+        start..end.max(start)
     }
 
     fn locate(&self, at: At, byte: usize) -> usize {
@@ -181,10 +272,25 @@ impl<'w, 't> Reader<'w, 't> {
     }
 }
 
+fn of_problem(problem: &Problem) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(problem.code, problem.message.clone());
+    diagnostic.help = problem.help.clone();
+    diagnostic
+}
+
+/// The name that is read, `flow.` left out.
+fn from_the_file(path: &[String]) -> Option<&str> {
+    let path = match path {
+        [flow, rest @ ..] if flow == "flow" && !rest.is_empty() => rest,
+        path => path,
+    };
+    path.first().map(String::as_str)
+}
+
 fn written(key: &Key) -> String {
-    match key.part {
-        Part::Core => format!("write '{}'", key.name),
-        _ => format!(
+    match keys::is_built(key) {
+        true => format!("write '{}'", key.name),
+        false => format!(
             "write '{}', which this version of flow does not have yet",
             key.name
         ),
@@ -194,7 +300,7 @@ fn written(key: &Key) -> String {
 fn all_keys(scope: Scope) -> String {
     let core = keys::KEYS
         .iter()
-        .filter(|key| key.scope == scope && key.part == Part::Core);
+        .filter(|key| key.scope == scope && keys::is_built(key));
     let names: Vec<&str> = core.map(|key| key.name).collect();
     let tasks = if scope == Scope::File {
         "; a task stands below 'tasks'"
@@ -205,19 +311,4 @@ fn all_keys(scope: Scope) -> String {
         "the keys that can stand here are: {}{tasks}",
         names.join(", ")
     )
-}
-
-/// The first `{{ … }}` or `{% … %}` of a text; `{#` is none.
-fn expression(text: &str) -> Option<Range<usize>> {
-    let start = ["{{", "{%"]
-        .iter()
-        .filter_map(|open| text.find(open))
-        .min()?;
-    let close = if text[start..].starts_with("{{") {
-        "}}"
-    } else {
-        "%}"
-    };
-    let length = text[start..].find(close).map_or(2, |at| at + 2);
-    Some(start..start + length)
 }

@@ -3,6 +3,6 @@
 //! Nothing here reads a file, a clock or an environment, and nothing here imports from the rest of flow.
 
 pub mod id;
+pub mod language;
 pub mod plan;
 pub mod time;
-pub mod workflow;

@@ -11,10 +11,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::id::NodeId;
-use super::workflow::Place;
+use super::language::{Data, EnvVar, File, Param, Place, Profile, Text, Var};
 
 /// What one run will do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The Workflowfile that it was made from.
     pub file: PathBuf,
@@ -25,6 +25,12 @@ pub struct Plan {
     pub on_failure: OnFailure,
     /// Folders and environments of commands, shared by those that have the same.
     pub contexts: Vec<Context>,
+    /// What names mean, for commands of which anything is to be evaluated; shared too.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub scopes: Vec<Scope>,
+    /// What the scopes stand in; empty when there are none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub surroundings: Surroundings,
     /// All nodes; [`NodeId`] is the index.
     pub nodes: Vec<Node>,
 }
@@ -50,6 +56,61 @@ pub struct Context {
     /// Variables set beyond the inherited environment.
     #[serde(default, skip_serializing_if = "is_default")]
     pub env: Vec<(String, String)>,
+    /// The number of the scope in which the command, its folder and its environment are to be evaluated; `None` when they
+    /// are what they are, and then `dir` and `env` are all there is to know.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub scope: Option<u32>,
+}
+
+/// What names mean to one task, or to one step of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scope {
+    /// The task's name, for messages.
+    pub task: String,
+    /// The number of its file in [`Surroundings::files`].
+    pub file: u32,
+    /// What was set for it on the command line: data, never a template.
+    #[serde(skip_serializing_if = "is_default")]
+    pub given: Vec<(String, Data)>,
+    /// Its params.
+    #[serde(skip_serializing_if = "is_default")]
+    pub params: Vec<Param>,
+    /// Its vars, those of the step first.
+    #[serde(skip_serializing_if = "is_default")]
+    pub vars: Vec<Var>,
+    /// Its environment variables by level: those of the step, those of the task.
+    #[serde(skip_serializing_if = "is_default")]
+    pub env: Vec<Vec<EnvVar>>,
+    /// Its dotenv files.
+    #[serde(skip_serializing_if = "is_default")]
+    pub dotenv: Vec<Text>,
+    /// The folder it runs in; `None` for that of its file.
+    #[serde(skip_serializing_if = "is_default")]
+    pub dir: Option<Text>,
+    /// It was named on the command line, so that `args` are its.
+    #[serde(skip_serializing_if = "is_default")]
+    pub named: bool,
+}
+
+/// What all scopes of a plan share.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Surroundings {
+    /// The root file and those it includes.
+    pub files: Vec<File>,
+    /// The profile that was chosen.
+    #[serde(skip_serializing_if = "is_default")]
+    pub profile: Option<Profile>,
+    /// What was set for the vars of the root file on the command line: data, never a template.
+    #[serde(skip_serializing_if = "is_default")]
+    pub given: Vec<(String, Data)>,
+    /// What followed `--`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub args: Vec<String>,
+    /// The folder that flow was called in.
+    #[serde(skip_serializing_if = "is_default")]
+    pub called_in: PathBuf,
 }
 
 /// One node: a task, a group of steps, a loop, a command.
@@ -84,6 +145,9 @@ pub struct Task {
     /// A condition is asked before its needs are run for its sake; beside what its rules ask afterwards.
     #[serde(default, skip_serializing_if = "is_default")]
     pub ask_first: bool,
+    /// Why it has nothing to do on this system: the answer to the question asked first.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub elsewhere: Option<String>,
 }
 
 /// One thing that must have happened before a task begins.

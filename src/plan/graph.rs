@@ -1,7 +1,7 @@
 //! The order of tasks: everything after what it needs, without recursion, so that a chain of any length has one.
 
 use super::Cycle;
-use crate::model::workflow::{TaskIndex, Workflow};
+use crate::model::language::{TaskIndex, Workflow};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
@@ -33,7 +33,8 @@ fn follow(
     let mut path = vec![(root, 0)];
     marks[root] = Mark::Open;
     while let Some((task, next)) = path.last_mut() {
-        let (task, need) = (*task, workflow.tasks[*task].depends_on.get(*next));
+        let need = workflow.tasks[*task].depends_on.get(*next);
+        let (task, need) = (*task, need.map(|need| need.task));
         *next += 1;
         match need {
             None => {
@@ -41,13 +42,13 @@ fn follow(
                 marks[task] = Mark::Placed;
                 order.push(task);
             }
-            Some(need) => match marks[*need] {
+            Some(need) => match marks[need] {
                 Mark::Placed => {}
                 Mark::New => {
-                    marks[*need] = Mark::Open;
-                    path.push((*need, 0));
+                    marks[need] = Mark::Open;
+                    path.push((need, 0));
                 }
-                Mark::Open => return Err(cycle(&path, *need)),
+                Mark::Open => return Err(cycle(&path, need)),
             },
         }
     }

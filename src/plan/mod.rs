@@ -1,17 +1,23 @@
 //! From what a file means to what one run will do.
 //!
 //! It selects the tasks that are asked for and all that they need, puts them in an order in which everything comes after
-//! what it needs, and numbers them. It reads no file and runs nothing.
+//! what it needs, and numbers them. Values are not evaluated here: a command in which nothing is to be evaluated gets its
+//! folder and its environment at once, any other a scope. It reads no file and runs nothing.
 
+mod given;
 mod graph;
+mod scopes;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
+use self::scopes::Scopes;
 use crate::model::id::NodeId;
+use crate::model::language::{Action, Platform, Profile, Step, Task, TaskIndex, Workflow};
 use crate::model::plan::{
-    Context, Group, Kind, Need, Node, On, OnFailure, Plan, Task as PlannedTask, Work,
+    Context, Group, Kind, Need, Node, On, OnFailure, Plan, Rules, Surroundings,
+    Task as PlannedTask, Work,
 };
-use crate::model::workflow::{Task, TaskIndex, Workflow};
 
 /// What a run is to do.
 #[derive(Clone, Debug, Default)]
@@ -20,40 +26,129 @@ pub struct Request {
     pub tasks: Vec<TaskIndex>,
     /// What a failure means for the rest.
     pub on_failure: OnFailure,
+    /// The name of the profile, if one was asked for.
+    pub profile: Option<String>,
+    /// `NAME=VALUE`, in the order given.
+    pub values: Vec<(String, String)>,
+    /// What followed `--`.
+    pub args: Vec<String>,
+    /// The folder that flow was called in.
+    pub called_in: PathBuf,
 }
 
 /// Tasks that wait for one another: each needs the one after it, the last one the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cycle(pub Vec<TaskIndex>);
 
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Tasks wait for one another.
+    Cycle(Cycle),
+    /// There is no profile of this name.
+    Profile {
+        /// The name.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// Nobody declares a name that was set.
+    Unknown {
+        /// The name.
+        name: String,
+        /// The names that could have been set.
+        known: Vec<String>,
+    },
+    /// A value is not what it has to be.
+    Value {
+        /// The name.
+        name: String,
+        /// What is wrong, as the end of a sentence.
+        what: String,
+        /// What to write.
+        help: String,
+    },
+    /// A param has to be given.
+    Missing {
+        /// The task.
+        task: String,
+        /// The param.
+        param: String,
+        /// What it is for.
+        desc: Option<String>,
+    },
+    /// Nothing reads what followed `--`.
+    Args,
+    /// A step is of a kind that this version can't run.
+    NotYet(&'static str),
+}
+
 /// The plan for a request.
-pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Cycle> {
-    let order = graph::order(workflow, &request.tasks)?;
+pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
+    let order = graph::order(workflow, &request.tasks).map_err(Refused::Cycle)?;
+    check_names(workflow, request, &order)?;
+    check_args(workflow, request)?;
+    let profile = profile(workflow, request)?;
+    let given = given::of_root(workflow, &request.values)?;
     let mut planner = Planner {
         workflow,
+        request,
         nodes: Vec::with_capacity(order.len() * 2),
         numbers: vec![None; workflow.tasks.len()],
         contexts: Contexts::default(),
+        scopes: Scopes::new(workflow, profile),
     };
     for index in order {
-        planner.add(index);
+        planner.add(index)?;
     }
-    let mut asked: Vec<NodeId> = Vec::new();
-    for id in request
-        .tasks
-        .iter()
-        .filter_map(|index| planner.numbers[*index])
-    {
-        if !asked.contains(&id) {
-            asked.push(id);
+    let asked = planner.asked();
+    let scopes = planner.scopes.list;
+    let surroundings = if scopes.is_empty() {
+        Surroundings::default()
+    } else {
+        Surroundings {
+            files: workflow.files.clone(),
+            profile: profile.cloned(),
+            given,
+            args: request.args.clone(),
+            called_in: request.called_in.clone(),
         }
-    }
+    };
     Ok(Plan {
-        file: workflow.file.clone(),
+        file: root(workflow).path.clone(),
         asked,
         on_failure: request.on_failure,
         contexts: planner.contexts.list,
+        scopes,
+        surroundings,
         nodes: planner.nodes,
+    })
+}
+
+/// A plan without any work whose only scope is that of the one task asked for, to look at its values.
+pub fn of_one_scope(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
+    check_names(workflow, request, &request.tasks)?;
+    let profile = profile(workflow, request)?;
+    let mut scopes = Scopes::new(workflow, profile);
+    for index in &request.tasks {
+        let task = &workflow.tasks[*index];
+        let given = given::of_task(task, &request.values)?;
+        scopes.of_task(task, &given);
+    }
+    Ok(Plan {
+        file: root(workflow).path.clone(),
+        asked: Vec::new(),
+        on_failure: request.on_failure,
+        contexts: Vec::new(),
+        scopes: scopes.list,
+        surroundings: Surroundings {
+            files: workflow.files.clone(),
+            profile: profile.cloned(),
+            given: given::of_root(workflow, &request.values)?,
+            args: request.args.clone(),
+            called_in: request.called_in.clone(),
+        },
+        nodes: Vec::new(),
     })
 }
 
@@ -63,55 +158,206 @@ pub fn pin(plan: &Plan) -> (String, Vec<u8>) {
     (blake3::hash(&text).to_hex().to_string(), text)
 }
 
+fn root(workflow: &Workflow) -> &crate::model::language::File {
+    workflow.files.first().expect("a workflow has a root file")
+}
+
+fn profile<'a>(workflow: &'a Workflow, request: &Request) -> Result<Option<&'a Profile>, Refused> {
+    let Some(name) = &request.profile else {
+        return Ok(None);
+    };
+    let found = workflow
+        .profiles
+        .iter()
+        .find(|profile| profile.name == *name);
+    found.map(Some).ok_or_else(|| Refused::Profile {
+        name: name.clone(),
+        known: workflow
+            .profiles
+            .iter()
+            .map(|profile| profile.name.clone())
+            .collect(),
+    })
+}
+
+/// Every name that is set is declared by somebody.
+fn check_names(workflow: &Workflow, request: &Request, order: &[TaskIndex]) -> Result<(), Refused> {
+    if request.values.is_empty() {
+        return Ok(());
+    }
+    let of_root = root(workflow).vars.iter().map(|var| &var.name);
+    let of_tasks = order.iter().flat_map(|index| {
+        let task = &workflow.tasks[*index];
+        let params = task.params.iter().map(|param| &param.name);
+        params.chain(task.vars.iter().map(|var| &var.name))
+    });
+    let known: Vec<&String> = of_root.chain(of_tasks).collect();
+    match request
+        .values
+        .iter()
+        .find(|(name, _)| !known.contains(&name))
+    {
+        None => Ok(()),
+        Some((name, _)) => {
+            let mut known: Vec<String> = known.into_iter().cloned().collect();
+            known.sort_unstable();
+            known.dedup();
+            Err(Refused::Unknown {
+                name: name.clone(),
+                known,
+            })
+        }
+    }
+}
+
+/// Arguments that nobody reads were meant for something.
+fn check_args(workflow: &Workflow, request: &Request) -> Result<(), Refused> {
+    let reads = |index: &TaskIndex| scopes::reads_args(workflow, &workflow.tasks[*index]);
+    if request.args.is_empty() || request.tasks.iter().any(reads) {
+        Ok(())
+    } else {
+        Err(Refused::Args)
+    }
+}
+
 struct Planner<'a> {
     workflow: &'a Workflow,
+    request: &'a Request,
     nodes: Vec<Node>,
     numbers: Vec<Option<NodeId>>,
     contexts: Contexts,
+    scopes: Scopes<'a>,
 }
 
 impl Planner<'_> {
-    fn add(&mut self, index: TaskIndex) {
-        let task = &self.workflow.tasks[index];
+    fn asked(&self) -> Vec<NodeId> {
+        let mut asked: Vec<NodeId> = Vec::new();
+        for id in self
+            .request
+            .tasks
+            .iter()
+            .filter_map(|index| self.numbers[*index])
+        {
+            if !asked.contains(&id) {
+                asked.push(id);
+            }
+        }
+        asked
+    }
+
+    fn add(&mut self, index: TaskIndex) -> Result<(), Refused> {
+        let workflow = self.workflow;
+        let task = &workflow.tasks[index];
         let id = NodeId::at(self.nodes.len());
         self.numbers[index] = Some(id);
-        let context = self.contexts.number(task);
+        let given = given::of_task(task, &self.request.values)?;
+        check_params(task, &given)?;
+        let named = self.request.tasks.contains(&index);
         let children = (1..=task.steps.len())
             .map(|step| NodeId::at(id.index() + step))
             .collect();
-        let needs = task
-            .depends_on
-            .iter()
-            .filter_map(|need| self.numbers[*need]);
-        let needs = needs
+        let other = elsewhere(task);
+        let planned = PlannedTask {
+            name: task.name.clone(),
+            place: task.place,
+            needs: self.needs(task),
+            ask_first: other.is_some(),
+            elsewhere: other,
+        };
+        self.nodes.push(Node {
+            task: Some(Box::new(planned)),
+            ..Node::plain(None, Kind::Group(Group::sequence(children)))
+        });
+        for (number, step) in (1..).zip(&task.steps) {
+            self.step(id, number, task, step, &given, named)?;
+        }
+        Ok(())
+    }
+
+    fn needs(&self, task: &Task) -> Vec<Need> {
+        let needs = task.depends_on.iter();
+        let needs = needs.filter_map(|need| self.numbers[need.task]);
+        needs
             .map(|task| Need {
                 task,
                 on: On::Success,
             })
-            .collect();
-        let planned = PlannedTask {
-            name: task.name.clone(),
-            place: task.place,
-            needs,
-            ask_first: false,
-        };
-        let group = Node::plain(None, Kind::Group(Group::sequence(children)));
-        self.nodes.push(Node {
-            task: Some(Box::new(planned)),
-            ..group
-        });
-        for (number, step) in (1..).zip(&task.steps) {
-            let work = Work::Shell {
-                command: step.command.clone(),
-                context,
-                place: step.place,
-            };
-            self.nodes.push(Node {
-                step: number,
-                ..Node::plain(Some(id), Kind::Work(work))
-            });
-        }
+            .collect()
     }
+
+    fn step(
+        &mut self,
+        parent: NodeId,
+        number: u32,
+        task: &Task,
+        step: &Step,
+        given: &[(String, crate::model::language::Data)],
+        named: bool,
+    ) -> Result<(), Refused> {
+        let Action::Run(command) = &step.action else {
+            return Err(Refused::NotYet("steps of this kind"));
+        };
+        let scoped = self.scopes.of_step(task, step, command, given, named);
+        let context = self.contexts.number(scoped.context);
+        let rules = scoped.asks.then(|| {
+            Box::new(Rules {
+                ask: true,
+                ..Rules::default()
+            })
+        });
+        let work = Work::Shell {
+            command: command.text.clone(),
+            context,
+            place: command.place,
+        };
+        self.nodes.push(Node {
+            step: number,
+            rules,
+            ..Node::plain(Some(parent), Kind::Work(work))
+        });
+        Ok(())
+    }
+}
+
+/// A param without a value of its own has to be given.
+fn check_params(
+    task: &Task,
+    given: &[(String, crate::model::language::Data)],
+) -> Result<(), Refused> {
+    let is_given = |name: &str| given.iter().any(|(known, _)| known == name);
+    let missing =
+        |param: &&crate::model::language::Param| param.default.is_none() && !is_given(&param.name);
+    match task.params.iter().find(missing) {
+        None => Ok(()),
+        Some(param) => Err(Refused::Missing {
+            task: task.name.clone(),
+            param: param.name.clone(),
+            desc: param.desc.clone(),
+        }),
+    }
+}
+
+/// Why a task has nothing to do on this system, if it hasn't.
+fn elsewhere(task: &Task) -> Option<String> {
+    let fits = |platform: &Platform| {
+        platform
+            .os
+            .as_deref()
+            .is_none_or(|os| os == std::env::consts::OS)
+            && platform
+                .arch
+                .as_deref()
+                .is_none_or(|arch| arch == std::env::consts::ARCH)
+    };
+    if task.platforms.is_empty() || task.platforms.iter().any(fits) {
+        return None;
+    }
+    let name = |platform: &Platform| {
+        let parts = [platform.os.as_deref(), platform.arch.as_deref()];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("/")
+    };
+    let names: Vec<String> = task.platforms.iter().map(name).collect();
+    Some(format!("it is for {}", names.join(" and ")))
 }
 
 /// Folders and environments, each once.
@@ -122,11 +368,7 @@ struct Contexts {
 }
 
 impl Contexts {
-    fn number(&mut self, task: &Task) -> u32 {
-        let context = Context {
-            dir: task.dir.clone(),
-            env: task.env.clone(),
-        };
+    fn number(&mut self, context: Context) -> u32 {
         let next =
             u32::try_from(self.list.len()).expect("a plan has fewer contexts than u32 counts");
         let list = &mut self.list;

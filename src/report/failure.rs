@@ -21,6 +21,17 @@ pub struct Failure {
     pub exit: Exit,
     /// How long it took.
     pub took: Duration,
+    /// Its text as it was started, if anything in it was evaluated.
+    pub evaluated: Option<Evaluated>,
+}
+
+/// A command as it was started.
+#[derive(Clone, Debug)]
+pub struct Evaluated {
+    /// Its text for people.
+    pub command: String,
+    /// Values with white space that stood in it as one word each.
+    pub several_words: Vec<String>,
 }
 
 impl Failure {
@@ -57,8 +68,25 @@ impl Failure {
             lines.extend(parts.map(|part| format!("  {:8} {part}", "")));
         };
         if let Kind::Work(Work::Shell { command, place, .. }) = &state.spec(self.node).kind {
+            let evaluated = self.evaluated.as_ref();
+            let command = evaluated.map_or(command, |evaluated| &evaluated.command);
             row("command", &visible_lines(command.trim_end()));
-            let file = shown_path(&state.plan().file);
+            for value in evaluated
+                .into_iter()
+                .flat_map(|evaluated| &evaluated.several_words)
+            {
+                row(
+                    "note",
+                    &visible(&format!(
+                        "{value:?} was one word, as every value is; `| split` makes several of it"
+                    )),
+                );
+            }
+            let files = &state.plan().surroundings.files;
+            let file = files
+                .get(place.file as usize)
+                .map_or(&state.plan().file, |file| &file.path);
+            let file = shown_path(file);
             row(
                 "at",
                 &format!("{}:{}:{}", visible(&file), place.line, place.column),

@@ -1,6 +1,9 @@
 //! The plain reporter: commands as they start, output as its mode has it, failures with all that one needs to know.
 
-use super::failure::Failure;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::failure::{Evaluated, Failure};
 use super::screen::Screen;
 use super::style::{visible, visible_lines};
 use super::summary::summary;
@@ -18,6 +21,8 @@ pub struct Lines {
     output: Box<dyn Output>,
     several: bool,
     failures: Vec<Failure>,
+    /// The commands under way that were evaluated.
+    evaluated: BTreeMap<NodeId, Evaluated>,
 }
 
 impl Lines {
@@ -33,13 +38,24 @@ impl Lines {
             output,
             several,
             failures: Vec::new(),
+            evaluated: BTreeMap::new(),
         }
     }
 
     fn started(&mut self, state: &RunState, node: NodeId) {
-        let Kind::Work(Work::Shell { command, .. }) = &state.spec(node).kind else {
+        let Kind::Work(Work::Shell {
+            command, context, ..
+        }) = &state.spec(node).kind
+        else {
             return;
         };
+        // What is evaluated is told when it is.
+        if state.plan().contexts[*context as usize].scope.is_none() {
+            self.show_command(state, node, command);
+        }
+    }
+
+    fn show_command(&mut self, state: &RunState, node: NodeId, command: &str) {
         if self.settings.quiet {
             return;
         }
@@ -54,6 +70,7 @@ impl Lines {
         }
         let from = source(seen.state, node);
         self.output.command_ended(&mut self.screen, &from);
+        let evaluated = self.evaluated.remove(&node);
         if !outcome.is_failure() {
             return;
         }
@@ -68,9 +85,30 @@ impl Lines {
             outcome,
             exit: exit.clone(),
             took,
+            evaluated,
         };
         if self.several {
             let remark = failure.remark(&self.settings);
+            self.output.say(&mut self.screen, &from, &remark);
+        }
+        self.failures.push(failure);
+    }
+
+    /// What failed before there was anything to run; a failure of something within is told by itself.
+    fn not_begun(&mut self, state: &RunState, node: NodeId, outcome: Outcome, reason: &str) {
+        let failure = Failure {
+            node,
+            outcome,
+            exit: Exit {
+                error: Some(reason.to_owned()),
+                ..Exit::default()
+            },
+            took: Duration::ZERO,
+            evaluated: None,
+        };
+        if self.several {
+            let remark = failure.remark(&self.settings);
+            let from = source(state, node);
             self.output.say(&mut self.screen, &from, &remark);
         }
         self.failures.push(failure);
@@ -116,7 +154,16 @@ impl Observer for Lines {
                 exit,
                 ..
             } => self.ended(seen, *node, *outcome, exit),
-            Fact::TaskFinished { node, .. } => self.task_ended(seen.state, *node),
+            Fact::TaskFinished {
+                node,
+                outcome,
+                reason,
+            } => {
+                if let Some(reason) = reason.as_ref().filter(|_| outcome.is_failure()) {
+                    self.not_begun(seen.state, *node, *outcome, reason);
+                }
+                self.task_ended(seen.state, *node);
+            }
             Fact::TaskBlocked { nodes, cause } => self.blocked(seen.state, nodes, *cause),
             Fact::CancelRequested {
                 node: None,
@@ -138,6 +185,18 @@ impl Observer for Lines {
             } => {
                 self.output
                     .print(&mut self.screen, &source(state, *node), *stream, bytes);
+            }
+            Signal::Command {
+                node,
+                text,
+                several_words,
+            } => {
+                self.show_command(state, *node, text);
+                let evaluated = Evaluated {
+                    command: (*text).to_owned(),
+                    several_words: several_words.to_vec(),
+                };
+                self.evaluated.insert(*node, evaluated);
             }
             Signal::LeftBehind { program, task } => {
                 let program = visible(program);

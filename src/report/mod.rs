@@ -5,6 +5,7 @@
 
 pub mod dry;
 pub mod failure;
+pub mod graph;
 pub mod group;
 pub mod json;
 pub mod line;

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use fastrand::Rng;
 use flow::model::id::NodeId;
+use flow::model::language::Place;
 use flow::model::plan::{
     Context, Gate, Group, Handlers, Kind, Locks, Need, Node, On, OnFailure, OnLost, OnReject, Plan,
-    Retry, Rules, Task, WaitFor, Work,
+    Retry, Rules, Surroundings, Task, WaitFor, Work,
 };
-use flow::model::workflow::Place;
 
 /// What a plan may contain.
 #[derive(Clone, Copy)]
@@ -17,7 +17,11 @@ pub(crate) struct Taste {
     pub(crate) certain: bool,
 }
 
-const NOWHERE: Place = Place { line: 1, column: 1 };
+const NOWHERE: Place = Place {
+    file: 0,
+    line: 1,
+    column: 1,
+};
 
 pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
     let mut maker = Maker {
@@ -37,6 +41,7 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
             place: NOWHERE,
             needs,
             ask_first,
+            elsewhere: None,
         }));
         tasks.push(id);
     }
@@ -59,12 +64,15 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
     let contexts = vec![Context {
         dir: PathBuf::from("/"),
         env: Vec::new(),
+        scope: None,
     }];
     Plan {
         file: PathBuf::from("/Workflowfile.yml"),
         asked,
         on_failure,
         contexts,
+        scopes: Vec::new(),
+        surroundings: Surroundings::default(),
         nodes: maker.nodes,
     }
 }

@@ -1,0 +1,105 @@
+//! `flow help TASK`
+
+use super::args::{self, HelpArgs};
+use super::context::Context;
+use super::{Exit, Trouble, run};
+use crate::model::language::{Data, Param, ParamKind, Task, Workflow};
+use crate::report::failure::shown_path;
+use crate::report::table;
+
+/// Says what a task is for, or how flow is used.
+pub(super) fn help(context: &Context, help: &HelpArgs) -> Result<Exit, Trouble> {
+    let Some(name) = &help.task else {
+        return super::show(&args::help());
+    };
+    let workflow = context.workflow()?;
+    let task = &workflow.tasks[run::find(workflow, name)?];
+    super::show(&page(workflow, task))
+}
+
+fn page(workflow: &Workflow, task: &Task) -> String {
+    let mut text = format!("{}\n", usage(task));
+    let mut part = |head: &str, body: String| {
+        if !body.trim().is_empty() {
+            text.push_str(&format!("\n{head}{}\n", body.trim_end()));
+        }
+    };
+    part("", task.desc.clone().unwrap_or_default());
+    part("Params:\n", table::aligned(task.params.iter().map(row)));
+    part("Also called ", task.aliases.join(", "));
+    let needs = task.depends_on.iter();
+    let needs: Vec<&str> = needs
+        .map(|need| workflow.tasks[need.task].name.as_str())
+        .collect();
+    part("Runs after ", needs.join(", "));
+    let file = shown_path(&workflow.file_of(task).path);
+    part(
+        "",
+        format!("{file}:{}:{}", task.place.line, task.place.column),
+    );
+    text
+}
+
+fn usage(task: &Task) -> String {
+    let mut words = vec![format!("Usage: flow {}", task.name)];
+    for param in &task.params {
+        let word = format!("{}={}", param.name, kind(param));
+        words.push(if param.default.is_some() {
+            format!("[{word}]")
+        } else {
+            word
+        });
+    }
+    words.join(" ")
+}
+
+fn kind(param: &Param) -> String {
+    if !param.allowed.is_empty() {
+        let allowed: Vec<String> = param.allowed.iter().map(written).collect();
+        return allowed.join("|");
+    }
+    match param.kind {
+        ParamKind::String => "TEXT",
+        ParamKind::Int => "INTEGER",
+        ParamKind::Float => "NUMBER",
+        ParamKind::Bool => "true|false",
+        ParamKind::List => "ITEM",
+        ParamKind::Path => "PATH",
+    }
+    .to_owned()
+}
+
+fn row(param: &Param) -> Vec<String> {
+    let default = match &param.default {
+        Some(default) => format!("[default: {}]", written(default)),
+        None => "[required]".to_owned(),
+    };
+    let desc = param.desc.clone().unwrap_or_default();
+    vec![
+        format!("  {}={}", param.name, kind(param)),
+        format!("{desc} {default}").trim().to_owned(),
+    ]
+}
+
+/// A value as it is written.
+pub(super) fn written(value: &Data) -> String {
+    match value {
+        Data::Null => "nothing".to_owned(),
+        Data::Bool(value) => value.to_string(),
+        Data::Int(value) => value.to_string(),
+        Data::Float(value) => value.to_string(),
+        Data::Text(text) if text.text.is_empty() => "''".to_owned(),
+        Data::Text(text) => text.text.clone(),
+        Data::List(items) => {
+            let items: Vec<String> = items.iter().map(written).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Data::Map(entries) => {
+            let entries = entries.iter();
+            let entries: Vec<String> = entries
+                .map(|(name, value)| format!("{name}: {}", written(value)))
+                .collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+    }
+}

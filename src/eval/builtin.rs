@@ -1,0 +1,224 @@
+//! The names that are always there: `env`, `secrets`, `args`, `run`, `git`, `os` and the like. A name of the file wins over
+//! each of them; `flow.NAME` always means these.
+
+use std::sync::Arc;
+
+use super::environment::Environment;
+use super::frame::Frame;
+use super::outside::{Command, NoOutput};
+use super::{inside, problem, typed};
+use crate::expr::{Names, Problem, Script, Value};
+use crate::model::language::SecretFrom;
+
+/// All of them.
+pub(super) const NAMES: [&str; 10] = [
+    "env", "secrets", "args", "run", "git", "os", "arch", "cpus", "file", "flow",
+];
+
+/// The value of a built-in name.
+pub(super) fn value(frame: &Frame, name: &str) -> Result<Option<Value>, Problem> {
+    Ok(Some(match name {
+        "env" => Value::Names(Arc::new(Environment::of(frame))),
+        "secrets" => Value::Names(Arc::new(Secrets(frame.clone()))),
+        "git" => Value::Names(Arc::new(Git(frame.clone()))),
+        "flow" => Value::Names(Arc::new(Always(frame.clone()))),
+        "args" => args(frame),
+        "run" => run(frame),
+        "os" => typed::code(std::env::consts::OS),
+        "arch" => typed::code(std::env::consts::ARCH),
+        "cpus" => Value::Int(i64::try_from(frame.evaluator().outside.cpus()).unwrap_or(1)),
+        "file" => file(frame),
+        _ => return Ok(None),
+    }))
+}
+
+fn args(frame: &Frame) -> Value {
+    let named = frame.scope().is_some_and(|scope| scope.named);
+    let args = &frame.evaluator().plan.surroundings.args;
+    let args = args.iter().filter(|_| named);
+    Value::List(
+        args.map(|arg| typed::data(arg.clone().into_bytes(), false))
+            .collect(),
+    )
+}
+
+fn run(frame: &Frame) -> Value {
+    let evaluator = frame.evaluator();
+    let cwd = &evaluator.plan.surroundings.called_in;
+    let text = |text: &str| typed::data(text.as_bytes().to_vec(), false);
+    Value::Map(vec![
+        ("id".to_owned(), text(&evaluator.run.id)),
+        ("started_at".to_owned(), text(&evaluator.run.started_at)),
+        ("cwd".to_owned(), text(&cwd.to_string_lossy())),
+    ])
+}
+
+fn file(frame: &Frame) -> Value {
+    let file = frame.file();
+    let text = |path: &std::path::Path| {
+        typed::data(path.to_string_lossy().into_owned().into_bytes(), false)
+    };
+    Value::Map(vec![
+        ("path".to_owned(), text(&file.path)),
+        ("dir".to_owned(), text(&file.dir)),
+    ])
+}
+
+/// `flow.NAME`
+#[derive(Debug)]
+struct Always(Frame);
+
+impl Names for Always {
+    fn get(&self, name: &str) -> Result<Option<Value>, Problem> {
+        value(&self.0, name)
+    }
+
+    fn known(&self) -> Vec<String> {
+        NAMES.iter().map(|name| (*name).to_owned()).collect()
+    }
+}
+
+/// `secrets.NAME`
+#[derive(Debug)]
+struct Secrets(Frame);
+
+impl Names for Secrets {
+    fn get(&self, name: &str) -> Result<Option<Value>, Problem> {
+        let frame = &self.0;
+        let Some(secret) = frame
+            .file()
+            .secrets
+            .iter()
+            .find(|secret| secret.name == name)
+        else {
+            return Ok(None);
+        };
+        let place = frame.evaluator().place(secret.place);
+        let bytes = read(frame, &secret.from)
+            .map_err(|problem| inside(&format!("the secret '{name}'"), &place, &problem))?;
+        frame.evaluator().outside.hide(&bytes);
+        Ok(Some(typed::data(bytes, true)))
+    }
+
+    fn known(&self) -> Vec<String> {
+        let secrets = self.0.file().secrets.iter();
+        secrets.map(|secret| secret.name.clone()).collect()
+    }
+}
+
+fn read(frame: &Frame, from: &SecretFrom) -> Result<Vec<u8>, Problem> {
+    let evaluator = frame.evaluator();
+    match from {
+        SecretFrom::Env(name) => {
+            let value = Environment::of(frame).get(name)?;
+            let bytes = value
+                .as_ref()
+                .map(typed::bytes)
+                .transpose()?
+                .unwrap_or_default()
+                .0;
+            if bytes.is_empty() {
+                let help = Some(format!("set it: {name}=… flow …"));
+                return Err(problem(
+                    "no-secret",
+                    format!("the environment has no {name}"),
+                    help,
+                ));
+            }
+            Ok(bytes)
+        }
+        SecretFrom::File(text) => {
+            let path = frame.file().dir.join(typed::path(&frame.text(text)?)?);
+            let read = evaluator.outside.read(&path);
+            let shown = path.display();
+            match read {
+                Ok(Some(mut bytes)) => {
+                    trim(&mut bytes);
+                    Ok(bytes)
+                }
+                Ok(None) => Err(problem(
+                    "no-secret",
+                    format!("there is no file {shown}"),
+                    None,
+                )),
+                Err(error) => Err(problem(
+                    "no-secret",
+                    format!("{shown} can't be read: {error}"),
+                    None,
+                )),
+            }
+        }
+        SecretFrom::Sh(text) => {
+            let script = frame.script(text)?;
+            let dir = frame.file().dir.clone();
+            let command = Command {
+                script: &script,
+                dir: &dir,
+                env: &[],
+            };
+            match evaluator.output(&command) {
+                Ok(bytes) => Ok(bytes),
+                Err(NoOutput::NotNow) => Ok(b"***".to_vec()),
+                // What it printed may be a part of the secret.
+                Err(NoOutput::Failed(_)) => Err(problem("no-secret", "its command failed", None)),
+            }
+        }
+    }
+}
+
+fn trim(bytes: &mut Vec<u8>) {
+    while bytes
+        .last()
+        .is_some_and(|byte| matches!(byte, b'\n' | b'\r'))
+    {
+        bytes.pop();
+    }
+}
+
+/// `git.NAME`, of the repository that the file is in.
+#[derive(Debug)]
+struct Git(Frame);
+
+const GIT: [(&str, &str); 5] = [
+    ("sha", "git rev-parse HEAD"),
+    ("short_sha", "git rev-parse --short HEAD"),
+    ("branch", "git symbolic-ref --short -q HEAD || true"),
+    (
+        "tag",
+        "git describe --tags --exact-match 2>/dev/null || true",
+    ),
+    ("dirty", "git status --porcelain"),
+];
+
+impl Names for Git {
+    fn get(&self, name: &str) -> Result<Option<Value>, Problem> {
+        let Some((_, text)) = GIT.iter().find(|(known, _)| *known == name) else {
+            return Ok(None);
+        };
+        let script = Script {
+            text: (*text).to_owned(),
+            ..Script::default()
+        };
+        let dir = &self.0.file().dir;
+        let command = Command {
+            script: &script,
+            dir,
+            env: &[],
+        };
+        match self.0.evaluator().output(&command) {
+            Ok(bytes) if name == "dirty" => Ok(Some(Value::Bool(!bytes.is_empty()))),
+            Ok(bytes) => Ok(Some(typed::data(bytes, false))),
+            Err(NoOutput::NotNow) if name == "dirty" => Ok(Some(Value::Bool(false))),
+            Err(NoOutput::NotNow) => Ok(Some(typed::code(&format!("$({text})")))),
+            Err(NoOutput::Failed(why)) => Err(problem(
+                "git",
+                format!("git.{name} is not known: {why}"),
+                Some("it is there in a git repository with a commit".to_owned()),
+            )),
+        }
+    }
+
+    fn known(&self) -> Vec<String> {
+        GIT.iter().map(|(name, _)| (*name).to_owned()).collect()
+    }
+}

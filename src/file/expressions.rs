@@ -1,0 +1,273 @@
+//! Whether the names that expressions read are there, for the text that reads them, and no var reads itself.
+//!
+//! What a name comes to is found out when a task runs; that it exists, and what may be read from where, is known now.
+
+use std::collections::{HashMap, HashSet};
+
+use super::includes::Node;
+use super::raw::{Owner, Read};
+use crate::diagnostic::Diagnostic;
+use crate::model::language::{File, Profile, Task, Workflow};
+use crate::suggest::Suggest;
+
+/// Built-in names, and their members where those are known.
+const BUILT_IN: [(&str, &[&str]); 10] = [
+    ("env", &[]),
+    ("secrets", &[]),
+    ("args", &[]),
+    ("run", &["id", "started_at", "cwd"]),
+    ("git", &["sha", "short_sha", "branch", "tag", "dirty"]),
+    ("os", &[]),
+    ("arch", &[]),
+    ("cpus", &[]),
+    ("file", &["path", "dir"]),
+    ("flow", &[]),
+];
+
+/// Names that later versions have.
+const LATER: [&str; 7] = [
+    "item", "index", "tasks", "steps", "outputs", "trigger", "error",
+];
+
+/// Reports every name that isn't there.
+pub(super) fn check(nodes: &mut [Node], workflow: &Workflow) {
+    let mut suggest = Suggest::new();
+    let first_tasks = first_tasks(nodes.len(), workflow);
+    for (number, node) in nodes.iter_mut().enumerate() {
+        let seen = Seen::of(workflow, number, first_tasks[number]);
+        let reads = std::mem::take(&mut node.raw.reads);
+        let mut reported = HashSet::new();
+        for read in &reads {
+            if let Some(wrong) = seen.wrong(read, &mut suggest)
+                && reported.insert(read.span.start)
+            {
+                node.raw.found.push(wrong.at(read.span.clone(), ""));
+            }
+        }
+        for circle in circles(&workflow.files[number], &reads) {
+            node.raw.found.push(circle);
+        }
+    }
+}
+
+/// The number of the first task of each file.
+pub(super) fn first_tasks(files: usize, workflow: &Workflow) -> Vec<usize> {
+    let mut next = 0;
+    let mut of_file = |number: usize| {
+        let first = next;
+        let own = |task: &&Task| task.place.file as usize == number;
+        next += workflow.tasks[first..].iter().take_while(own).count();
+        first
+    };
+    (0..files).map(&mut of_file).collect()
+}
+
+/// What the texts of one file see.
+struct Seen<'a> {
+    workflow: &'a Workflow,
+    file: &'a File,
+    profiles: &'a [Profile],
+    first_task: usize,
+    of_file: HashSet<&'a str>,
+}
+
+impl<'a> Seen<'a> {
+    fn of(workflow: &'a Workflow, number: usize, first_task: usize) -> Self {
+        let file = &workflow.files[number];
+        let profiles = if number == 0 {
+            &workflow.profiles[..]
+        } else {
+            &[]
+        };
+        let vars = file.vars.iter().chain(&file.with);
+        let vars = vars.chain(profiles.iter().flat_map(|profile| &profile.vars));
+        Self {
+            workflow,
+            file,
+            profiles,
+            first_task,
+            of_file: vars.map(|var| var.name.as_str()).collect(),
+        }
+    }
+
+    /// What is wrong with reading this name, if anything is.
+    fn wrong(&self, read: &Read, suggest: &mut Suggest) -> Option<Diagnostic> {
+        let name = read.path.first()?;
+        if self.of_file.contains(name.as_str()) || self.of_task(&read.owner).any(|own| own == name)
+        {
+            return None;
+        }
+        let path = if name == "flow" && read.path.len() > 1 {
+            &read.path[1..]
+        } else {
+            &read.path[..]
+        };
+        let name = path.first()?;
+        if let Some((_, members)) = BUILT_IN.iter().find(|(known, _)| known == name) {
+            return self.wrong_member(name, members, path.get(1)?, suggest);
+        }
+        if LATER.contains(&name.as_str()) {
+            let message = format!("'{name}' is not in this version of flow");
+            return Some(
+                Diagnostic::error("not-in-this-version", message)
+                    .help("declare a var of that name, or remove it"),
+            );
+        }
+        let tasks = self.of_task(&read.owner);
+        let built_in = BUILT_IN.iter().map(|(name, _)| *name);
+        let near = suggest.nearest(
+            name,
+            tasks.chain(self.of_file.iter().copied()).chain(built_in),
+        );
+        let help = match near {
+            Some(near) => format!("did you mean '{near}'?"),
+            None if self.is_of_another_task(name) => {
+                "params and vars of a task are seen by that task alone".to_owned()
+            }
+            None => {
+                format!("declare it in 'vars', or read the environment variable as 'env.{name}'")
+            }
+        };
+        Some(
+            Diagnostic::error("unknown-name", format!("there is no name '{name}' here")).help(help),
+        )
+    }
+
+    fn wrong_member(
+        &self,
+        name: &str,
+        members: &[&str],
+        member: &str,
+        suggest: &mut Suggest,
+    ) -> Option<Diagnostic> {
+        let secrets: Vec<&str> = self
+            .file
+            .secrets
+            .iter()
+            .map(|secret| secret.name.as_str())
+            .collect();
+        let members = if name == "secrets" {
+            &secrets[..]
+        } else {
+            members
+        };
+        if members.contains(&member) || members.is_empty() && name != "secrets" {
+            return None;
+        }
+        let help = match suggest.nearest(member, members.iter().copied()) {
+            Some(near) => format!("did you mean '{name}.{near}'?"),
+            None if name == "secrets" => {
+                format!("declare it: 'secrets: {{{member}: {{env: {member}}}}}'")
+            }
+            None => format!(
+                "there are: {}",
+                members
+                    .iter()
+                    .map(|member| format!("{name}.{member}"))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        };
+        Some(Diagnostic::error("unknown-name", format!("there is no '{name}.{member}'")).help(help))
+    }
+
+    fn of_task(&self, owner: &Owner) -> impl Iterator<Item = &'a str> {
+        let task = match owner {
+            Owner::Task(number) => self.workflow.tasks.get(self.first_task + number),
+            Owner::File | Owner::With | Owner::Profile => None,
+        };
+        task.into_iter().flat_map(|task| {
+            let params = task.params.iter().map(|param| param.name.as_str());
+            params.chain(task.vars.iter().map(|var| var.name.as_str()))
+        })
+    }
+
+    fn is_of_another_task(&self, name: &str) -> bool {
+        let tasks = self.workflow.tasks.iter();
+        let mut names = tasks.flat_map(|task| {
+            let params = task.params.iter().map(|param| &param.name);
+            params.chain(task.vars.iter().map(|var| &var.name))
+        });
+        let in_profile = self
+            .profiles
+            .iter()
+            .any(|profile| profile.vars.iter().any(|var| var.name == name));
+        in_profile || names.any(|known| known == name)
+    }
+}
+
+/// The circles among the vars of a file, each reported once, at the first var of it.
+fn circles(file: &File, reads: &[Read]) -> Vec<Diagnostic> {
+    let names: HashSet<&str> = file.vars.iter().map(|var| var.name.as_str()).collect();
+    let mut edges: HashMap<&str, Vec<&Read>> = HashMap::new();
+    for read in reads.iter().filter(|read| read.owner == Owner::File) {
+        if let (Some(var), Some(name)) = (&read.var, read.path.first())
+            && names.contains(name.as_str())
+            && names.contains(var.as_str())
+        {
+            edges.entry(var).or_default().push(read);
+        }
+    }
+    let mut done: HashSet<&str> = HashSet::new();
+    let mut found = Vec::new();
+    for var in &file.vars {
+        follow(&var.name, &edges, &mut done, &mut found);
+    }
+    found
+}
+
+/// Depth first, without recursion: the path holds each var with how many of its reads have been followed.
+fn follow<'a>(
+    from: &'a str,
+    edges: &HashMap<&str, Vec<&'a Read>>,
+    done: &mut HashSet<&'a str>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let mut path: Vec<(&str, usize)> = vec![(from, 0)];
+    while let Some((var, next)) = path.last_mut() {
+        let read = edges.get(*var).and_then(|reads| reads.get(*next));
+        *next += 1;
+        let var = *var;
+        let Some(read) = read else {
+            path.pop();
+            done.insert(var);
+            continue;
+        };
+        let name = read.path[0].as_str();
+        if done.contains(name) {
+            continue;
+        }
+        match path.iter().position(|(open, _)| *open == name) {
+            None => path.push((name, 0)),
+            Some(start) => {
+                let mut names: Vec<&str> = path[start..].iter().map(|(name, _)| *name).collect();
+                names.push(name);
+                found.push(circle(&names, read));
+                // One circle a var is enough to begin with.
+                done.insert(var);
+                path.pop();
+            }
+        }
+    }
+}
+
+/// How many names of a circle are told.
+const NAMES_MAX: usize = 20;
+
+fn circle(names: &[&str], read: &Read) -> Diagnostic {
+    let shown: Vec<&str> = names.iter().copied().take(NAMES_MAX).collect();
+    let more = if names.len() > NAMES_MAX {
+        " -> …"
+    } else {
+        ""
+    };
+    let message = format!("values read one another: {}{more}", shown.join(" -> "));
+    let help = if names.len() == 2 {
+        "a name always means the strongest value of that name; give one of them another name"
+    } else {
+        "take one of them out of the circle"
+    };
+    Diagnostic::error("value-cycle", message)
+        .at(read.span.clone(), "")
+        .help(help)
+}

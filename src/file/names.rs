@@ -1,0 +1,398 @@
+//! From files with names to one workflow: which task a name means, globs, aliases, and names that stand twice.
+//!
+//! A name in a file is the file's own; `:name` is one of the root file. A namespace alone means its `default`.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::includes::Node;
+use super::raw::{Raw, RawTask};
+use crate::diagnostic::{Diagnostic, Found};
+use crate::model::language::{Dependency, File, On, Task, TaskIndex, Workflow};
+use crate::suggest::Suggest;
+
+/// All whole names, tasks and aliases, with their tasks.
+type Names = HashMap<String, TaskIndex>;
+
+/// Puts the files together. What is wrong is added to what was found in each.
+pub(super) fn resolve(nodes: &mut [Node]) -> Workflow {
+    let mut tasks: Vec<Task> = Vec::new();
+    let mut raws: Vec<(usize, RawTask)> = Vec::new();
+    for (number, node) in nodes.iter_mut().enumerate() {
+        for mut raw in std::mem::take(&mut node.raw.tasks) {
+            let mut task = std::mem::take(&mut raw.task);
+            task.name = whole(&node.namespace, &task.name);
+            for alias in &mut task.aliases {
+                *alias = whole(&node.namespace, alias);
+            }
+            tasks.push(task);
+            raws.push((number, raw));
+        }
+    }
+    let names = names(&tasks, &raws, nodes);
+    let mut suggest = Suggest::new();
+    let mut spans = Vec::with_capacity(raws.len());
+    for (index, (number, raw)) in raws.iter().enumerate() {
+        let needs = needs(
+            &tasks,
+            &names,
+            index,
+            raw,
+            &mut nodes[*number],
+            &mut suggest,
+        );
+        let (needs, underlined): (Vec<Dependency>, Vec<Range<usize>>) = needs.into_iter().unzip();
+        tasks[index].depends_on = needs;
+        spans.push(underlined);
+    }
+    for (task, need, circle) in circles(&tasks) {
+        let found = &mut nodes[raws[task].0].raw.found;
+        found.push(circle.at(spans[task][need].clone(), ""));
+    }
+    for index in unreachable(&tasks) {
+        let (number, raw) = &raws[index];
+        let message = format!(
+            "nothing depends on '{}', and it is internal: it never runs",
+            tasks[index].name
+        );
+        let warning = Diagnostic::warning("unreachable-task", message);
+        let warning = warning.help("remove 'internal', or the task");
+        nodes[*number]
+            .raw
+            .found
+            .push(warning.at(raw.name_span.clone(), ""));
+    }
+    workflow(nodes, tasks)
+}
+
+/// Internal tasks that no other task needs.
+fn unreachable(tasks: &[Task]) -> Vec<TaskIndex> {
+    let mut needed = vec![false; tasks.len()];
+    for need in tasks.iter().flat_map(|task| &task.depends_on) {
+        needed[need.task] = true;
+    }
+    let all = tasks.iter().enumerate();
+    let unreachable = all.filter(|(index, task)| task.internal && !needed[*index]);
+    unreachable.map(|(index, _)| index).collect()
+}
+
+fn workflow(nodes: &mut [Node], tasks: Vec<Task>) -> Workflow {
+    let root = &mut nodes[0].raw;
+    let (name, desc) = (root.name.take(), root.desc.take());
+    let profiles = std::mem::take(&mut root.profiles);
+    let file = |node: &mut Node| File {
+        path: node.raw.path.clone(),
+        dir: node.raw.dir.clone(),
+        namespace: node.namespace.clone(),
+        parent: node.parent,
+        with: std::mem::take(&mut node.with),
+        vars: std::mem::take(&mut node.raw.vars),
+        env: std::mem::take(&mut node.raw.env),
+        dotenv: std::mem::take(&mut node.raw.dotenv),
+        secrets: std::mem::take(&mut node.raw.secrets),
+    };
+    Workflow {
+        files: nodes.iter_mut().map(file).collect(),
+        name,
+        desc,
+        profiles,
+        tasks,
+    }
+}
+
+fn whole(namespace: &str, name: &str) -> String {
+    if namespace.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{namespace}:{name}")
+    }
+}
+
+/// Each whole name with its task. Names that stand twice are reported at the later place.
+fn names(tasks: &[Task], raws: &[(usize, RawTask)], nodes: &mut [Node]) -> Names {
+    let mut names: Names = HashMap::with_capacity(tasks.len());
+    for (index, task) in tasks.iter().enumerate() {
+        // Within one file that is a key that stands twice, which has been said.
+        if let Some(other) = names.insert(task.name.clone(), index)
+            && tasks[other].place.file != task.place.file
+        {
+            let span = raws[index].1.name_span.clone();
+            twice(
+                &mut nodes[raws[index].0].raw.found,
+                &task.name,
+                &tasks[other],
+                span,
+            );
+        }
+    }
+    for (index, task) in tasks.iter().enumerate() {
+        let (number, raw) = &raws[index];
+        for (alias, span) in task.aliases.iter().zip(&raw.alias_spans) {
+            match names.get(alias) {
+                Some(other) => {
+                    let found = &mut nodes[*number].raw.found;
+                    twice(found, alias, &tasks[*other], span.clone());
+                }
+                None => drop(names.insert(alias.clone(), index)),
+            }
+        }
+    }
+    names
+}
+
+fn twice(found: &mut Found, name: &str, other: &Task, span: Range<usize>) {
+    let message = format!(
+        "the name '{name}' is taken by the task '{}' in line {}",
+        other.name, other.place.line
+    );
+    found.push(
+        Diagnostic::error("name-taken", message)
+            .at(span, "")
+            .help("write another name"),
+    );
+}
+
+fn needs(
+    tasks: &[Task],
+    names: &Names,
+    own: TaskIndex,
+    raw: &RawTask,
+    node: &mut Node,
+    suggest: &mut Suggest,
+) -> Vec<(Dependency, Range<usize>)> {
+    let mut needs = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for need in &raw.needs {
+        let wanted = match need.name.strip_prefix(':') {
+            Some(name) => name.to_owned(),
+            None => whole(&node.namespace, &need.name),
+        };
+        let found = if wanted.contains('*') {
+            glob(tasks, &wanted, own)
+        } else {
+            find(names, &wanted).into_iter().collect()
+        };
+        if found.is_empty() {
+            unknown(
+                tasks,
+                &need.name,
+                &wanted,
+                need.span.clone(),
+                &mut node.raw,
+                &node.namespace,
+                suggest,
+            );
+        }
+        for task in found {
+            if seen.insert(task) {
+                let dependency = Dependency {
+                    task,
+                    place: need.place,
+                    on: On::Success,
+                    vars: Vec::new(),
+                };
+                needs.push((dependency, need.span.clone()));
+            }
+        }
+    }
+    needs
+}
+
+/// Tasks that wait for one another, each circle once: the task and the number of its dependency that closes it.
+///
+/// Depth first, without recursion: the path holds each task with how many of its dependencies have been followed.
+fn circles(tasks: &[Task]) -> Vec<(TaskIndex, usize, Diagnostic)> {
+    let mut found = Vec::new();
+    let (mut done, mut open) = (vec![false; tasks.len()], vec![false; tasks.len()]);
+    for root in 0..tasks.len() {
+        let mut path: Vec<(TaskIndex, usize)> = Vec::new();
+        if !done[root] {
+            path.push((root, 0));
+            open[root] = true;
+        }
+        while let Some((task, next)) = path.last_mut() {
+            let (task, number) = (*task, *next);
+            *next += 1;
+            match tasks[task].depends_on.get(number).map(|need| need.task) {
+                None => {
+                    path.pop();
+                    (done[task], open[task]) = (true, false);
+                }
+                Some(need) if open[need] => found.push((task, number, circle(tasks, &path, need))),
+                Some(need) if !done[need] => {
+                    open[need] = true;
+                    path.push((need, 0));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    found
+}
+
+/// How many names of a circle are told.
+const NAMES_MAX: usize = 20;
+
+fn circle(tasks: &[Task], path: &[(TaskIndex, usize)], start: TaskIndex) -> Diagnostic {
+    let from = path
+        .iter()
+        .position(|(task, _)| *task == start)
+        .unwrap_or(0);
+    let around = path[from..].iter().map(|(task, _)| *task).chain([start]);
+    let mut names: Vec<&str> = around.map(|task| tasks[task].name.as_str()).collect();
+    if names.len() > NAMES_MAX {
+        names.truncate(NAMES_MAX);
+        names.push("…");
+    }
+    let message = format!("tasks wait for one another: {}", names.join(" -> "));
+    Diagnostic::error("task-cycle", message).help("take one of these dependencies out")
+}
+
+/// The task that a whole name means; a namespace alone is its `default`.
+fn find(names: &Names, name: &str) -> Option<TaskIndex> {
+    names
+        .get(name)
+        .or_else(|| names.get(&format!("{name}:default")))
+        .copied()
+}
+
+/// `*` stays within a part between colons, `**` crosses them. A task is never meant by its own glob.
+fn glob(tasks: &[Task], pattern: &str, own: TaskIndex) -> Vec<TaskIndex> {
+    let numbered = tasks.iter().enumerate();
+    let matching = numbered
+        .filter(|(index, task)| *index != own && matches(pattern.as_bytes(), task.name.as_bytes()));
+    matching.map(|(index, _)| index).collect()
+}
+
+/// Greedy with one way back for each kind of star, so that no pattern takes more than quadratic time.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut p, mut n) = (0, 0);
+    // Where the pattern goes on after a star, and from where in the name.
+    let mut star: Option<(usize, usize)> = None;
+    let mut stars: Option<(usize, usize)> = None;
+    loop {
+        if pattern[p..].starts_with(b"**") {
+            p += 2;
+            (stars, star) = (Some((p, n)), None);
+        } else if pattern.get(p) == Some(&b'*') {
+            p += 1;
+            star = Some((p, n));
+        } else if n < name.len() && pattern.get(p) == Some(&name[n]) {
+            (p, n) = (p + 1, n + 1);
+        } else if n == name.len() && p == pattern.len() {
+            return true;
+        } else if let Some((after, from)) =
+            star.filter(|(_, from)| name.get(*from).is_some_and(|byte| *byte != b':'))
+        {
+            star = Some((after, from + 1));
+            (p, n) = (after, from + 1);
+        } else if let Some((after, from)) = stars.filter(|(_, from)| *from < name.len()) {
+            (stars, star) = (Some((after, from + 1)), None);
+            (p, n) = (after, from + 1);
+        } else {
+            return false;
+        }
+    }
+}
+
+fn unknown(
+    tasks: &[Task],
+    written: &str,
+    wanted: &str,
+    span: Range<usize>,
+    raw: &mut Raw,
+    namespace: &str,
+    suggest: &mut Suggest,
+) {
+    if wanted.contains('*') {
+        let message = format!("no task matches '{written}'");
+        let help =
+            "'*' stands for any letters within a part between colons, '**' also crosses them";
+        return raw.found.push(
+            Diagnostic::error("no-match", message)
+                .at(span, "")
+                .help(help),
+        );
+    }
+    let all = tasks
+        .iter()
+        .flat_map(|task| task.aliases.iter().chain([&task.name]));
+    let near = suggest.nearest(wanted, all.map(String::as_str));
+    let own = |name: &str| match name
+        .strip_prefix(namespace)
+        .and_then(|name| name.strip_prefix(':'))
+    {
+        Some(own) => own.to_owned(),
+        None if namespace.is_empty() => name.to_owned(),
+        None => format!(":{name}"),
+    };
+    let of_root = !namespace.is_empty() && tasks.iter().any(|task| task.name == written);
+    let help = match near {
+        _ if of_root => format!("the root file has one: write ':{written}'"),
+        Some(near) => format!("did you mean '{}'?", own(near)),
+        None => "write the name of a task of this file".to_owned(),
+    };
+    raw.found.push(
+        Diagnostic::error("unknown-task", format!("there is no task '{written}'"))
+            .at(span, "")
+            .help(help),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    /// The same by trying everything.
+    fn slowly(pattern: &[u8], name: &[u8]) -> bool {
+        match pattern {
+            [] => name.is_empty(),
+            [b'*', b'*', rest @ ..] => (0..=name.len()).any(|from| slowly(rest, &name[from..])),
+            [b'*', rest @ ..] => (0..=name.len())
+                .take_while(|from| !name[..*from].contains(&b':'))
+                .any(|from| slowly(rest, &name[from..])),
+            [byte, rest @ ..] => name.first() == Some(byte) && slowly(rest, &name[1..]),
+        }
+    }
+
+    #[test]
+    fn stars_stay_within_a_part_and_two_of_them_do_not() {
+        let cases = [
+            ("test:*", "test:a", true),
+            ("test:*", "test:a:b", false),
+            ("test:**", "test:a:b", true),
+            ("*", "a", true),
+            ("*", "a:b", false),
+            ("**", "a:b", true),
+            ("*:lint", "web:lint", true),
+            ("*t", "test", true),
+        ];
+        for (pattern, name, expected) in cases {
+            assert_eq!(
+                matches(pattern.as_bytes(), name.as_bytes()),
+                expected,
+                "{pattern} {name}"
+            );
+        }
+    }
+
+    #[test]
+    fn it_is_as_trying_everything() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        for _ in 0..20_000 {
+            let mut word = |letters: &[u8], length| -> Vec<u8> {
+                (0..rng.usize(0..length))
+                    .map(|_| letters[rng.usize(0..letters.len())])
+                    .collect()
+            };
+            let (pattern, name) = (word(b"ab:***", 8), word(b"aab:", 8));
+            assert_eq!(
+                matches(&pattern, &name),
+                slowly(&pattern, &name),
+                "{:?} {:?}",
+                String::from_utf8_lossy(&pattern),
+                String::from_utf8_lossy(&name)
+            );
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! One file as it was read: names are not resolved yet, and nothing of YAML is left but the bytes to underline.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use crate::diagnostic::{Diagnostic, Found, Source};
+use crate::model::language::{EnvVar, Place, Profile, Secret, Task, Text, Var};
+
+/// A file, with what was found wrong in it so far.
+pub(super) struct Raw {
+    pub(super) source: Source,
+    pub(super) found: Found,
+    pub(super) path: PathBuf,
+    pub(super) dir: PathBuf,
+    pub(super) name: Option<String>,
+    pub(super) desc: Option<String>,
+    pub(super) vars: Vec<Var>,
+    pub(super) env: Vec<EnvVar>,
+    pub(super) dotenv: Vec<Text>,
+    pub(super) secrets: Vec<Secret>,
+    pub(super) profiles: Vec<Profile>,
+    pub(super) includes: Vec<Include>,
+    pub(super) tasks: Vec<RawTask>,
+    pub(super) reads: Vec<Read>,
+    pub(super) placed: Vec<Placed>,
+}
+
+/// An entry of `includes`.
+pub(super) struct Include {
+    pub(super) name: String,
+    pub(super) file: String,
+    pub(super) span: Range<usize>,
+    pub(super) with: Vec<Var>,
+    pub(super) optional: bool,
+}
+
+/// A task whose dependencies are names.
+pub(super) struct RawTask {
+    /// All that is known; `name` and `aliases` are those of the file.
+    pub(super) task: Task,
+    pub(super) name_span: Range<usize>,
+    pub(super) alias_spans: Vec<Range<usize>>,
+    pub(super) needs: Vec<RawNeed>,
+}
+
+/// A name in `depends_on`.
+pub(super) struct RawNeed {
+    pub(super) name: String,
+    pub(super) span: Range<usize>,
+    pub(super) place: Place,
+}
+
+/// A name that a template or an expression reads.
+pub(super) struct Read {
+    /// `["env", "HOME"]`, as far as it is known.
+    pub(super) path: Vec<String>,
+    /// Its bytes in the file.
+    pub(super) span: Range<usize>,
+    pub(super) owner: Owner,
+    /// The var that it is part of.
+    pub(super) var: Option<String>,
+    /// Text of it may become part of what is made.
+    pub(super) flows: bool,
+}
+
+/// A value in a command, with what there is to say if it is text from outside.
+pub(super) struct Placed {
+    /// Its bytes in the file.
+    pub(super) span: Range<usize>,
+    pub(super) owner: Owner,
+    /// The names whose text may stand there.
+    pub(super) names: Vec<String>,
+    /// Why no text from outside can stand there.
+    pub(super) refused: Option<Diagnostic>,
+    /// It is a name alone, outside quotes.
+    pub(super) bare: bool,
+}
+
+/// Where a text stands, which decides what it sees.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Owner {
+    /// The file.
+    File,
+    /// `with` of an include, which sees what the file sees.
+    With,
+    /// A profile.
+    Profile,
+    /// The task with this number in the file.
+    Task(usize),
+}

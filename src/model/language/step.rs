@@ -1,0 +1,184 @@
+//! A step: one action with the scope and the rules that hold for it, and loops.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::rules::{Condition, Retry, Setting};
+use super::task::{OnLost, TaskIndex};
+use super::value::{Data, EnvVar, Expr, Place, Text, Var};
+
+/// One step of a task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Where it stands.
+    pub place: Place,
+    /// Its name, read as `steps.NAME`.
+    pub name: Option<String>,
+    /// When false it is skipped; not that of a branch.
+    pub condition: Option<Condition>,
+    /// Once an item.
+    pub each: Option<Loop>,
+    /// Its vars; those of a `task` step are in its call.
+    pub vars: Vec<Var>,
+    /// Its environment variables.
+    pub env: Vec<EnvVar>,
+    /// The folder it runs in, relative to that of the file.
+    pub dir: Option<Text>,
+    /// The shell; `None` for that of its task.
+    pub shell: Option<Text>,
+    /// The longest one try may take.
+    pub timeout: Option<Setting<Duration>>,
+    /// How often and when it is tried again.
+    pub retry: Option<Retry>,
+    /// A failure counts as success for what follows.
+    pub ignore_error: bool,
+    /// What resume does with it when it was in flight; `None` for what its task says.
+    pub on_lost: Option<OnLost>,
+    /// Its command is not shown; `None` for what its task says.
+    pub silent: Option<bool>,
+    /// What it does.
+    pub action: Action,
+}
+
+impl Step {
+    /// A step that is nothing but a command.
+    pub fn command(command: Text) -> Self {
+        Self {
+            place: command.place,
+            name: None,
+            condition: None,
+            each: None,
+            vars: Vec::new(),
+            env: Vec::new(),
+            dir: None,
+            shell: None,
+            timeout: None,
+            retry: None,
+            ignore_error: false,
+            on_lost: None,
+            silent: None,
+            action: Action::Run(command),
+        }
+    }
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Action {
+    /// A command or script for the shell.
+    Run(Text),
+    /// A program with its arguments, at least one element.
+    Argv(Vec<Text>),
+    /// Another task, now.
+    Task(Call),
+    /// One of two lists of steps.
+    Branch {
+        /// Which.
+        condition: Condition,
+        /// When it holds.
+        then: Vec<Step>,
+        /// When it doesn't; may be empty.
+        otherwise: Vec<Step>,
+    },
+    /// Steps at the same time.
+    Parallel {
+        /// The steps.
+        steps: Vec<Step>,
+        /// When it is over.
+        wait_for: WaitFor,
+        /// Whether a failure ends the others.
+        stop_on_failure: bool,
+        /// How many at the same time; `None` for all.
+        parallel_max: Option<Setting<u32>>,
+    },
+    /// Nothing, for a while.
+    Wait(Wait),
+    /// Outputs of the task.
+    Set(Vec<(String, Data)>),
+}
+
+/// A call of another task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// The task.
+    pub task: TaskIndex,
+    /// What it is called with; read in the caller's scope.
+    pub vars: Vec<Var>,
+}
+
+/// When steps that run at the same time are over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WaitFor {
+    /// When all are; all must succeed.
+    #[default]
+    All,
+    /// When one has succeeded.
+    Any,
+    /// When one has ended.
+    First,
+}
+
+/// A wait.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Wait {
+    /// For so long.
+    For(Setting<Duration>),
+    /// Until a condition holds.
+    Until {
+        /// The condition.
+        condition: Condition,
+        /// The time between looks.
+        interval: Option<Setting<Duration>>,
+        /// It fails after so long.
+        timeout: Option<Setting<Duration>>,
+    },
+}
+
+/// One instance an item.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Loop {
+    /// Where it stands.
+    pub place: Place,
+    /// The items.
+    pub items: Items,
+    /// The name of the item in scope; `item` unless `as` says otherwise.
+    pub name: String,
+    /// How many at the same time: `Some(Fixed(1))` one after another, `None` all.
+    pub parallel_max: Option<Setting<u32>>,
+    /// Whether a failure ends the others: true unless parallel.
+    pub stop_on_failure: bool,
+}
+
+/// The items of a loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Items {
+    /// These.
+    List(Vec<Data>),
+    /// Those of an expression that gives a list.
+    In(Expr),
+    /// The files that match.
+    Glob(Vec<Text>),
+    /// The lines that a command prints.
+    Sh(Text),
+    /// The numbers from the first to the last, both included.
+    Range(Setting<i64>, Setting<i64>),
+    /// All combinations of several lists, without some and with some more.
+    Matrix {
+        /// Each a name in scope with its values.
+        axes: Vec<(String, Axis)>,
+        /// A combination that has all of one of these is left out.
+        exclude: Vec<Vec<(String, Data)>>,
+        /// Combinations beyond those.
+        include: Vec<Vec<(String, Data)>>,
+    },
+}
+
+/// The values of one axis of a matrix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Axis {
+    /// These.
+    List(Vec<Data>),
+    /// Those of an expression that gives a list.
+    In(Expr),
+}

@@ -1,0 +1,197 @@
+//! A task: its name, what it needs, its scope, its steps and the rules that hold for it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::rules::{Approval, Check, Condition, Lock, Retry, Rollback, Service, Setting};
+use super::step::{Loop, Step};
+use super::value::{Data, EnvVar, Expr, Place, Text, Var};
+
+/// The number of a task in [`super::Workflow::tasks`].
+pub type TaskIndex = usize;
+
+/// A named list of steps with dependencies.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its whole name, such as `web:build`; unique.
+    pub name: String,
+    /// Where its name stands; `place.file` is the file it belongs to.
+    pub place: Place,
+    /// What it is for; the first line is shown in lists.
+    pub desc: Option<String>,
+    /// Other whole names of it.
+    pub aliases: Vec<String>,
+    /// It can't be called from the command line and is not listed.
+    pub internal: bool,
+    /// Where it runs; empty for everywhere. Elsewhere it is skipped.
+    pub platforms: Vec<Platform>,
+    /// What must have happened before it begins, each once, in the order written; globs are expanded.
+    pub depends_on: Vec<Dependency>,
+    /// Its typed arguments.
+    pub params: Vec<Param>,
+    /// Its vars.
+    pub vars: Vec<Var>,
+    /// Its environment variables.
+    pub env: Vec<EnvVar>,
+    /// Its dotenv files, relative to the folder of its file.
+    pub dotenv: Vec<Text>,
+    /// The folder its steps run in, relative to that of its file.
+    pub dir: Option<Text>,
+    /// The shell; `None` for `sh -e`.
+    pub shell: Option<Text>,
+    /// When false it is skipped.
+    pub condition: Option<Condition>,
+    /// One instance an item.
+    pub each: Option<Loop>,
+    /// When one does not hold it fails before its steps.
+    pub preconditions: Vec<Check>,
+    /// The files it reads, as globs.
+    pub sources: Vec<Text>,
+    /// The files it makes, as globs.
+    pub generates: Vec<Text>,
+    /// Commands that all succeed when there is nothing to do.
+    pub status: Vec<Text>,
+    /// Whether what it generates may come from the cache; `None` for the usual.
+    pub cache: Option<bool>,
+    /// The longest one attempt may take.
+    pub timeout: Option<Setting<Duration>>,
+    /// How often and when it is tried again.
+    pub retry: Option<Retry>,
+    /// A failure counts as success for what follows.
+    pub ignore_error: bool,
+    /// What resume does with a step in flight when flow died.
+    pub on_lost: OnLost,
+    /// What it holds while it runs.
+    pub locks: Vec<Lock>,
+    /// Who must agree before it runs.
+    pub approval: Option<Approval>,
+    /// Asked before anything of the plan runs.
+    pub confirm: Option<Text>,
+    /// Checks after the steps.
+    pub verify: Vec<Check>,
+    /// Runs after success.
+    pub on_success: Vec<Step>,
+    /// Runs after failure.
+    pub on_failure: Vec<Step>,
+    /// Runs whenever a step began, last.
+    pub finally: Vec<Step>,
+    /// What undoes it.
+    pub rollback: Option<Rollback>,
+    /// What others read of it.
+    pub outputs: Vec<(String, Expr)>,
+    /// It goes on running for those that need it.
+    pub service: Option<Service>,
+    /// Each fact is synced.
+    pub durable: bool,
+    /// More files for watch mode, as globs.
+    pub watch: Vec<Text>,
+    /// It has the terminal to itself.
+    pub interactive: bool,
+    /// Its commands are not shown.
+    pub silent: bool,
+    /// How its output is shown.
+    pub output: Option<OutputMode>,
+    /// What it does; empty for a task that only stands for its dependencies.
+    pub steps: Vec<Step>,
+}
+
+/// What must have happened before a task begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dependency {
+    /// The task.
+    pub task: TaskIndex,
+    /// Where it was asked for.
+    pub place: Place,
+    /// How it must have ended.
+    pub on: On,
+    /// What it is called with; read in the scope of the task that depends on it.
+    pub vars: Vec<Var>,
+}
+
+/// How a dependency must have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum On {
+    /// In a way that counts as success.
+    #[default]
+    Success,
+    /// In a failure.
+    Failure,
+    /// In any way.
+    Done,
+}
+
+/// What resume does with a step that was in flight when flow died.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnLost {
+    /// It runs again.
+    #[default]
+    Retry,
+    /// It has failed.
+    Fail,
+    /// Somebody decides.
+    Ask,
+}
+
+/// How a task's output is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OutputMode {
+    /// As it comes.
+    Stream,
+    /// Each line with the task's name.
+    Prefix,
+    /// All together when it has ended.
+    Group,
+    /// In the order of the plan.
+    KeepOrder,
+    /// Only when it failed.
+    Errors,
+}
+
+/// A system that a task is for: an operating system, an architecture or both (`linux/x86_64`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Platform {
+    /// As `os` in expressions: `linux`, `macos`, `windows`, `freebsd` …
+    pub os: Option<String>,
+    /// As `arch` in expressions: `x86_64`, `aarch64` …
+    pub arch: Option<String>,
+}
+
+/// A typed argument of a task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Param {
+    /// Its name.
+    pub name: String,
+    /// Where its name stands.
+    pub place: Place,
+    /// What it is for.
+    pub desc: Option<String>,
+    /// Its type.
+    pub kind: ParamKind,
+    /// Its value when none is given, of its type unless it is a template.
+    pub default: Option<Data>,
+    /// It must be given.
+    pub required: bool,
+    /// The values it may have; empty for all of its type.
+    pub allowed: Vec<Data>,
+    /// A regular expression that its text must match as a whole.
+    pub pattern: Option<String>,
+}
+
+/// The type of a param.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ParamKind {
+    /// A text.
+    #[default]
+    String,
+    /// A whole number.
+    Int,
+    /// A number.
+    Float,
+    /// `true` or `false`.
+    Bool,
+    /// A list of values.
+    List,
+    /// A path, made absolute from the folder that flow was called in.
+    Path,
+}

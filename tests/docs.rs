@@ -1,0 +1,142 @@
+//! The docs are true: each example of a Workflowfile in them is a good one, and the reference is what the tables say.
+//!
+//! `FLOW_CASES=accept` writes the reference down anew.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use flow::expr::FILTERS;
+use flow::file::keys::{self, KEYS, Scope};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The pages whose examples are Workflowfiles.
+fn pages() -> Vec<PathBuf> {
+    let mut pages = vec![root().join("README.md")];
+    for folder in ["docs", "docs/reference"] {
+        let entries = fs::read_dir(root().join(folder)).expect("the docs are there");
+        let entries = entries.map(|entry| entry.expect("an entry").path());
+        pages.extend(entries.filter(|path| path.extension().is_some_and(|ext| ext == "md")));
+    }
+    pages
+}
+
+/// The blocks of a page that begin with this line.
+fn blocks<'p>(page: &'p str, kind: &str) -> Vec<&'p str> {
+    let begin = format!("\n```{kind}\n");
+    let blocks = page.split(begin.as_str()).skip(1);
+    blocks
+        .map(|block| block.split("\n```").next().unwrap_or_default())
+        .collect()
+}
+
+#[test]
+fn the_examples_are_good_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let included = "vars: {port: 1, image: x}\ntasks:\n  build: 'true'\n  test: 'true'\n";
+    for name in ["web/Workflowfile.yml", "services/api/tasks.yml"] {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("it has one")).expect("a folder is made");
+        fs::write(path, included).expect("a file is written");
+    }
+    let mut count = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).expect("a page can be read");
+        for block in blocks(&text, "yaml") {
+            let whole = if block.contains("tasks:") {
+                block.to_owned()
+            } else {
+                format!("{block}\ntasks:\n  x: 'true'\n")
+            };
+            let path = folder.path().join("Workflowfile.yml");
+            let loaded = flow::file::from_bytes("example", whole.into_bytes(), &path);
+            if let Err(errors) = loaded {
+                panic!("{}:\n{block}\n{}", page.display(), errors.render(false));
+            }
+            count += 1;
+        }
+    }
+    assert!(count >= 5, "only {count} examples were found");
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for page in pages() {
+        let text = fs::read_to_string(&page).expect("a page can be read");
+        let links = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let path = link.split('#').next().unwrap_or_default();
+            let target = page.parent().expect("it has one").join(path);
+            assert!(target.exists(), "{}: {link}", page.display());
+        }
+    }
+}
+
+#[test]
+fn the_reference_is_what_the_tables_say() {
+    let pages = [("filters.md", filters()), ("keys.md", key_pages())];
+    for (name, page) in pages {
+        let path = root().join("docs/reference").join(name);
+        if std::env::var_os("FLOW_CASES").is_some_and(|value| value == "accept") {
+            fs::write(&path, &page).expect("a page can be written");
+        }
+        let written = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == page,
+            "{name} is not what the table says; FLOW_CASES=accept writes it anew"
+        );
+    }
+}
+
+const GENERATED: &str = "<!-- Written by tests/docs.rs from the tables in src. -->\n";
+
+fn filters() -> String {
+    let mut page = format!(
+        "{GENERATED}\n# Filters\n\n`{{{{ value | filter }}}}`; there are no others. What a filter makes of data is data; only `code` makes \
+         code of it.\n\n| filter | meaning | example | gives |\n| --- | --- | --- | --- |\n"
+    );
+    for doc in FILTERS {
+        let cell = |text: &str| text.replace('|', "\\|");
+        writeln!(
+            page,
+            "| `{}` | {} | `{}` | `{}` |",
+            cell(doc.usage),
+            cell(doc.meaning),
+            cell(doc.example),
+            cell(&doc.result.replace('\n', "⏎"))
+        )
+        .expect("a String takes all");
+    }
+    page
+}
+
+fn key_pages() -> String {
+    let mut page = format!(
+        "{GENERATED}\n# Keys\n\nKeys of this version. Those of later ones are refused by name.\n"
+    );
+    for (scope, title) in [
+        (Scope::File, "The file"),
+        (Scope::Task, "A task"),
+        (Scope::Param, "A param"),
+        (Scope::Value, "A var that is not written out"),
+        (Scope::Secret, "A secret"),
+        (Scope::Profile, "A profile"),
+        (Scope::Include, "An include"),
+    ] {
+        writeln!(page, "\n## {title}\n\n| key | meaning |\n| --- | --- |")
+            .expect("a String takes all");
+        for key in KEYS
+            .iter()
+            .filter(|key| key.scope == scope && keys::is_built(key))
+        {
+            writeln!(page, "| `{}` | {} |", key.name, key.meaning).expect("a String takes all");
+        }
+    }
+    page
+}
