@@ -285,11 +285,11 @@ fn count(n: usize, word: &str) -> String {
 pub struct Lines<'t> {
     text: &'t str,
     starts: Vec<usize>,
-    /// The number of characters before each block of `BLOCK` bytes, and in all.
+    /// The number of characters before each block of `BLOCK` bytes, and in all; empty when each byte is one.
     characters: Vec<usize>,
 }
 
-const BLOCK: usize = 1024;
+const BLOCK: usize = 128;
 
 impl<'t> Lines<'t> {
     /// Looks at the whole text once. A line ends as YAML has it: with LF, CR LF or CR.
@@ -301,9 +301,14 @@ impl<'t> Lines<'t> {
         let starts = std::iter::once(0)
             .chain((0..bytes.len()).filter(ends).map(|i| i + 1))
             .collect();
-        let mut characters = vec![0];
-        for block in bytes.chunks(BLOCK) {
-            characters.push(characters[characters.len() - 1] + characters_in(block));
+        let mut characters = Vec::new();
+        if !text.is_ascii() {
+            let mut before = 0;
+            characters.push(before);
+            for block in bytes.chunks(BLOCK) {
+                before += characters_in(block);
+                characters.push(before);
+            }
         }
         Self {
             text,
@@ -346,6 +351,9 @@ impl<'t> Lines<'t> {
     }
 
     fn characters_before(&self, byte: usize) -> usize {
+        if self.characters.is_empty() {
+            return byte;
+        }
         let block = byte / BLOCK;
         self.characters[block] + characters_in(&self.text.as_bytes()[block * BLOCK..byte])
     }

@@ -69,12 +69,15 @@ impl Context {
         if self.loaded.get().is_none() {
             let colour = colour_wanted(true);
             let path = self.path()?;
-            let folder = path.parent().unwrap_or(Path::new("/")).join(".flow/models");
-            let loaded =
-                file::load_kept(&shown_path(&path), &path, &folder).map_err(|errors| Trouble {
-                    exit: Exit::Wrong,
-                    words: errors.render(colour),
-                })?;
+            let name = shown_path(&path);
+            let loaded = match models() {
+                Some(folder) => file::load_kept(&name, &path, &folder),
+                None => file::load_as(&name, &path),
+            };
+            let loaded = loaded.map_err(|errors| Trouble {
+                exit: Exit::Wrong,
+                words: errors.render(colour),
+            })?;
             // It was empty a moment ago, and nobody else has it.
             let _ = self.loaded.set(loaded);
         }
@@ -118,6 +121,17 @@ impl Context {
     pub(super) fn store(&self) -> Result<Files, Trouble> {
         Ok(Files::new(self.state()?))
     }
+}
+
+/// Where the models of large files are kept: in the user's cache (XDG Base Directory Specification), because asking about a
+/// project changes nothing in it.
+fn models() -> Option<PathBuf> {
+    let folder = |name: &str| {
+        let folder = PathBuf::from(std::env::var_os(name)?);
+        folder.is_absolute().then_some(folder)
+    };
+    let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+    Some(cache?.join("flow/models"))
 }
 
 /// A path as a shell would need it.

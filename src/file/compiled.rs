@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ use crate::model::language::Workflow;
 /// Files that are smaller than this in all are read faster than they are found here, in bytes.
 pub const BYTES_MIN: u64 = 64 * 1024;
 
+/// How many models are kept.
+const MODELS_MAX: usize = 100;
 /// What a kept model was made from, and by which build.
 const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " ", env!("FLOW_MODEL"));
 
@@ -64,6 +67,12 @@ pub fn keep(folder: &Path, path: &Path, contents: Contents, workflow: &Workflow)
         return;
     };
     bytes.extend(model);
+    // Where it can't be made, nothing can be written in it either.
+    let _ = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder);
+    make_room(folder);
     let draft = folder.join(format!(".{}.draft", std::process::id()));
     let written = fs::File::create(&draft)
         .and_then(|mut file| file.write_all(&bytes))
@@ -71,6 +80,22 @@ pub fn keep(folder: &Path, path: &Path, contents: Contents, workflow: &Workflow)
     if written.is_err() {
         // It may not have been made at all.
         let _ = fs::remove_file(&draft);
+    }
+}
+
+/// Removes the oldest models when there are too many: those of files that are long gone are never looked for again.
+fn make_room(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    let dated = |entry: fs::DirEntry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()));
+    let mut models: Vec<_> = entries.flatten().filter_map(dated).collect();
+    if models.len() >= MODELS_MAX {
+        models.sort();
+        for (_, path) in &models[..=models.len() - MODELS_MAX] {
+            // Somebody else may have removed it.
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
@@ -146,6 +171,21 @@ mod tests {
         assert_eq!(find(&cache, &root), None);
         fs::write(&root, "a").expect("a file");
         assert_eq!(find(&cache, &root), Some(workflow("two")));
+    }
+
+    #[test]
+    fn no_more_are_kept_than_are_looked_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = folder.path().join("made/when/needed");
+        for number in 0..MODELS_MAX + 20 {
+            let root = folder.path().join(format!("{number}.yml"));
+            fs::write(&root, "a").expect("a file");
+            let contents = contents([&root]).expect("readable");
+            keep(&cache, &root, contents, &workflow("x"));
+            assert!(find(&cache, &root).is_some(), "the newest is there");
+        }
+        let left = fs::read_dir(&cache).expect("the cache").count();
+        assert_eq!(left, MODELS_MAX);
     }
 
     #[test]

@@ -81,11 +81,11 @@ impl<'a> Scopes<'a> {
     ) -> Scoped {
         let number = task.place.file as usize;
         let file = &self.workflow.files[number];
-        let dir = step.dir.as_ref().or(task.dir.as_ref());
+        let dir = step.dir().or(task.dir.as_ref());
         let closed = !self.open[number]
             && task.dotenv.is_empty()
             && !any_template(&task.env)
-            && !any_template(&step.env)
+            && !any_template(step.env())
             && !dir.is_some_and(Text::is_template)
             && !command.is_template();
         if closed {
@@ -100,11 +100,11 @@ impl<'a> Scopes<'a> {
                 asks: false,
             };
         }
-        let mut vars = step.vars.clone();
+        let mut vars = step.vars().to_vec();
         vars.extend(
             task.vars
                 .iter()
-                .filter(|var| !step.vars.iter().any(|own| own.name == var.name))
+                .filter(|var| !step.vars().iter().any(|own| own.name == var.name))
                 .cloned(),
         );
         let slow = self.slow[number]
@@ -113,7 +113,7 @@ impl<'a> Scopes<'a> {
             || task
                 .env
                 .iter()
-                .chain(&step.env)
+                .chain(step.env())
                 .any(|variable| reads_git(&variable.value));
         let scope = Scope {
             task: task.name.clone(),
@@ -121,10 +121,10 @@ impl<'a> Scopes<'a> {
             given: given.to_vec(),
             params: task.params.clone(),
             vars,
-            env: [&step.env, &task.env]
+            env: [step.env(), &task.env]
                 .into_iter()
                 .filter(|env| !env.is_empty())
-                .cloned()
+                .map(<[EnvVar]>::to_vec)
                 .collect(),
             dotenv: task.dotenv.clone(),
             dir: dir.cloned(),
@@ -167,7 +167,7 @@ impl<'a> Scopes<'a> {
 
     /// The environment where nothing of it is to be evaluated: of a name the strongest counts.
     fn environment(&self, file: usize, task: &Task, step: &Step) -> Vec<(String, String)> {
-        let mut levels: Vec<&[EnvVar]> = vec![&step.env, &task.env];
+        let mut levels: Vec<&[EnvVar]> = vec![step.env(), &task.env];
         let mut at = Some(file);
         while let Some(number) = at {
             let file = &self.workflow.files[number];
@@ -200,8 +200,8 @@ pub(super) fn reads_args(workflow: &Workflow, task: &Task) -> bool {
     };
     let in_step = |step: &Step| {
         command(step)
-            || step.vars.iter().any(var)
-            || step.env.iter().any(|variable| mentions(&variable.value))
+            || step.vars().iter().any(var)
+            || step.env().iter().any(|variable| mentions(&variable.value))
     };
     task.steps.iter().any(in_step)
         || task.vars.iter().chain(&file.vars).any(var)

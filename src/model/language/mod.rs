@@ -17,9 +17,9 @@ pub use self::rules::{
     Approval, ApprovalFallback, Check, Condition, Lock, LockHold, OnReject, Retry, Rollback,
     Service, Setting,
 };
-pub use self::step::{Action, Axis, Call, Items, Loop, Step, Wait, WaitFor};
+pub use self::step::{Action, Axis, Call, Items, Loop, Step, StepRules, Wait, WaitFor};
 pub use self::task::{
-    Dependency, On, OnLost, OutputMode, Param, ParamKind, Platform, Task, TaskIndex,
+    Dependency, On, OnLost, OutputMode, Param, ParamKind, Platform, Task, TaskIndex, TaskRules,
 };
 pub use self::value::{Data, EnvVar, Expr, Place, Secret, SecretFrom, Text, Var, VarValue};
 

@@ -13,6 +13,15 @@ use super::value::{Data, EnvVar, Expr, Place, Text, Var};
 pub struct Step {
     /// Where it stands.
     pub place: Place,
+    /// What it does.
+    pub action: Action,
+    /// What holds for it beyond that; few steps have any.
+    pub rules: Option<Box<StepRules>>,
+}
+
+/// What is said of a step beyond what it does.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepRules {
     /// Its name, read as `steps.NAME`.
     pub name: Option<String>,
     /// When false it is skipped; not that of a branch.
@@ -37,28 +46,30 @@ pub struct Step {
     pub on_lost: Option<OnLost>,
     /// Its command is not shown; `None` for what its task says.
     pub silent: Option<bool>,
-    /// What it does.
-    pub action: Action,
 }
 
 impl Step {
+    /// Its vars.
+    pub fn vars(&self) -> &[Var] {
+        self.rules.as_ref().map_or(&[], |rules| &rules.vars)
+    }
+
+    /// Its environment variables.
+    pub fn env(&self) -> &[EnvVar] {
+        self.rules.as_ref().map_or(&[], |rules| &rules.env)
+    }
+
+    /// The folder it runs in, relative to that of its file; `None` for that of its task.
+    pub fn dir(&self) -> Option<&Text> {
+        self.rules.as_ref()?.dir.as_ref()
+    }
+
     /// A step that is nothing but a command.
     pub fn command(command: Text) -> Self {
         Self {
             place: command.place,
-            name: None,
-            condition: None,
-            each: None,
-            vars: Vec::new(),
-            env: Vec::new(),
-            dir: None,
-            shell: None,
-            timeout: None,
-            retry: None,
-            ignore_error: false,
-            on_lost: None,
-            silent: None,
             action: Action::Run(command),
+            rules: None,
         }
     }
 }

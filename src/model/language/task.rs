@@ -38,6 +38,15 @@ pub struct Task {
     pub dotenv: Vec<Text>,
     /// The folder its steps run in, relative to that of its file.
     pub dir: Option<Text>,
+    /// What it does; empty for a task that only stands for its dependencies.
+    pub steps: Vec<Step>,
+    /// What holds for it beyond that; few tasks have any.
+    pub rules: Option<Box<TaskRules>>,
+}
+
+/// What is said of a task beyond what it is and does.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaskRules {
     /// The shell; `None` for `sh -e`.
     pub shell: Option<Text>,
     /// When false it is skipped.
@@ -92,8 +101,6 @@ pub struct Task {
     pub silent: bool,
     /// How its output is shown.
     pub output: Option<OutputMode>,
-    /// What it does; empty for a task that only stands for its dependencies.
-    pub steps: Vec<Step>,
 }
 
 /// What must have happened before a task begins.
