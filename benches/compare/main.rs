@@ -194,7 +194,7 @@ fn measure_work(work: Work, tools: &[Tool], options: &Options, root: &Path) -> i
                 warmups + rounds,
                 row.label
             ));
-            let run = turn(contender, row, &plan, options, root, &folder)?;
+            let run = turn(work, contender, row, &plan, options, root)?;
             if round >= warmups {
                 row.runs.push(run);
             }
@@ -211,22 +211,27 @@ fn measure_work(work: Work, tools: &[Tool], options: &Options, root: &Path) -> i
 
 /// One turn of one contender, with what it leaves behind removed outside of the timed part.
 fn turn(
+    work: Work,
     contender: &Contender<'_>,
     row: &mut Row,
     plan: &Plan,
     options: &Options,
     root: &Path,
-    folder: &Path,
 ) -> io::Result<Option<Run>> {
     if row.failure.is_some() {
         return Ok(None);
     }
-    let home = works::home(folder, contender.tool);
+    let home = works::home(&root.join(work.name()), contender.tool);
+    let user = root.join("home");
     // The start of one task is that of a day's hundredth, in a folder that has been used, not of the first one ever.
     if !options.keep_record && plan.len() > 1 {
         works::clean(&home, contender.tool)?;
     }
-    let command = || contender.command(plan.goal(), options.jobs, &home, &root.join("home"));
+    if work.forgets() {
+        fs::remove_dir_all(&user)?;
+        fs::create_dir(&user)?;
+    }
+    let command = || contender.command(work.asked(), plan.goal(), options.jobs, &home, &user);
     match run_once(&mut command()?) {
         Ok(run) => Ok(Some(run)),
         Err(failure) => {

@@ -11,7 +11,8 @@ use crate::works::WorkName;
 pub(crate) const HELP: &str = "\
 usage: cargo bench --bench compare -- [OPTIONS]
 
-  --only NAME[,NAME]   startup, independent, chain, layers, record, memory
+  --only NAME[,NAME]   startup, independent, chain, layers, record, memory,
+                       list, relist, dry
   --rounds N           rounds of each piece of work
   --scale N            size of the work in percent (default 100)
   --flow PATH          the flow to measure (default: the one cargo built)

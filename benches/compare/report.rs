@@ -6,7 +6,7 @@ use crate::machine::Machine;
 use crate::options::Options;
 use crate::targets::{Target, Unit, judge};
 use crate::tools::{Kind, Tool};
-use crate::works::WorkName;
+use crate::works::{Work, WorkName};
 use crate::{Outcome, Row};
 
 /// Everything there is to report.
@@ -69,10 +69,9 @@ impl Report<'_> {
             "{rounds} {}\n",
             if rounds == 1 { "round" } else { "rounds" }
         );
-        let base = if work.0 == WorkName::Record {
-            "no-rec."
-        } else {
-            "make"
+        let base = match work.0 {
+            WorkName::Record => "no-rec.",
+            _ => work.baseline(),
         };
         text += &format!(
             "  {:<18}{:>12}{:>12}{:>12}{:>12}{:>11}\n",
@@ -251,10 +250,9 @@ fn line(row: &Row, base: Option<&Row>) -> String {
 }
 
 fn unit_name(target: &Target) -> &'static str {
-    if target.work == WorkName::Record {
-        "--no-record"
-    } else {
-        "make"
+    match target.work {
+        WorkName::Record => "--no-record",
+        work => Work(work).baseline(),
     }
 }
 

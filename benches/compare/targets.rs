@@ -43,13 +43,16 @@ impl Target {
     }
 }
 
-const PROMISES: [(WorkName, Unit, f64); 6] = [
+const PROMISES: [(WorkName, Unit, f64); 9] = [
     (WorkName::Startup, Unit::Times, 1.00),
     (WorkName::Independent, Unit::Times, 0.95),
     (WorkName::Chain, Unit::Times, 1.00),
     (WorkName::Layers, Unit::Times, 1.00),
     (WorkName::Record, Unit::Times, 1.05),
     (WorkName::Memory, Unit::Megabytes, 30.0),
+    (WorkName::List, Unit::Times, 0.70),
+    (WorkName::Relist, Unit::Times, 1.00),
+    (WorkName::Dry, Unit::Times, 1.00),
 ];
 
 /// The promises about the works that the options ask for. They are about flow as it comes: with its record.

@@ -165,6 +165,17 @@ impl Tool {
     }
 }
 
+/// What a tool is asked to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The goal.
+    Run,
+    /// A list of all tasks.
+    List,
+    /// What it would do for the goal.
+    Dry,
+}
+
 /// A tool with one set of flags.
 pub(crate) struct Contender<'a> {
     /// The tool.
@@ -194,9 +205,15 @@ impl<'a> Contender<'a> {
         }
     }
 
-    /// The command that reaches the goal of the file in `home`.
+    /// Whether it keeps its record; all but flow do what they do.
+    pub(crate) fn records(&self) -> bool {
+        self.record
+    }
+
+    /// The command that does what is asked of the file in `home`.
     pub(crate) fn command(
         &self,
+        asked: Asked,
         goal: &str,
         jobs: usize,
         home: &Path,
@@ -205,6 +222,20 @@ impl<'a> Contender<'a> {
         let jobs = jobs.to_string();
         let mut command = Command::new(&self.tool.path);
         isolate(&mut command, home, user);
+        let words: &[&str] = match (asked, self.tool.kind) {
+            (Asked::List, Kind::Flow) => &["list", "--all"],
+            (Asked::List, Kind::Ninja) => &["-t", "targets", "all"],
+            (Asked::List, Kind::Just) => &["--list", "--unsorted"],
+            (Asked::List, Kind::Task) => &["--list-all"],
+            (Asked::Dry, Kind::Flow | Kind::Make | Kind::Ninja) => &["-n", goal],
+            (Asked::Dry, Kind::Just) => &["--dry-run", goal],
+            (Asked::Dry, Kind::Task) => &["--dry", goal],
+            _ => &[],
+        };
+        if !words.is_empty() {
+            command.args(words);
+            return Ok(command);
+        }
         match (self.tool.kind, self.tool.has_flag) {
             (Kind::Flow, _) if self.record => command.args(["-j", &jobs, goal]),
             (Kind::Flow, _) => command.args(["-j", &jobs, "--no-record", goal]),

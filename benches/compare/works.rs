@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::options::Options;
-use crate::tools::{Contender, Kind, Tool};
+use crate::tools::{Asked, Contender, Kind, Tool};
 
 /// The pieces of work by name.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,16 +24,25 @@ pub(crate) enum WorkName {
     Record,
     /// The peak at the independent tasks; measured by them when they are measured anyway.
     Memory,
+    /// Many tasks, listed for the first time.
+    List,
+    /// The same, listed once more.
+    Relist,
+    /// What would be run of them.
+    Dry,
 }
 
 impl WorkName {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 9] = [
         Self::Startup,
         Self::Independent,
         Self::Chain,
         Self::Layers,
         Self::Record,
         Self::Memory,
+        Self::List,
+        Self::Relist,
+        Self::Dry,
     ];
 
     /// Its name in options and reports.
@@ -45,6 +54,9 @@ impl WorkName {
             Self::Layers => "layers",
             Self::Record => "record",
             Self::Memory => "memory",
+            Self::List => "list",
+            Self::Relist => "relist",
+            Self::Dry => "dry",
         }
     }
 }
@@ -94,6 +106,9 @@ impl Work {
             WorkName::Chain => "one after another",
             WorkName::Layers => "in layers of 50, five edges each",
             WorkName::Record => "without dependencies, in pairs A B A B",
+            WorkName::List => "listed, as if for the first time",
+            WorkName::Relist => "listed again",
+            WorkName::Dry => "in a dry run",
         }
     }
 
@@ -102,9 +117,12 @@ impl Work {
         let sized = |full: usize, least: usize| (full * scale / 100).max(least);
         match self.0 {
             WorkName::Startup => Plan::independent(1),
-            WorkName::Independent | WorkName::Record | WorkName::Memory => {
-                Plan::independent(sized(10_000, 4))
-            }
+            WorkName::Independent
+            | WorkName::Record
+            | WorkName::Memory
+            | WorkName::List
+            | WorkName::Relist
+            | WorkName::Dry => Plan::independent(sized(10_000, 4)),
             WorkName::Chain => Plan::chain(sized(1_000, 4)),
             WorkName::Layers => Plan::layers(sized(40, 2), 50, 5),
         }
@@ -117,6 +135,7 @@ impl Work {
             WorkName::Independent => 5,
             WorkName::Chain | WorkName::Layers | WorkName::Record => 7,
             WorkName::Memory => 1,
+            WorkName::List | WorkName::Relist | WorkName::Dry => 15,
         })
     }
 
@@ -124,7 +143,8 @@ impl Work {
     pub(crate) fn warmups(self, options: &Options) -> usize {
         match self.0 {
             WorkName::Startup if options.scale > 0 => 2,
-            WorkName::Chain | WorkName::Layers if options.scale > 0 => 1,
+            WorkName::Chain | WorkName::Layers | WorkName::Dry if options.scale > 0 => 1,
+            WorkName::Relist => 1,
             _ => 0,
         }
     }
@@ -136,11 +156,26 @@ impl Work {
 
     /// Whom the others are compared with.
     pub(crate) fn baseline(self) -> &'static str {
-        if self.0 == WorkName::Record {
-            Contender::NO_RECORD
-        } else {
-            Kind::Make.name()
+        match self.0 {
+            WorkName::Record => Contender::NO_RECORD,
+            WorkName::List => Kind::Just.name(),
+            WorkName::Relist | WorkName::Dry => Kind::Ninja.name(),
+            _ => Kind::Make.name(),
         }
+    }
+
+    /// What the tools are asked to do.
+    pub(crate) fn asked(self) -> Asked {
+        match self.0 {
+            WorkName::List | WorkName::Relist => Asked::List,
+            WorkName::Dry => Asked::Dry,
+            _ => Asked::Run,
+        }
+    }
+
+    /// Whether what tools keep between runs is removed before each: what is there is that of a first time.
+    pub(crate) fn forgets(self) -> bool {
+        self.0 == WorkName::List
     }
 
     /// Who takes part: flow twice, with its record and without.
@@ -148,10 +183,14 @@ impl Work {
         let fits = |tool: &&Tool| match (self.0, tool.kind) {
             (_, Kind::Flow) => true,
             (WorkName::Record, _) => false,
+            (WorkName::List | WorkName::Relist, Kind::Make) => false,
             (_, Kind::Xargs) => matches!(self.0, WorkName::Independent | WorkName::Memory),
             _ => true,
         };
-        tools.iter().filter(fits).flat_map(Contender::of).collect()
+        let all = tools.iter().filter(fits).flat_map(Contender::of);
+        let runs = self.asked() == Asked::Run;
+        all.filter(|contender| runs || contender.records())
+            .collect()
     }
 }
 
