@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use flow::expr::FILTERS;
-use flow::file::keys::{self, KEYS, Scope};
+use flow::file::keys::{self, KEYS, Scope, Shape};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -118,7 +118,7 @@ fn filters() -> String {
 
 fn key_pages() -> String {
     let mut page = format!(
-        "{GENERATED}\n# Keys\n\nKeys of this version. Those of later ones are refused by name.\n"
+        "{GENERATED}\n# Keys\n\nKeys of this version; those of later ones are refused by name. `flow schema` prints them as JSON Schema.\n"
     );
     for (scope, title) in [
         (Scope::File, "The file"),
@@ -129,14 +129,53 @@ fn key_pages() -> String {
         (Scope::Profile, "A profile"),
         (Scope::Include, "An include"),
     ] {
-        writeln!(page, "\n## {title}\n\n| key | meaning |\n| --- | --- |")
-            .expect("a String takes all");
+        writeln!(
+            page,
+            "\n## {title}\n\n| key | value | default | meaning | example |"
+        )
+        .expect("a String takes all");
+        page.push_str("| --- | --- | --- | --- | --- |\n");
         for key in KEYS
             .iter()
             .filter(|key| key.scope == scope && keys::is_built(key))
         {
-            writeln!(page, "| `{}` | {} |", key.name, key.meaning).expect("a String takes all");
+            let example = key.example.replace('|', "\\|");
+            writeln!(
+                page,
+                "| `{}` | {} | {} | {} | `{}: {example}` |",
+                key.name,
+                key.shape.map_or(String::new(), shape),
+                key.default,
+                key.meaning,
+                key.name,
+            )
+            .expect("a String takes all");
         }
     }
     page
+}
+
+fn shape(shape: Shape) -> String {
+    match shape {
+        Shape::Version => "`1`".to_owned(),
+        Shape::Text => "text".to_owned(),
+        Shape::Bool => "`true` or `false`".to_owned(),
+        Shape::Word(words) => words
+            .iter()
+            .map(|word| format!("`{word}`"))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Shape::Texts => "text, or a list of texts".to_owned(),
+        Shape::Names => "name, or a list of names".to_owned(),
+        Shape::Steps => "command, or a list of commands".to_owned(),
+        Shape::Vars => "names with values, `{sh: …}` or `{ref: …}`".to_owned(),
+        Shape::Env => "names with texts".to_owned(),
+        Shape::Any => "any value".to_owned(),
+        Shape::Object(_) => "map".to_owned(),
+        Shape::Map(Scope::Task) => "names with tasks".to_owned(),
+        Shape::Map(Scope::Include) => "names with includes".to_owned(),
+        Shape::Map(Scope::Profile) => "names with profiles".to_owned(),
+        Shape::Map(Scope::Secret) => "names with secrets".to_owned(),
+        Shape::Map(_) => "names with params".to_owned(),
+    }
 }

@@ -2,12 +2,15 @@
 //!
 //! The schema is for readers in other languages, so what it promises has to be what is written, field for field.
 
+pub mod support;
+
 use flow::core::fact::{Decision, Exit, Fact, Log, Outcome, Record, RunEnd, Value, Why};
 use flow::core::state::Address;
 use flow::model::id::{NodeId, RunId};
 use flow::model::time::Timestamp;
 use flow::store::line::{Chain, parse};
 use serde_json::{Map, Value as Json, json};
+use support::json_schema::wrong;
 
 const SCHEMA: &str = include_str!("../docs/reference/facts.schema.json");
 const NODE: NodeId = NodeId(1);
@@ -177,74 +180,6 @@ fn object(fact: &Fact) -> Map<String, Json> {
 
 fn schema() -> Json {
     serde_json::from_str(SCHEMA).expect("the schema is JSON")
-}
-
-/// What is wrong with a value, by the part of JSON Schema that our schema uses; a keyword beyond that panics.
-fn wrong(root: &Json, schema: &Json, value: &Json) -> Result<(), String> {
-    for (keyword, rule) in schema.as_object().expect("a schema is an object") {
-        let fits = match keyword.as_str() {
-            "$schema" | "$defs" | "title" | "description" | "format" => true,
-            "additionalProperties" => rule == true,
-            "$ref" => {
-                let path = rule.as_str().and_then(|path| path.strip_prefix('#'));
-                let target = path.and_then(|path| root.pointer(path));
-                wrong(root, target.expect("a $ref leads somewhere"), value)?;
-                true
-            }
-            "oneOf" => items(rule, |one| wrong(root, one, value).is_ok()) == 1,
-            "not" => wrong(root, rule, value).is_err(),
-            "const" => value == rule,
-            "enum" => items(rule, |one| one == value) == 1,
-            "type" => has_type(rule.as_str().expect("one type"), value),
-            "required" => items(rule, |name| field(value, name).is_none()) == 0,
-            "properties" => {
-                for (name, rule) in rule.as_object().expect("properties have names") {
-                    if let Some(value) = value.get(name) {
-                        wrong(root, rule, value).map_err(|what| format!("{name}: {what}"))?;
-                    }
-                }
-                true
-            }
-            "items" => value
-                .as_array()
-                .is_none_or(|values| values.iter().all(|value| wrong(root, rule, value).is_ok())),
-            "minimum" => value.as_f64().is_none_or(|n| Some(n) >= rule.as_f64()),
-            "maximum" => value.as_f64().is_none_or(|n| Some(n) <= rule.as_f64()),
-            "minLength" => length(value).is_none_or(|n| Some(n) >= rule.as_u64()),
-            "maxLength" => length(value).is_none_or(|n| Some(n) <= rule.as_u64()),
-            other => {
-                panic!("the checker doesn't know {other}: add it, or say it with what there is")
-            }
-        };
-        if !fits {
-            return Err(format!("{value} breaks {keyword}: {rule}"));
-        }
-    }
-    Ok(())
-}
-
-fn items(rule: &Json, fits: impl Fn(&Json) -> bool) -> usize {
-    let rules = rule.as_array().expect("a list of rules");
-    rules.iter().filter(|one| fits(one)).count()
-}
-
-fn field<'a>(value: &'a Json, name: &Json) -> Option<&'a Json> {
-    value.get(name.as_str().expect("a name is text"))
-}
-
-fn length(value: &Json) -> Option<u64> {
-    value.as_str().map(|text| text.chars().count() as u64)
-}
-
-fn has_type(name: &str, value: &Json) -> bool {
-    match name {
-        "object" => value.is_object(),
-        "array" => value.is_array(),
-        "string" => value.is_string(),
-        "boolean" => value.is_boolean(),
-        "integer" => value.is_i64() || value.is_u64(),
-        other => panic!("the checker doesn't know the type {other}"),
-    }
 }
 
 fn check(value: &Json) -> Result<(), String> {

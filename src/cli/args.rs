@@ -113,6 +113,10 @@ pub(super) struct ValidateArgs {
     pub(super) json: bool,
 }
 
+/// Print the JSON Schema of a Workflowfile, for editors
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {}
+
 /// Show a task: what it is for, its params, what it depends on and what it does
 #[derive(Debug, Args)]
 pub(super) struct HelpArgs {
@@ -181,6 +185,8 @@ pub(super) enum Verb {
     Graph,
     /// `flow validate`
     Validate,
+    /// `flow schema`
+    Schema,
     /// `flow vars`
     Vars,
     /// `flow history`
@@ -190,7 +196,7 @@ pub(super) enum Verb {
 }
 
 /// All verbs, with what the help says of them, and whether a task of the same name wins.
-const VERBS: [(&str, Verb, bool, &str); 7] = [
+const VERBS: [(&str, Verb, bool, &str); 8] = [
     (
         "run",
         Verb::Run,
@@ -209,6 +215,12 @@ const VERBS: [(&str, Verb, bool, &str); 7] = [
         Verb::Validate,
         false,
         "Check the file and all that it includes; run nothing",
+    ),
+    (
+        "schema",
+        Verb::Schema,
+        true,
+        "Print the JSON Schema of a Workflowfile, for editors",
     ),
     (
         "vars",

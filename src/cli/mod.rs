@@ -117,6 +117,7 @@ fn verb(context: &Context, called: Called) -> Result<Exit, Trouble> {
         Verb::Help => call_in(context, args, name, help::help),
         Verb::Graph => call_in(context, args, name, graph::graph),
         Verb::Validate => call_in(context, args, name, validate::validate),
+        Verb::Schema => call_in(context, args, name, schema),
         Verb::Vars => call_in(context, args, name, vars::vars),
         Verb::History => call_in(context, args, name, history::history),
     }
@@ -158,6 +159,11 @@ fn parse<A: clap::Args>(args: Vec<OsString>, verb: Verb) -> Result<Call<A>, Exit
         let _ = screen::print("", &text);
         Exit::Wrong
     })
+}
+
+/// `flow schema`
+fn schema(_: &Context, _: &args::SchemaArgs) -> Result<Exit, Trouble> {
+    show(&format!("{:#}\n", crate::file::schema::schema()))
 }
 
 /// Prints data. A reader that has gone wants no more of it; any other trouble with it is an error.

@@ -22,6 +22,7 @@ mod names;
 mod params;
 mod raw;
 mod read;
+pub mod schema;
 mod syntax;
 mod task;
 pub mod text;
