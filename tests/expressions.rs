@@ -1,5 +1,7 @@
 //! Expressions by themselves: what they give, what is code and what is data in it, what they refuse, and where.
 
+pub mod support;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -518,7 +520,7 @@ fn no_text_makes_it_panic() {
     ];
     let mut random = fastrand::Rng::with_seed(3);
     let scope = usual();
-    for _ in 0..30_000 {
+    for _ in 0..support::rounds(30_000) {
         let source: String = (0..random.usize(1..16))
             .map(|_| pieces[random.usize(..pieces.len())])
             .collect();

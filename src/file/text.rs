@@ -61,7 +61,8 @@ fn not_utf8(at: usize, bytes: &[u8]) -> Box<Diagnostic> {
     let label = format!("the byte 0x{:02x} begins no character", bytes[at]);
     Box::new(
         Diagnostic::error("not-utf8", message)
-            .at(at..at + 1, label)
+            // In the text that is shown, U+FFFD stands for it.
+            .at(at..at + '\u{fffd}'.len_utf8(), label)
             .help("save it as UTF-8"),
     )
 }
