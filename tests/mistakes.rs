@@ -178,6 +178,47 @@ fn hostile() -> Vec<(&'static str, Vec<u8>)> {
                 })
                 .into_bytes(),
         ),
+        (
+            "many commands of a value that stays code",
+            task(&format!("eval {}", "{{ env.A }} ".repeat(80_000))),
+        ),
+        (
+            "deep substitutions",
+            task(&format!("{{{{ nothing }}}} {}", "$( ".repeat(100_000))),
+        ),
+        (
+            "many params with a default",
+            (0..50_000)
+                .fold(
+                    "tasks:\n  a:\n    run: touch CANARY {{ nothing }}\n    params:\n".to_owned(),
+                    |text, n| text + &format!("      p{n}: '{{{{ env.A }}}}'\n"),
+                )
+                .into_bytes(),
+        ),
+        (
+            "many tasks",
+            (0..300_000)
+                .fold("tasks:\n".to_owned(), |text, n| {
+                    text + &format!("  t{n}: x\n")
+                })
+                .into_bytes(),
+        ),
+        (
+            "many globs",
+            (0..40_000)
+                .fold("tasks:\n".to_owned(), |text, n| {
+                    text + &format!("  t{n}: {{depends_on: '*{n}'}}\n")
+                })
+                .into_bytes(),
+        ),
+        (
+            "many circles",
+            (0..50_000)
+                .fold("tasks:\n".to_owned(), |text, n| {
+                    text + &format!("  t{n}: {{depends_on: t{n}}}\n")
+                })
+                .into_bytes(),
+        ),
         ("binary", (0..=255).cycle().take(5_000).collect()),
         (
             "an ELF file",

@@ -1,5 +1,6 @@
 //! Where the values of a command stand in its script, as far as that can be said before anything is evaluated.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use minijinja::machinery::ast::{Expr, Stmt};
@@ -76,26 +77,30 @@ impl Outline {
     fn placed_into(self, checked: &mut Checked) {
         let quoted: Vec<bool> = self.values.iter().map(|value| value.quoted).collect();
         let places = placing::places(&self.text, &quoted);
+        let mut names: Vec<&NameUse> = checked.names.iter().filter(|read| read.flows).collect();
+        names.sort_by_key(|read| read.span.start);
+        let known: HashSet<Range<usize>> =
+            checked.placed.iter().map(|one| one.span.clone()).collect();
+        let mut placed = Vec::new();
         for (value, at) in self.values.into_iter().zip(places) {
-            let within = |read: &&NameUse| {
-                read.flows && value.span.start <= read.span.start && read.span.end <= value.span.end
-            };
-            let reads: Vec<NameUse> = checked.names.iter().filter(within).cloned().collect();
+            let span = value.span;
+            let first = names.partition_point(|read| read.span.start < span.start);
+            let within = names[first..]
+                .iter()
+                .take_while(|read| read.span.end <= span.end);
+            let reads: Vec<NameUse> = within.map(|read| (*read).clone()).collect();
             let bare = value.alone && at.bare;
-            let refused = at.refused.map(|problem| problem.at(value.span.clone()));
-            if reads.is_empty() || refused.is_none() && !bare {
+            let refused = at.refused.map(|problem| problem.at(span.clone()));
+            if reads.is_empty() || refused.is_none() && !bare || known.contains(&span) {
                 continue;
             }
-            let span = value.span;
-            let placed = Placed {
+            placed.push(Placed {
                 span,
                 reads,
                 refused,
                 bare,
-            };
-            if !checked.placed.contains(&placed) {
-                checked.placed.push(placed);
-            }
+            });
         }
+        checked.placed.extend(placed);
     }
 }

@@ -196,6 +196,10 @@ pub(super) fn refusal(why: Why) -> Problem {
             "no value can stand after a backslash",
             "remove the backslash, or write two for one",
         ),
+        Why::Depth => (
+            "too many quotes and substitutions stand in each other here",
+            "write the script to a file, and hand the value over as an argument",
+        ),
         Why::Subscript => (
             "a text from outside can't stand in a subscript, where the shell would evaluate it",
             "make a number of it: `{{ x | int }}`",

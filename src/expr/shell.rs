@@ -32,6 +32,7 @@ pub(super) enum Why {
     Braces,
     Backslash,
     Subscript,
+    Depth,
 }
 
 /// A value's place.
@@ -81,6 +82,10 @@ pub(super) fn scan(text: &[u8]) -> Scan {
         scan: Scan::default(),
     };
     while lexer.at < text.len() {
+        if lexer.stack.len() > FRAMES_MAX {
+            lexer.give_up();
+            break;
+        }
         lexer.step();
     }
     lexer.finish();
@@ -180,6 +185,15 @@ impl Lexer<'_> {
                 self.stack.pop();
             }
         }
+    }
+
+    /// Nobody writes such a thing, and each step costs its depth.
+    fn give_up(&mut self) {
+        let left = self.text[self.at..].iter().filter(|byte| **byte == 0);
+        let how = How::Refused(Why::Depth);
+        let spots = left.map(|_| Spot { how, dollar: false });
+        self.scan.spots.extend(spots);
+        self.at = self.text.len();
     }
 
     fn finish(&mut self) {
@@ -690,7 +704,7 @@ impl Lexer<'_> {
             }
             // Here-documents within here-documents are read when the inner lines come.
             if self.stack.len() > FRAMES_MAX {
-                self.stack.truncate(FRAMES_MAX / 2);
+                return;
             }
             self.step_within();
         }
@@ -734,7 +748,7 @@ impl Lexer<'_> {
 }
 
 /// How many quotes and substitutions may stand in each other.
-const FRAMES_MAX: usize = 10_000;
+const FRAMES_MAX: usize = 200;
 
 impl Shell {
     /// Whether this word is part of the language, and not of a command.

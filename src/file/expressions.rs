@@ -2,6 +2,7 @@
 //!
 //! What a name comes to is found out when a task runs; that it exists, and what may be read from where, is known now.
 
+use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 
 use super::includes::Node;
@@ -69,6 +70,10 @@ struct Seen<'a> {
     profiles: &'a [Profile],
     first_task: usize,
     of_file: HashSet<&'a str>,
+    /// The names that tasks and profiles declare for themselves.
+    of_tasks: OnceCell<HashSet<&'a str>>,
+    /// The names of the task that was asked for last.
+    of_last: RefCell<Option<(Owner, HashSet<&'a str>)>>,
 }
 
 impl<'a> Seen<'a> {
@@ -87,14 +92,15 @@ impl<'a> Seen<'a> {
             profiles,
             first_task,
             of_file: vars.map(|var| var.name.as_str()).collect(),
+            of_tasks: OnceCell::new(),
+            of_last: RefCell::new(None),
         }
     }
 
     /// What is wrong with reading this name, if anything is.
     fn wrong(&self, read: &Read, suggest: &mut Suggest) -> Option<Diagnostic> {
         let name = read.path.first()?;
-        if self.of_file.contains(name.as_str()) || self.of_task(&read.owner).any(|own| own == name)
-        {
+        if self.of_file.contains(name.as_str()) || self.is_of_owner(&read.owner, name) {
             return None;
         }
         let path = if name == "flow" && read.path.len() > 1 {
@@ -171,6 +177,15 @@ impl<'a> Seen<'a> {
         Some(Diagnostic::error("unknown-name", format!("there is no '{name}.{member}'")).help(help))
     }
 
+    /// Whether the task itself declares this name; the reads of a task come one after another.
+    fn is_of_owner(&self, owner: &Owner, name: &str) -> bool {
+        let mut last = self.of_last.borrow_mut();
+        if last.as_ref().is_none_or(|(known, _)| known != owner) {
+            *last = Some((owner.clone(), self.of_task(owner).collect()));
+        }
+        last.as_ref().is_some_and(|(_, names)| names.contains(name))
+    }
+
     fn of_task(&self, owner: &Owner) -> impl Iterator<Item = &'a str> {
         let task = match owner {
             Owner::Task(number) => self.workflow.tasks.get(self.first_task + number),
@@ -183,16 +198,15 @@ impl<'a> Seen<'a> {
     }
 
     fn is_of_another_task(&self, name: &str) -> bool {
-        let tasks = self.workflow.tasks.iter();
-        let mut names = tasks.flat_map(|task| {
-            let params = task.params.iter().map(|param| &param.name);
-            params.chain(task.vars.iter().map(|var| &var.name))
-        });
-        let in_profile = self
-            .profiles
-            .iter()
-            .any(|profile| profile.vars.iter().any(|var| var.name == name));
-        in_profile || names.any(|known| known == name)
+        let of_tasks = || {
+            let tasks = self.workflow.tasks.iter().flat_map(|task| {
+                let params = task.params.iter().map(|param| param.name.as_str());
+                params.chain(task.vars.iter().map(|var| var.name.as_str()))
+            });
+            let profiles = self.profiles.iter().flat_map(|profile| &profile.vars);
+            tasks.chain(profiles.map(|var| var.name.as_str())).collect()
+        };
+        self.of_tasks.get_or_init(of_tasks).contains(name)
     }
 }
 

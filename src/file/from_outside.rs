@@ -19,11 +19,13 @@ type Flowing<'a> = HashMap<(&'a Owner, &'a str), Vec<&'a str>>;
 pub(super) fn check(nodes: &mut [Node], workflow: &Workflow) {
     let first_tasks = first_tasks(nodes.len(), workflow);
     for (number, node) in nodes.iter_mut().enumerate() {
+        let vars = &workflow.files[number].vars;
         let names = Names {
             workflow,
             file: number,
             first_task: first_tasks[number],
             reads: flowing(&node.raw.reads),
+            of_file: vars.iter().map(|var| (var.name.as_str(), var)).collect(),
         };
         let mut found = Vec::new();
         let mut several: HashSet<&str> = HashSet::new();
@@ -45,6 +47,8 @@ struct Names<'a> {
     file: usize,
     first_task: usize,
     reads: Flowing<'a>,
+    /// The vars of the file.
+    of_file: HashMap<&'a str, &'a Var>,
 }
 
 /// What a name is.
@@ -109,7 +113,7 @@ impl<'a> Names<'a> {
         if var_of(&file.with).is_some() {
             return None; // it is the including file's
         }
-        match var_of(&file.vars) {
+        match self.of_file.get(name) {
             Some(var) => Some(Named::Var(var, false)),
             None if FROM_OUTSIDE.contains(&name) => Some(Named::BuiltIn),
             None => None,

@@ -5,43 +5,42 @@
 //! what was cut from its end), so this file need not know all the rules, and answers the start of the scalar when the
 //! two don't agree. It knows scalars only.
 
+use std::cell::Cell;
+
 use super::tree::{NodeId, Style, Tree};
+
+/// Answers for one byte after another of the scalars of one tree, and goes on from the last answer where it can.
+#[derive(Default)]
+pub(super) struct Locator {
+    /// The scalar, and how far it has been walked: a byte of what is written and the one that it was decoded to.
+    last: Cell<Option<(NodeId, usize, usize)>>,
+}
+
+impl Locator {
+    /// As `locate`; the tree is the same in each call.
+    pub(super) fn locate(&self, tree: &Tree, id: NodeId, byte: usize) -> usize {
+        let id = tree.target(id);
+        let Some((mut aligned, start)) = Aligned::new(tree, id) else {
+            return tree.span(id).start;
+        };
+        if let Some((last, at, done)) = self.last.get()
+            && last == id
+            && done <= byte
+        {
+            (aligned.at, aligned.done) = (at, done);
+        }
+        let found = aligned.find(byte);
+        self.last.set(Some((id, aligned.at, aligned.done)));
+        found.map_or(tree.span(id).start, |at| start + at)
+    }
+}
 
 /// The byte of the file that this byte of a scalar's decoded text came from.
 ///
 /// Of an escape it is the backslash, of a folded line end the line end. For a node that is no scalar, and where the texts
 /// can't be aligned, it is the start of the node.
 pub fn locate(tree: &Tree, id: NodeId, byte: usize) -> usize {
-    let id = tree.target(id);
-    let span = tree.span(id);
-    let Some(scalar) = tree.scalar(id) else {
-        return span.start;
-    };
-    let whole = tree.text();
-    let (start, end, indent) = match scalar.style {
-        Style::Plain => (span.start, span.end, 0),
-        Style::Single | Style::Double => (
-            span.start + 1,
-            span.end.saturating_sub(1).max(span.start + 1),
-            0,
-        ),
-        Style::Literal | Style::Folded => {
-            let indent = column(whole, span.start);
-            (above(whole, span.start), span.end, indent)
-        }
-    };
-    let Some(written) = whole.get(start..end) else {
-        return span.start;
-    };
-    let aligned = Aligned {
-        written,
-        decoded: &scalar.text,
-        style: scalar.style,
-        indent,
-        at: 0,
-        done: 0,
-    };
-    aligned.find(byte).map_or(span.start, |at| start + at)
+    Locator::default().locate(tree, id, byte)
 }
 
 /// How many characters stand before this byte on its line; in front of a block they are spaces.
@@ -85,9 +84,38 @@ enum Step {
     Breaks(Vec<usize>, usize),
 }
 
-impl Aligned<'_> {
-    fn find(mut self, byte: usize) -> Option<usize> {
-        self.indentation();
+impl<'t> Aligned<'t> {
+    /// The texts of a scalar, not yet walked, and the byte of the file where what is written begins.
+    fn new(tree: &'t Tree, id: NodeId) -> Option<(Aligned<'t>, usize)> {
+        let span = tree.span(id);
+        let scalar = tree.scalar(id)?;
+        let whole = tree.text();
+        let (start, end, indent) = match scalar.style {
+            Style::Plain => (span.start, span.end, 0),
+            Style::Single | Style::Double => (
+                span.start + 1,
+                span.end.saturating_sub(1).max(span.start + 1),
+                0,
+            ),
+            Style::Literal | Style::Folded => {
+                let indent = column(whole, span.start);
+                (above(whole, span.start), span.end, indent)
+            }
+        };
+        let mut aligned = Aligned {
+            written: whole.get(start..end)?,
+            decoded: &scalar.text,
+            style: scalar.style,
+            indent,
+            at: 0,
+            done: 0,
+        };
+        aligned.at = aligned.indentation_at(0); // of a block; it is not part of the value
+        Some((aligned, start))
+    }
+
+    /// The byte of what is written; not before what has been walked already.
+    fn find(&mut self, byte: usize) -> Option<usize> {
         while self.done <= byte && self.done < self.decoded.len() {
             let here = byte - self.done;
             match self.step()? {
@@ -107,11 +135,7 @@ impl Aligned<'_> {
         self.done += decoded;
     }
 
-    /// Blocks begin each line with indentation that is not part of the value.
-    fn indentation(&mut self) {
-        self.at += self.indentation_at(self.at);
-    }
-
+    /// How much of the indentation that is not part of a block's value stands here.
     fn indentation_at(&self, at: usize) -> usize {
         self.written.as_bytes()[at..]
             .iter()

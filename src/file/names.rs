@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::includes::Node;
-use super::raw::{Raw, RawTask};
+use super::raw::{Raw, RawTask, Written};
 use crate::diagnostic::{Diagnostic, Found};
 use crate::model::language::{Dependency, File, On, Task, TaskIndex, Workflow};
 use crate::suggest::Suggest;
@@ -17,30 +17,25 @@ type Names = HashMap<String, TaskIndex>;
 /// Puts the files together. What is wrong is added to what was found in each.
 pub(super) fn resolve(nodes: &mut [Node]) -> Workflow {
     let mut tasks: Vec<Task> = Vec::new();
-    let mut raws: Vec<(usize, RawTask)> = Vec::new();
+    let mut raws: Vec<(usize, Written)> = Vec::new();
     for (number, node) in nodes.iter_mut().enumerate() {
-        for mut raw in std::mem::take(&mut node.raw.tasks) {
-            let mut task = std::mem::take(&mut raw.task);
+        for RawTask { mut task, written } in std::mem::take(&mut node.raw.tasks) {
             task.name = whole(&node.namespace, &task.name);
             for alias in &mut task.aliases {
                 *alias = whole(&node.namespace, alias);
             }
-            tasks.push(task);
-            raws.push((number, raw));
+            tasks.push(*task);
+            raws.push((number, written));
         }
     }
     let names = names(&tasks, &raws, nodes);
-    let mut suggest = Suggest::new();
+    let mut help = Help {
+        suggest: Suggest::new(),
+        matches_left: MATCHES_MAX,
+    };
     let mut spans = Vec::with_capacity(raws.len());
     for (index, (number, raw)) in raws.iter().enumerate() {
-        let needs = needs(
-            &tasks,
-            &names,
-            index,
-            raw,
-            &mut nodes[*number],
-            &mut suggest,
-        );
+        let needs = needs(&tasks, &names, index, raw, &mut nodes[*number], &mut help);
         let (needs, underlined): (Vec<Dependency>, Vec<Range<usize>>) = needs.into_iter().unzip();
         tasks[index].depends_on = needs;
         spans.push(underlined);
@@ -109,7 +104,7 @@ fn whole(namespace: &str, name: &str) -> String {
 }
 
 /// Each whole name with its task. Names that stand twice are reported at the later place.
-fn names(tasks: &[Task], raws: &[(usize, RawTask)], nodes: &mut [Node]) -> Names {
+fn names(tasks: &[Task], raws: &[(usize, Written)], nodes: &mut [Node]) -> Names {
     let mut names: Names = HashMap::with_capacity(tasks.len());
     for (index, task) in tasks.iter().enumerate() {
         // Within one file that is a key that stands twice, which has been said.
@@ -152,13 +147,30 @@ fn twice(found: &mut Found, name: &str, other: &Task, span: Range<usize>) {
     );
 }
 
+/// How many names are held against globs in all: 20 million take about half a second.
+const MATCHES_MAX: usize = 20_000_000;
+
+/// What is limited for all files together.
+struct Help {
+    suggest: Suggest,
+    matches_left: usize,
+}
+
+fn too_many_matches(span: Range<usize>) -> Diagnostic {
+    let message =
+        format!("the globs in 'depends_on' are held against more than {MATCHES_MAX} names");
+    Diagnostic::error("too-many-matches", message)
+        .at(span, "")
+        .help("gather the tasks in one that stands for them, and depend on that")
+}
+
 fn needs(
     tasks: &[Task],
     names: &Names,
     own: TaskIndex,
-    raw: &RawTask,
+    raw: &Written,
     node: &mut Node,
-    suggest: &mut Suggest,
+    help: &mut Help,
 ) -> Vec<(Dependency, Range<usize>)> {
     let mut needs = Vec::new();
     let mut seen = std::collections::HashSet::new();
@@ -168,6 +180,11 @@ fn needs(
             None => whole(&node.namespace, &need.name),
         };
         let found = if wanted.contains('*') {
+            let Some(left) = help.matches_left.checked_sub(tasks.len()) else {
+                node.raw.found.push(too_many_matches(need.span.clone()));
+                break;
+            };
+            help.matches_left = left;
             glob(tasks, &wanted, own)
         } else {
             find(names, &wanted).into_iter().collect()
@@ -180,7 +197,7 @@ fn needs(
                 need.span.clone(),
                 &mut node.raw,
                 &node.namespace,
-                suggest,
+                &mut help.suggest,
             );
         }
         for task in found {
@@ -218,7 +235,11 @@ fn circles(tasks: &[Task]) -> Vec<(TaskIndex, usize, Diagnostic)> {
                     path.pop();
                     (done[task], open[task]) = (true, false);
                 }
-                Some(need) if open[need] => found.push((task, number, circle(tasks, &path, need))),
+                Some(need) if open[need] => {
+                    if found.len() < CIRCLES_MAX {
+                        found.push((task, number, circle(tasks, &path, need)));
+                    }
+                }
                 Some(need) if !done[need] => {
                     open[need] = true;
                     path.push((need, 0));
@@ -230,6 +251,8 @@ fn circles(tasks: &[Task]) -> Vec<(TaskIndex, usize, Diagnostic)> {
     found
 }
 
+/// How many circles are told.
+const CIRCLES_MAX: usize = 100;
 /// How many names of a circle are told.
 const NAMES_MAX: usize = 20;
 

@@ -37,7 +37,12 @@ pub(super) struct Include {
 /// A task whose dependencies are names.
 pub(super) struct RawTask {
     /// All that is known; `name` and `aliases` are those of the file.
-    pub(super) task: Task,
+    pub(super) task: Box<Task>,
+    pub(super) written: Written,
+}
+
+/// What a task says of names, and where.
+pub(super) struct Written {
     pub(super) name_span: Range<usize>,
     pub(super) alias_spans: Vec<Range<usize>>,
     pub(super) needs: Vec<RawNeed>,

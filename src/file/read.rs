@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use super::keys::{self, Scope};
+use super::locate::Locator;
 use super::raw::{Include, Owner, Raw, RawTask};
 use super::tree::{ALIASED_MAX, At, Entry, Resolved, Tree, Value, Walk};
 use super::values::Reader;
@@ -12,6 +13,9 @@ use super::yaml;
 use crate::diagnostic::{Diagnostic, Found, Lines, Source};
 use crate::model::language::FileIndex;
 use crate::suggest::Suggest;
+
+/// How many tasks a file has at most.
+const TASKS_MAX: usize = 100_000;
 
 const EXAMPLE: &str = "write tasks, such as\ntasks:\n  build: cargo build\n  test:\n    depends_on: build\n    run: cargo test";
 
@@ -21,6 +25,7 @@ pub(super) fn read(source: Source, path: &Path, file: FileIndex) -> Raw {
     let (tree, found) = yaml::parse(&source.text);
     let lines = Lines::new(&source.text);
     let mut reader = Reader {
+        locator: Locator::default(),
         walk: Walk::new(&tree),
         lines: &lines,
         file,
@@ -230,7 +235,15 @@ impl Reader<'_, '_> {
     fn tasks_of(&mut self, entry: &Entry) -> Vec<RawTask> {
         match self.walk.open(entry.value) {
             Value::Map(entries) if !entries.is_empty() => {
-                let numbered = entries.iter().enumerate();
+                if let Some(entry) = entries.get(TASKS_MAX) {
+                    let message = format!("a file has {TASKS_MAX} tasks at most");
+                    let diagnostic = Diagnostic::error("too-many-tasks", message);
+                    self.report(
+                        entry.key,
+                        diagnostic.help("make one task of many, or include files"),
+                    );
+                }
+                let numbered = entries.iter().take(TASKS_MAX).enumerate();
                 return numbered
                     .map(|(number, entry)| self.task(entry, number))
                     .collect();

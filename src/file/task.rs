@@ -4,7 +4,7 @@
 //! resolved in `names`, when all files have been read.
 
 use super::keys::{self, Scope};
-use super::raw::{Owner, RawNeed, RawTask};
+use super::raw::{Owner, RawNeed, RawTask, Written};
 use super::syntax::quoted;
 use super::tree::{At, Entry, Resolved, Value};
 use super::values::Reader;
@@ -36,14 +36,16 @@ impl<'w> Reader<'w, '_> {
         let name = self.name(entry);
         self.check_name(entry.key, name);
         let mut raw = RawTask {
-            task: Task {
+            task: Box::new(Task {
                 name: name.to_owned(),
                 place: self.place(entry.key),
                 ..Task::default()
+            }),
+            written: Written {
+                name_span: self.span(entry.key),
+                alias_spans: Vec::new(),
+                needs: Vec::new(),
             },
-            name_span: self.span(entry.key),
-            alias_spans: Vec::new(),
-            needs: Vec::new(),
         };
         let owner = Owner::Task(number);
         match self.walk.open(entry.value) {
@@ -83,7 +85,7 @@ impl<'w> Reader<'w, '_> {
         let (value, task) = (field.value, &mut raw.task);
         match self.name(field) {
             "run" => task.steps = self.steps(value, owner),
-            "depends_on" => raw.needs = self.depends_on(value),
+            "depends_on" => raw.written.needs = self.depends_on(value),
             "desc" => task.desc = self.desc(value),
             "dir" => task.dir = self.dir(value, owner),
             "env" => task.env = self.env(value, owner),
@@ -92,7 +94,7 @@ impl<'w> Reader<'w, '_> {
             "dotenv" => task.dotenv = self.dotenv(value, owner),
             "internal" => task.internal = self.boolean(value, "'internal'").unwrap_or_default(),
             "platforms" => task.platforms = self.platforms(value),
-            "aliases" => (task.aliases, raw.alias_spans) = self.aliases(value),
+            "aliases" => (task.aliases, raw.written.alias_spans) = self.aliases(value),
             _ => {
                 self.unknown_key(Scope::Task, field);
             }
@@ -180,7 +182,7 @@ impl<'w> Reader<'w, '_> {
             "task-name",
             format!("'{name}' can't be the name of a task: {why}"),
         );
-        let start = super::locate::locate(self.tree(), at.node, from);
+        let start = self.locate(at, from);
         let span = self.tree().span(self.tree().target(at.node));
         let span = if name.is_empty() {
             span

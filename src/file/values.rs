@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::keys::{self, Key, Scope};
-use super::locate::locate;
+use super::locate::Locator;
 use super::raw::{Owner, Placed, Read};
 use super::tree::{At, Entry, NodeId, Resolved, Tree, Value, Walk};
 use crate::diagnostic::{Diagnostic, Found, Lines, Severity};
@@ -17,6 +17,7 @@ use crate::suggest::Suggest;
 pub(super) struct Reader<'w, 't> {
     pub(super) walk: Walk<'w, 't>,
     pub(super) lines: &'w Lines<'t>,
+    pub(super) locator: Locator,
     /// The number of the file.
     pub(super) file: FileIndex,
     pub(super) suggest: Suggest,
@@ -223,8 +224,8 @@ impl<'w, 't> Reader<'w, 't> {
         start..end.max(start)
     }
 
-    fn locate(&self, at: At, byte: usize) -> usize {
-        locate(self.tree(), at.node, byte)
+    pub(super) fn locate(&self, at: At, byte: usize) -> usize {
+        self.locator.locate(self.tree(), at.node, byte)
     }
 
     /// The values of a list, or the one value that stands in its place.

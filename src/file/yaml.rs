@@ -131,8 +131,13 @@ impl<'t> Builder<'t> {
         let slip = slip(error);
         let in_brackets = slip == Slip::InBrackets;
         let mut diagnostic = syntax::explain(text, floor(text, byte), slip);
-        if in_brackets && let Some(open) = self.open.last() {
-            let start = self.tree.span(open.id).start;
+        let brackets = self
+            .open
+            .iter()
+            .rev()
+            .map(|open| self.tree.span(open.id).start);
+        let bracket = |start: &usize| matches!(text.as_bytes().get(*start), Some(b'[' | b'{'));
+        if in_brackets && let Some(start) = brackets.into_iter().find(bracket) {
             diagnostic = diagnostic.at(start..start + 1, "opened here");
         }
         self.fail(diagnostic)
