@@ -11,7 +11,12 @@ use serde_json::Value as Json;
 use support::json_schema::wrong;
 
 /// Mistakes that a schema can see; all others need names, expressions, other files or places.
-const SEEN: [&str; 19] = [
+const SEEN: [&str; 24] = [
+    "duration",
+    "two-actions",
+    "no-attempts",
+    "backoff",
+    "no-condition",
     "unknown-key",
     "wrong-type",
     "no-tasks",
@@ -134,6 +139,8 @@ fn examples_of_keys_fit() {
         let definition = match key.scope {
             keys::Scope::File => &schema["properties"][key.name],
             keys::Scope::Value => continue,
+            keys::Scope::Step => &schema["$defs"]["stepMap"]["properties"][key.name],
+            keys::Scope::Condition => &schema["$defs"]["check"]["properties"][key.name],
             scope => &schema["$defs"][format!("{scope:?}").to_lowercase()]["properties"][key.name],
         };
         assert!(definition.is_object(), "{key:?} has no definition");

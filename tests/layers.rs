@@ -13,7 +13,7 @@ const MAY_KNOW: &[(&str, &str)] = &[
     ("expr", "suggest"),
     ("file", "model suggest diagnostic expr"),
     ("eval", "model expr"),
-    ("plan", "model suggest diagnostic"),
+    ("plan", "model suggest diagnostic eval"),
     ("core", "model"),
     ("store", "model core"),
     ("exec", "model core"),

@@ -44,6 +44,15 @@ pub(super) struct RunArgs {
     /// After a failure, still run all that does not depend on it
     #[arg(short, long)]
     pub(super) keep_going: bool,
+    /// After a failure, also stop what runs
+    #[arg(long, conflicts_with = "keep_going")]
+    pub(super) fail_fast: bool,
+    /// Run the named tasks alone, without what they depend on
+    #[arg(long)]
+    pub(super) only: bool,
+    /// Answer what tasks ask to have confirmed with yes
+    #[arg(short, long)]
+    pub(super) yes: bool,
     /// Use the vars and the environment of this profile
     #[arg(long, value_name = "NAME")]
     pub(super) profile: Option<String>,

@@ -3,6 +3,7 @@
 //! Verbs are thin. None of them spawns, writes a record or formats a time; what two of them share belongs to the library.
 
 mod args;
+mod confirm;
 mod context;
 mod graph;
 mod help;

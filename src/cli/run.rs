@@ -12,6 +12,7 @@ use crate::engine::clock::Clock;
 use crate::engine::inbox::Signals;
 use crate::engine::outside::World;
 use crate::engine::{Ending, Engine};
+use crate::eval::here::Here;
 use crate::eval::{Evaluator, RunNames};
 use crate::exec::mask::Secrets;
 use crate::exec::shell::Programs;
@@ -36,19 +37,24 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
     };
     let request = Request {
         tasks,
-        on_failure: if args.keep_going {
-            OnFailure::KeepGoing
-        } else {
-            OnFailure::Finish
+        on_failure: match (args.keep_going, args.fail_fast) {
+            (true, _) => OnFailure::KeepGoing,
+            (_, true) => OnFailure::Stop,
+            _ => OnFailure::Finish,
         },
         profile: args.profile.clone(),
         values: words.values,
         args: texts(&args.args)?,
         called_in: context.called_in()?,
+        only: args.only,
     };
     let plan = plan::plan(workflow, &request).map_err(|refused| trouble(workflow, &refused))?;
     if args.dry_run {
         return super::show(&dry(plan));
+    }
+    let plan = Arc::new(plan);
+    if !args.yes && !plan.confirms.is_empty() && !super::confirm::all(&plan)? {
+        return Ok(Exit::Cancelled);
     }
     execute(context, args, plan)
 }
@@ -154,7 +160,7 @@ pub(super) fn trouble(workflow: &Workflow, refused: &Refused) -> Trouble {
             "no task that was named reads the arguments after --",
             "a task reads them as {{ args }}",
         ),
-        Refused::NotYet(what) => Trouble::call(format!("{what} are not in this version"), ""),
+        Refused::TooLarge(what) => Trouble::call(what.clone(), "make it of fewer steps"),
     }
 }
 
@@ -199,24 +205,26 @@ fn dry(plan: Plan) -> String {
         world,
         RunNames::default(),
     ));
-    report::dry::plan(&plan, |work| match evaluator.command(work) {
-        Ok(rendered) => {
-            let text = |(name, value): &(String, Vec<u8>)| {
-                let shown = evaluator.hidden(&String::from_utf8_lossy(value));
-                // What the shell gets beside its command is shown in its place.
-                (!name.starts_with("FLOW_D")).then(|| (name.clone(), shown))
-            };
-            Ok(report::dry::Step {
-                command: evaluator.hidden(&rendered.shown),
-                dir: rendered.dir.clone(),
-                env: rendered.env.iter().filter_map(text).collect(),
-            })
+    report::dry::plan(&plan, |work| {
+        match evaluator.command(work, &Here::default()) {
+            Ok(rendered) => {
+                let text = |(name, value): &(String, Vec<u8>)| {
+                    let shown = evaluator.hidden(&String::from_utf8_lossy(value));
+                    // What the shell gets beside its command is shown in its place.
+                    (!name.starts_with("FLOW_D")).then(|| (name.clone(), shown))
+                };
+                Ok(report::dry::Step {
+                    command: evaluator.hidden(&rendered.shown),
+                    dir: rendered.dir.clone(),
+                    env: rendered.env.iter().filter_map(text).collect(),
+                })
+            }
+            Err(problem) => Err(evaluator.told(&problem)),
         }
-        Err(problem) => Err(evaluator.told(&problem)),
     })
 }
 
-fn execute(context: &Context, args: &RunArgs, plan: Plan) -> Result<Exit, Trouble> {
+fn execute(context: &Context, args: &RunArgs, plan: Arc<Plan>) -> Result<Exit, Trouble> {
     let clock = Clock::system();
     let (plan_hash, text) = plan::pin(&plan);
     let store: Box<dyn Store> = if args.no_record {
@@ -234,7 +242,6 @@ fn execute(context: &Context, args: &RunArgs, plan: Plan) -> Result<Exit, Troubl
         // The run matters more than the word of it.
         let _ = screen::print("", &format!("run {run}\n"));
     }
-    let plan = Arc::new(plan);
     let (slots, threads) = slots_and_threads(args, &plan);
     let secrets = Secrets::default();
     let evaluator = Arc::new(Evaluator::new(

@@ -27,7 +27,8 @@ impl RunState {
         self.seq = record.seq;
         let at = record.at;
         match &record.fact {
-            Fact::RunCreated { .. } | Fact::NoteAdded { .. } | Fact::Unknown => {}
+            Fact::RunCreated { run, .. } => self.seed = seed(run.as_str()),
+            Fact::NoteAdded { .. } | Fact::Unknown => {}
             Fact::RunStarted {} => self.run_started(at),
             Fact::RunPaused {} => self.stage = RunStage::Paused,
             Fact::RunResumed {} => self.run_resumed(at),
@@ -319,4 +320,11 @@ impl RunState {
             _ => self.after_asking(id),
         }
     }
+}
+
+/// FNV-1a of the id: the same for every fold of the run.
+fn seed(run: &str) -> u64 {
+    run.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

@@ -70,7 +70,9 @@ fn waiting(state: &RunState, now: Timestamp) -> Option<Fact> {
         let counted = state.node(*node).attempt - state.node(*node).uncounted;
         return Some(Fact::RetryScheduled {
             node: *node,
-            until: now.plus(state.rules(*node).retry.delay(counted)),
+            until: now
+                .plus(state.rules(*node).retry.delay(counted))
+                .plus(jitter(state, *node, counted)),
         });
     }
     let open = state
@@ -87,6 +89,20 @@ fn waiting(state: &RunState, now: Timestamp) -> Option<Fact> {
         node,
         until: now.plus(Duration::from_micros(micros)),
     })
+}
+
+/// The random part of a delay: the same for every fold of a run, another one in each run, for each node and try.
+fn jitter(state: &RunState, node: NodeId, tries: u32) -> Duration {
+    let most = state.rules(node).retry.jitter_micros;
+    if most == 0 {
+        return Duration::ZERO;
+    }
+    let mut mixed = state.seed() ^ (u64::from(node.0) << 32) ^ u64::from(tries);
+    // The finaliser of splitmix64.
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    Duration::from_micros(mixed % most.saturating_add(1).max(1))
 }
 
 fn reviewed(state: &mut RunState, now: Timestamp) -> Option<Fact> {

@@ -224,6 +224,7 @@ impl Views {
 #[derive(Clone, Debug)]
 pub struct RunState {
     pub(super) plan: Arc<Plan>,
+    pub(super) seed: u64,
     pub(super) seq: u64,
     pub(super) stage: RunStage,
     pub(super) stop: Option<Stop>,
@@ -251,6 +252,7 @@ impl PartialEq for RunState {
     fn eq(&self, other: &Self) -> bool {
         (self.seq, self.stage, self.stop, self.rejected)
             == (other.seq, other.stage, other.stop, other.rejected)
+            && self.seed == other.seed
             && (self.verdict, self.halted) == (other.verdict, other.halted)
             && (self.failed, self.live) == (other.failed, other.live)
             && (self.started_at, self.finished_at) == (other.started_at, other.finished_at)
@@ -355,6 +357,7 @@ impl RunState {
             }))
         };
         Self {
+            seed: 0,
             seq: 0,
             stage: RunStage::Pending,
             stop: None,
@@ -373,6 +376,11 @@ impl RunState {
             dependents: Arc::new(Dependents::of(&plan)),
             plan,
         }
+    }
+
+    /// What makes the random part of delays another one in each run.
+    pub(super) const fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// The plan that it follows.
@@ -451,6 +459,74 @@ impl RunState {
     pub fn is_interrupted(&self) -> bool {
         self.stop
             .is_some_and(|stop| stop.outcome == Outcome::Interrupted)
+    }
+
+    /// Whether this question is still to be answered.
+    pub fn asks(&self, id: NodeId, round: u32) -> bool {
+        let node = self.node(id);
+        (node.stage, node.round) == (Stage::Asking, round) && self.stopped(id).is_none()
+    }
+
+    /// The node that a node is part of.
+    pub fn parent(&self, id: NodeId) -> Option<NodeId> {
+        self.node(id).parent
+    }
+
+    /// Which item of its loop a node is, counted from 0, if it is the body of one.
+    pub fn item_index(&self, id: NodeId) -> Option<u32> {
+        let parent = self.node(id).parent?;
+        let (first, _) = self.node(parent).children.instances?;
+        let size = self.instance_size(parent);
+        (id >= first).then(|| (id.0 - first.0) / size)
+    }
+
+    /// The instances of a loop that has been expanded, in the order of its items.
+    pub fn instances(&self, id: NodeId) -> Vec<NodeId> {
+        let Some((first, count)) = self.node(id).children.instances else {
+            return Vec::new();
+        };
+        let size = self.instance_size(id);
+        (0..count)
+            .map(|place| NodeId(first.0 + place * size))
+            .collect()
+    }
+
+    /// All nodes that a node is made of, itself first, those of expanded loops too.
+    pub fn subtree(&self, id: NodeId) -> Vec<NodeId> {
+        let shift = id.0 - self.node(id).spec.0;
+        let end = self.plan.subtree_end(self.node(id).spec).0 + shift;
+        let mut all: Vec<NodeId> = Vec::new();
+        let mut left = vec![(id.0, end)];
+        while let Some((from, to)) = left.pop() {
+            for node in (from..to).map(NodeId) {
+                all.push(node);
+                let size = self.instance_size(node);
+                if let Some((first, count)) = self.node(node).children.instances {
+                    left.push((first.0, first.0 + count * size));
+                }
+            }
+        }
+        all
+    }
+
+    /// What made a node fail: the innermost step below it that did.
+    pub fn failed_below(&self, id: NodeId) -> NodeId {
+        let mut at = id;
+        loop {
+            let children =
+                (0..self.node(at).children.entered).filter_map(|place| self.child(at, place));
+            let failed = |child: &NodeId| {
+                let outcome = self.node(*child).outcome();
+                outcome.is_some_and(|outcome| {
+                    outcome.is_failure() && !self.counts_as_ok(*child, outcome)
+                })
+            };
+            let mut children = children.filter(failed);
+            match children.next() {
+                Some(child) => at = child,
+                None => return at,
+            }
+        }
     }
 
     fn handlers_pending(&self) -> bool {

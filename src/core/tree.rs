@@ -477,7 +477,7 @@ impl RunState {
     }
 
     /// Whether the question that is being answered is the one before the needs.
-    pub(super) fn asks_first(&self, id: NodeId) -> bool {
+    pub fn asks_first(&self, id: NodeId) -> bool {
         let early = self
             .plan
             .node(self.node(id).spec)

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::going::Going;
 use super::inbox::{Inbox, Knocker, Ready};
+use super::questions::Outcome;
 use super::{Ending, Error};
 use crate::core::Input;
 use crate::exec::mask::Secrets;
@@ -79,7 +80,7 @@ impl<'a> Crew<'a> {
     /// Answers questions as long as there are any.
     fn answer_questions(&self) {
         loop {
-            let (question, evaluator) = {
+            let (question, evaluator, clock) = {
                 let mut shared = self.lock();
                 let question = shared.going.next_question();
                 let open = shared.over.is_none();
@@ -87,11 +88,20 @@ impl<'a> Crew<'a> {
                     shared.answering -= 1;
                     return;
                 };
-                (question, Arc::clone(&shared.going.evaluator))
+                (
+                    question,
+                    Arc::clone(&shared.going.evaluator),
+                    shared.going.clock,
+                )
             };
-            let answer = question.answer(&evaluator);
+            let outcome = question.answer(&evaluator, clock.instant());
             let mut shared = self.lock();
-            shared.answers.push(answer);
+            match outcome {
+                Outcome::Answered(answer) => shared.answers.push(answer),
+                Outcome::Again(at, node, round) => {
+                    shared.going.again.insert((at, node, round));
+                }
+            }
             shared.knock(0);
         }
     }

@@ -2,8 +2,10 @@
 //!
 //! There is one of these for a run, behind a lock, and whichever thread has news of a command takes a turn with it.
 
-use std::collections::{HashSet, VecDeque};
-use std::path::Path;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,15 +14,18 @@ use rustix::process::Signal as Number;
 use super::clock::Clock;
 use super::{Ending, Error};
 use crate::core::action::{Action, Signal as HowToStop, actions};
-use crate::core::fact::{Exit, Fact, Record, RunEnd, Why};
+use crate::core::fact::{Exit, Fact, Outcome, Record, RunEnd, Why};
 use crate::core::observer::{Observer, Seen, Signal};
-use crate::core::state::RunStage;
+use crate::core::state::{RunStage, Stage};
 use crate::core::{Input, RunState, turn};
 use crate::eval::Evaluator;
+use crate::eval::here::{Failure, Here, Level};
+use crate::eval::results::Ended;
+use crate::exec::scratch::Scratch;
 use crate::exec::stops::{Stop, Stops};
-use crate::exec::{Event, Job};
+use crate::exec::{Event, Handed, Job};
 use crate::model::id::{NodeId, RunId};
-use crate::model::plan::{Kind, Work};
+use crate::model::plan::Kind;
 use crate::store::Journal;
 use crate::store::line::Chain;
 
@@ -45,8 +50,14 @@ pub(super) struct Going<'a> {
     pub(super) evaluator: Arc<Evaluator>,
     /// What is to be answered and nobody has taken yet: the node and the round.
     pub(super) questions: VecDeque<(NodeId, u32)>,
-    /// The questions that were ever taken up.
-    pub(super) asked: HashSet<(NodeId, u32)>,
+    /// The questions that were ever taken up, and when.
+    pub(super) asked: HashMap<(NodeId, u32), Instant>,
+    /// The questions that are to be asked again, and when.
+    pub(super) again: BTreeSet<(Instant, NodeId, u32)>,
+    /// What commands hand on, until it is known that they are not tried again.
+    pub(super) handed: HashMap<NodeId, Handed>,
+    /// The folder for what commands hand on, where no record is kept.
+    pub(super) scratch: Option<Scratch>,
 }
 
 impl Going<'_> {
@@ -57,6 +68,7 @@ impl Going<'_> {
             let ends = self.seal(&records);
             self.journal.append(&self.lines).map_err(Error::Store)?;
             self.show(&records, &ends);
+            self.remember(&records);
         }
         self.act()
     }
@@ -104,7 +116,8 @@ impl Going<'_> {
                 Action::Run { .. } => {}
                 Action::Stop { node, signal, .. } => self.stops.stop(node, how(signal), now),
                 Action::Ask { node, round } => {
-                    if self.asked.insert((node, round)) {
+                    if let Entry::Vacant(entry) = self.asked.entry((node, round)) {
+                        entry.insert(now);
                         self.questions.push_back((node, round));
                     }
                 }
@@ -115,16 +128,139 @@ impl Going<'_> {
                 }
             }
         }
+        while let Some((at, node, round)) = self.again.first().copied()
+            && at <= now
+        {
+            self.again.pop_first();
+            self.questions.push_back((node, round));
+        }
         Ok(())
+    }
+
+    /// What may be read of steps and tasks that have ended, or begin again.
+    fn remember(&mut self, records: &[Record]) {
+        if self.state.plan().results.is_empty() {
+            self.handed.clear();
+            return;
+        }
+        for record in records {
+            match &record.fact {
+                Fact::AttemptFinished { node, again, .. } if self.state.spec(*node).is_leaf() => {
+                    let handed = self.handed.remove(node);
+                    if let Some(handed) = handed.filter(|_| !again) {
+                        let here = self.here(*node);
+                        self.evaluator
+                            .handed_on(&here, &handed.outputs, handed.stdout.as_deref());
+                    }
+                    self.ended(*node, record);
+                }
+                Fact::AttemptFinished {
+                    node, again: true, ..
+                } => self.evaluator.forget(self.state.subtree(*node).into_iter()),
+                Fact::TaskExpanded { node, .. } => {
+                    if self.evaluator.keeps(self.state.node(*node).spec) {
+                        self.evaluator.expanded(*node, self.state.instances(*node));
+                    }
+                }
+                Fact::TaskUpToDate { nodes } | Fact::TaskBlocked { nodes, .. } => {
+                    for node in nodes {
+                        self.ended(*node, record);
+                    }
+                }
+                fact => {
+                    if let Some(node) = fact.node() {
+                        self.ended(node, record);
+                    }
+                }
+            }
+        }
+    }
+
+    fn ended(&self, id: NodeId, record: &Record) {
+        let node = self.state.node(id);
+        let Some(outcome) = node.outcome().filter(|_| self.evaluator.keeps(node.spec)) else {
+            return;
+        };
+        let ended = Ended {
+            status: status(outcome),
+            exit_code: match outcome {
+                Outcome::Succeeded => Some(0),
+                _ => node.exit_code,
+            },
+            duration: node
+                .began_at
+                .map(|began| record.at.since(began))
+                .unwrap_or_default(),
+        };
+        self.evaluator.ended(id, ended);
+    }
+
+    /// Where a node is, for what is evaluated there.
+    pub(super) fn here(&self, id: NodeId) -> Here {
+        let mut levels = Vec::new();
+        let mut error = None;
+        let mut at = Some(id);
+        while let Some(id) = at {
+            let node = self.state.node(id);
+            let parent = self.state.parent(id);
+            levels.push(Level {
+                id,
+                spec: node.spec,
+                index: self.state.item_index(id),
+            });
+            if let Some(parent) = parent
+                && error.is_none()
+            {
+                let handlers = &self.state.rules(parent).handlers;
+                let spec = Some(node.spec);
+                if handlers.on_failure == spec || handlers.finally == spec {
+                    error = self.failure(parent);
+                }
+            }
+            at = parent;
+        }
+        let mut here = Here::new(levels);
+        here.error = error.map(Arc::new);
+        here
+    }
+
+    /// What went wrong in a node whose handlers run.
+    fn failure(&self, id: NodeId) -> Option<Failure> {
+        let Stage::Ending(outcome) = self.state.node(id).stage else {
+            return None;
+        };
+        if outcome.is_ok() {
+            return None;
+        }
+        let at = self.state.failed_below(id);
+        let (node, address) = (self.state.node(at), self.state.address(at));
+        let code = node.exit_code.or(self.state.node(id).exit_code);
+        let message = match (&node.reason, code) {
+            (Some(reason), _) => reason.clone(),
+            (None, Some(code)) if outcome == Outcome::Failed => format!("exit code {code}"),
+            _ => outcome.word().to_owned(),
+        };
+        Some(Failure {
+            message,
+            exit_code: code,
+            task: format!("{}{}", address.task, address.items),
+            step: address.step,
+        })
     }
 
     /// All that is needed to start a command; when its text has no value, its end.
     pub(super) fn job(&mut self, node: NodeId, attempt: u32) -> Result<Result<Job, Event>, Error> {
         let plan = Arc::clone(self.state.plan());
-        let Kind::Work(work @ Work::Shell { context, .. }) = &self.state.spec(node).kind else {
+        let Kind::Work(work) = &plan.node(self.state.node(node).spec).kind else {
             return Err(Error::Unsupported("steps of this kind"));
         };
-        let rendered = match self.evaluator.command(work) {
+        let evaluated = plan.contexts[work.context() as usize].scope.is_some();
+        let here = if evaluated {
+            self.here(node)
+        } else {
+            Here::default()
+        };
+        let rendered = match self.evaluator.command(work, &here) {
             Ok(rendered) => rendered,
             Err(problem) => {
                 let error = Some(self.evaluator.told(&problem));
@@ -136,30 +272,54 @@ impl Going<'_> {
                     node,
                     attempt,
                     exit,
+                    result: Handed::default(),
                 }));
             }
         };
-        if plan.contexts[*context as usize].scope.is_some() {
+        if evaluated {
             self.notice(&Signal::Command {
                 node,
                 text: &rendered.shown,
                 several_words: &rendered.several_words,
             });
         }
+        let handover = self.handover(node, attempt)?;
         let address = self.state.address(node);
         let mut env = rendered.env;
-        let mut add = |name: &str, value: String| env.push((name.to_owned(), value.into_bytes()));
-        add("FLOW_RUN_ID", self.run.to_string());
-        add("FLOW_TASK", format!("{}{}", address.task, address.items));
-        add("FLOW_ATTEMPT", attempt.to_string());
+        let mut add = |name: &str, value: Vec<u8>| env.push((name.to_owned(), value));
+        add("FLOW_RUN_ID", self.run.to_string().into_bytes());
+        add(
+            "FLOW_TASK",
+            format!("{}{}", address.task, address.items).into_bytes(),
+        );
+        add("FLOW_ATTEMPT", attempt.to_string().into_bytes());
+        add("FLOW_OUTPUT", handover.clone().into_os_string().into_vec());
         Ok(Ok(Job {
             node,
             attempt,
-            command: rendered.command,
+            program: rendered.program,
             dir: rendered.dir,
             env,
             logs: self.logs.clone(),
+            handover,
+            keeps_stdout: self.state.rules(node).keeps_stdout,
         }))
+    }
+
+    /// The file that a try may write values to: beside the logs of the run, in a folder that is there.
+    fn handover(&mut self, node: NodeId, attempt: u32) -> Result<PathBuf, Error> {
+        if let Some(logs) = &self.logs {
+            let mut path = logs.as_os_str().to_owned();
+            path.push(format!(".{node}.{attempt}.out"));
+            return Ok(path.into());
+        }
+        let scratch = match &self.scratch {
+            Some(scratch) => scratch,
+            None => self
+                .scratch
+                .insert(Scratch::new(self.run.as_str()).map_err(Error::Output)?),
+        };
+        Ok(scratch.path().join(format!("{node}.{attempt}.out")))
     }
 
     /// Output is shown at once and forgotten; the end of a command is an input.
@@ -181,11 +341,17 @@ impl Going<'_> {
                 node,
                 attempt,
                 exit,
-            } => Some(Input::Exited {
-                node,
-                attempt,
-                exit,
-            }),
+                result,
+            } => {
+                if !result.outputs.is_empty() || result.stdout.is_some() {
+                    self.handed.insert(node, result);
+                }
+                Some(Input::Exited {
+                    node,
+                    attempt,
+                    exit,
+                })
+            }
         }
     }
 
@@ -201,7 +367,8 @@ impl Going<'_> {
             .state
             .next_timer()
             .map(|at| self.clock.instant() + self.clock.until(at));
-        [timer, self.stops.next_deadline()]
+        let again = self.again.first().map(|(at, ..)| *at);
+        [timer, again, self.stops.next_deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -224,6 +391,19 @@ impl Going<'_> {
             (RunStage::Finished(end), None) => Ending::Finished(end),
             _ => Ending::Paused,
         })
+    }
+}
+
+/// How an end is called where it is read.
+const fn status(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "completed",
+        Outcome::Skipped => "skipped",
+        Outcome::UpToDate => "up_to_date",
+        Outcome::Failed | Outcome::TimedOut | Outcome::Lost => "failed",
+        Outcome::Cancelled => "cancelled",
+        Outcome::Interrupted => "interrupted",
+        Outcome::Blocked => "blocked",
     }
 }
 

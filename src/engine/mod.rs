@@ -20,7 +20,7 @@ pub mod outside;
 mod questions;
 pub mod signals;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,7 +143,10 @@ impl Engine<'_> {
             waiting: Vec::new(),
             evaluator: self.evaluator,
             questions: VecDeque::new(),
-            asked: HashSet::new(),
+            asked: HashMap::new(),
+            again: BTreeSet::new(),
+            handed: HashMap::new(),
+            scratch: None,
         };
         let mut inbox = Inbox::new(self.signals);
         let crew = Crew::new(

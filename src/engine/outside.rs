@@ -51,6 +51,20 @@ impl Outside for World {
             .map_err(NoOutput::Failed)
     }
 
+    fn succeeds(&self, command: &Command<'_>) -> Result<bool, NoOutput> {
+        let Some(helpers) = &self.helpers else {
+            return Err(NoOutput::NotNow);
+        };
+        let env = command.env.iter().chain(&command.script.env).cloned();
+        helpers
+            .succeeds(&command.script.text, command.dir, env)
+            .map_err(NoOutput::Failed)
+    }
+
+    fn rests(&self) -> bool {
+        self.helpers.is_none()
+    }
+
     fn cpus(&self) -> usize {
         std::thread::available_parallelism().map_or(1, usize::from)
     }

@@ -6,18 +6,35 @@ use std::sync::Arc;
 use super::environment::Environment;
 use super::frame::Frame;
 use super::outside::{Command, NoOutput};
+use super::results::{self, Named, Of};
 use super::{inside, problem, typed};
 use crate::expr::{Names, Problem, Script, Value};
 use crate::model::language::SecretFrom;
 
 /// All of them.
-pub(super) const NAMES: [&str; 10] = [
-    "env", "secrets", "args", "run", "git", "os", "arch", "cpus", "file", "flow",
+pub(super) const NAMES: [&str; 14] = [
+    "env", "secrets", "args", "run", "git", "os", "arch", "cpus", "file", "flow", "steps", "tasks",
+    "outputs", "error",
 ];
 
 /// The value of a built-in name.
 pub(super) fn value(frame: &Frame, name: &str) -> Result<Option<Value>, Problem> {
+    if frame.evaluator().closed && !matches!(name, "os" | "arch" | "flow") {
+        let message = format!("'{name}' is not known before anything runs");
+        return Err(problem("not-now", message, None));
+    }
     Ok(Some(match name {
+        "steps" | "tasks" => {
+            let of = if name == "steps" {
+                Of::Steps
+            } else {
+                Of::Tasks
+            };
+            let frame = frame.clone();
+            Value::Names(Arc::new(Named { frame, of }))
+        }
+        "outputs" => results::own_outputs(frame),
+        "error" => error(frame),
         "env" => Value::Names(Arc::new(Environment::of(frame))),
         "secrets" => Value::Names(Arc::new(Secrets(frame.clone()))),
         "git" => Value::Names(Arc::new(Git(frame.clone()))),
@@ -30,6 +47,25 @@ pub(super) fn value(frame: &Frame, name: &str) -> Result<Option<Value>, Problem>
         "file" => file(frame),
         _ => return Ok(None),
     }))
+}
+
+/// What went wrong, in a handler; nothing when nothing did.
+fn error(frame: &Frame) -> Value {
+    let Some(error) = &frame.here().error else {
+        return Value::None;
+    };
+    let text = |text: &str| typed::data(text.as_bytes().to_vec(), false);
+    Value::Map(vec![
+        ("message".to_owned(), text(&error.message)),
+        (
+            "exit_code".to_owned(),
+            error
+                .exit_code
+                .map_or(Value::None, |code| Value::Int(i64::from(code))),
+        ),
+        ("task".to_owned(), text(&error.task)),
+        ("step".to_owned(), text(&error.step)),
+    ])
 }
 
 fn args(frame: &Frame) -> Value {

@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::here::Here;
 use super::outside::{Command, NoOutput};
-use super::{Evaluator, builtin, environment, inside, problem, typed};
+use super::{Evaluator, builtin, environment, inside, problem, results, typed};
 use crate::expr::{self, Names, Problem, Script, Value};
-use crate::model::language::{Data, File, Text, Var, VarValue};
+use crate::model::language::{Data, File, Items, Text, Var, VarValue};
 use crate::model::plan::Scope;
 
 /// The names of a task, or of a file for what it hands to those it includes.
@@ -23,6 +24,7 @@ struct Inner {
     /// The scope of the task; `None` for the names of a file alone.
     scope: Option<u32>,
     file: u32,
+    here: Here,
     known: Mutex<HashMap<Key, Value>>,
     /// What is being evaluated, the outermost first.
     open: Mutex<Vec<Key>>,
@@ -85,27 +87,32 @@ pub struct Shown {
 
 /// What a name is defined as.
 enum Defined<'a> {
+    /// By a loop.
+    Item(Value),
+    /// By what called the task, in this scope.
+    Called(&'a Var, u32),
     Given(&'a Data),
     Param(&'a crate::model::language::Param),
     Var(&'a Var, Origin),
 }
 
 impl Frame {
-    pub(super) fn of_scope(evaluator: &Arc<Evaluator>, scope: u32) -> Self {
+    pub(super) fn of_scope(evaluator: &Arc<Evaluator>, scope: u32, here: Here) -> Self {
         let file = evaluator.plan.scopes[scope as usize].file;
-        Self::new(evaluator, Some(scope), file)
+        Self::new(evaluator, Some(scope), file, here)
     }
 
     /// The names of a file by itself.
     pub(super) fn of_file(evaluator: &Arc<Evaluator>, file: u32) -> Self {
-        Self::new(evaluator, None, file)
+        Self::new(evaluator, None, file, Here::default())
     }
 
-    fn new(evaluator: &Arc<Evaluator>, scope: Option<u32>, file: u32) -> Self {
+    fn new(evaluator: &Arc<Evaluator>, scope: Option<u32>, file: u32, here: Here) -> Self {
         Self(Arc::new(Inner {
             evaluator: Arc::clone(evaluator),
             scope,
             file,
+            here,
             known: Mutex::default(),
             open: Mutex::default(),
         }))
@@ -118,6 +125,57 @@ impl Frame {
     pub(super) fn scope(&self) -> Option<&Scope> {
         let scope = self.0.scope?;
         self.0.evaluator.plan.scopes.get(scope as usize)
+    }
+
+    /// Where in the run this is.
+    pub(super) fn here(&self) -> &Here {
+        &self.0.here
+    }
+
+    /// The frame of what called the task.
+    fn caller(&self, scope: u32) -> Self {
+        let evaluator = &self.0.evaluator;
+        Self::of_scope(evaluator, scope, self.0.here.caller(&evaluator.plan))
+    }
+
+    /// What a loop around this brings into scope.
+    fn of_loops(&self, name: &str) -> Option<Value> {
+        let evaluator = &self.0.evaluator;
+        for looped in &self.scope()?.loops {
+            let Some(crate::model::plan::About::Items { items, name: own }) = evaluator
+                .plan
+                .node(*looped)
+                .ask
+                .as_ref()
+                .map(|ask| &ask.about)
+            else {
+                continue;
+            };
+            let found = self.0.here.item(*looped);
+            let axis = match items {
+                Items::Matrix { axes, include, .. } => {
+                    let more = include.iter().flatten().map(|(name, _)| name);
+                    axes.iter()
+                        .map(|(name, _)| name)
+                        .chain(more)
+                        .any(|axis| axis == name)
+                }
+                _ => own == name,
+            };
+            match found {
+                None if axis || matches!(name, "item" | "index") => {
+                    return evaluator.outside.rests().then(|| results::later(name));
+                }
+                Some((_, index)) if name == "index" => return Some(Value::Int(i64::from(index))),
+                Some((node, index)) if axis || name == "item" => {
+                    let names = evaluator.results.item(node, index)?;
+                    let value = names.into_iter().find(|(known, _)| known == name);
+                    return Some(value.map_or(Value::None, |(_, value)| value));
+                }
+                _ => {}
+            }
+        }
+        None
     }
 
     pub(super) fn file(&self) -> &File {
@@ -171,6 +229,14 @@ impl Frame {
         let surroundings = &self.0.evaluator.plan.surroundings;
         let is_root = self.0.file == 0;
         let scope = self.scope();
+        if let Some(item) = self.of_loops(name) {
+            return Some(Defined::Item(item));
+        }
+        if let Some(call) = scope.and_then(|scope| scope.call.as_ref())
+            && let Some(var) = find(&call.vars, name)
+        {
+            return Some(Defined::Called(var, call.scope));
+        }
         let given = scope.map_or(&[][..], |scope| &scope.given);
         let of_root = if is_root {
             &surroundings.given[..]
@@ -200,6 +266,8 @@ impl Frame {
 
     fn value_of(&self, name: &str, defined: &Defined<'_>) -> Result<Value, Problem> {
         match defined {
+            Defined::Item(value) => Ok(value.clone()),
+            Defined::Called(var, scope) => self.argument(var, *scope),
             Defined::Given(data) => Ok(typed::given(data)),
             Defined::Param(param) => self.param(param),
             Defined::Var(var, Origin::With) => {
@@ -217,6 +285,8 @@ impl Frame {
     fn place_of(&self, defined: &Defined<'_>) -> String {
         let place = match defined {
             Defined::Given(_) => return "the command line".to_owned(),
+            Defined::Item(_) => return "the loop".to_owned(),
+            Defined::Called(var, _) => var.place,
             Defined::Param(param) => param.place,
             Defined::Var(var, _) => var.place,
         };
@@ -238,7 +308,19 @@ impl Frame {
         )
     }
 
-    fn var(&self, var: &Var) -> Result<Value, Problem> {
+    /// What the task was called with, as the type of its param.
+    fn argument(&self, var: &Var, scope: u32) -> Result<Value, Problem> {
+        let value = self.caller(scope).var(var)?;
+        let params = self.scope().map_or(&[][..], |scope| &scope.params);
+        match params.iter().find(|param| param.name == var.name) {
+            Some(param) => {
+                typed::as_param(value, param, &self.0.evaluator.plan.surroundings.called_in)
+            }
+            None => Ok(value),
+        }
+    }
+
+    pub(super) fn var(&self, var: &Var) -> Result<Value, Problem> {
         match &var.value {
             VarValue::Data(data) => self.data(data),
             VarValue::Ref(expression) => expr::expression(&expression.text, self),
@@ -284,7 +366,7 @@ impl Frame {
     }
 
     /// What a command prints: data.
-    fn output(&self, text: &Text) -> Result<Value, Problem> {
+    pub(super) fn output(&self, text: &Text) -> Result<Value, Problem> {
         let script = self.script(text)?;
         let (dir, env) = (self.dir()?, self.environment_beside()?);
         let command = Command {
@@ -347,6 +429,8 @@ impl Frame {
             let defined = self.defined(&name)?;
             let (origin, place) = match defined {
                 Defined::Given(_) => (Origin::CommandLine, None),
+                Defined::Item(_) => (Origin::Task, None),
+                Defined::Called(var, _) => (Origin::Task, Some(var.place)),
                 Defined::Param(param) => (Origin::Param, Some(param.place)),
                 Defined::Var(var, origin) => (origin, Some(var.place)),
             };

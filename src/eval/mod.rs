@@ -8,7 +8,10 @@ mod builtin;
 pub mod dotenv;
 mod environment;
 mod frame;
+pub mod here;
 pub mod outside;
+pub mod questions;
+pub mod results;
 mod typed;
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,10 +22,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use self::frame::Frame;
 pub use self::frame::{Origin, Shown};
-use self::outside::{Command, NoOutput, Outside};
-use crate::expr::{self, Problem, Script, Value};
-use crate::model::language::{Place, Text};
-use crate::model::plan::{Plan, Work};
+use self::here::Here;
+use self::outside::{Command, NoOutput, Nowhere, Outside};
+use self::results::{Ended, Store};
+use crate::expr::{self, Part, Problem, Script, Value};
+use crate::model::id::NodeId;
+use crate::model::language::step::is_posix;
+use crate::model::language::{Data, Place, Text, Var};
+use crate::model::plan::{Plan, Program, Scope, Surroundings, Work};
 
 /// Evaluates what the commands of one plan read.
 #[derive(Debug)]
@@ -34,6 +41,9 @@ pub struct Evaluator {
     run: RunNames,
     outputs: Mutex<HashMap<OutputKey, Result<Vec<u8>, NoOutput>>>,
     dotenvs: Mutex<HashMap<PathBuf, Dotenv>>,
+    results: Store,
+    /// Only what the files say has a value: no environment, no arguments, nothing of a run.
+    closed: bool,
 }
 
 type OutputKey = (String, PathBuf, Vec<(String, Vec<u8>)>);
@@ -49,10 +59,10 @@ pub struct RunNames {
 }
 
 /// A command with nothing left to evaluate.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
-    /// For the shell.
-    pub command: String,
+    /// What is started.
+    pub program: Program,
     /// For people: data in single quotes where the shell gets a variable, secrets hidden.
     pub shown: String,
     /// The folder it runs in.
@@ -75,6 +85,8 @@ impl Evaluator {
             Some((name.into_string().ok()?, value.into_vec()))
         };
         Self {
+            results: Store::of(&plan),
+            closed: false,
             plan,
             inherited: inherited.into_iter().filter_map(text).collect(),
             outside,
@@ -84,19 +96,14 @@ impl Evaluator {
         }
     }
 
-    /// The command of a shell step in its scope.
-    pub fn command(self: &Arc<Self>, work: &Work) -> Result<Rendered, Problem> {
-        let Work::Shell {
-            command,
-            context,
-            place,
-        } = work;
-        let context = &self.plan.contexts[*context as usize];
+    /// What a step starts, for the node that is here.
+    pub fn command(self: &Arc<Self>, work: &Work, here: &Here) -> Result<Rendered, Problem> {
+        let context = &self.plan.contexts[work.context() as usize];
         let Some(scope) = context.scope else {
             let env = context.env.iter();
             return Ok(Rendered {
-                command: command.clone(),
-                shown: command.clone(),
+                program: as_written(work),
+                shown: work.written().into_owned(),
                 dir: context.dir.clone(),
                 env: env
                     .map(|(name, value)| (name.clone(), value.clone().into_bytes()))
@@ -104,38 +111,136 @@ impl Evaluator {
                 several_words: Vec::new(),
             });
         };
-        let frame = Frame::of_scope(self, scope);
-        let text = Text {
-            text: command.clone(),
-            place: *place,
-        };
+        let frame = Frame::of_scope(self, scope, here.clone());
         let (dir, mut env) = (frame.dir()?, frame.environment()?);
-        let script = frame.script(&text)?;
-        for secret in &script.secrets {
-            self.outside.hide(secret);
-        }
-        env.extend(script.env.iter().cloned());
+        let (program, shown, several_words) = match work {
+            Work::Shell {
+                command,
+                place,
+                shell,
+                ..
+            } => {
+                let text = Text {
+                    text: command.clone(),
+                    place: *place,
+                };
+                if shell.as_deref().is_none_or(is_posix) {
+                    let script = frame.script(&text)?;
+                    for secret in &script.secrets {
+                        self.outside.hide(secret);
+                    }
+                    env.extend(script.env.iter().cloned());
+                    let several_words = script.several_words.iter();
+                    let several_words =
+                        several_words.map(|value| String::from_utf8_lossy(value).into_owned());
+                    (
+                        Program::Script {
+                            shell: shell.as_deref().map(str::to_owned),
+                            text: script.text.clone(),
+                        },
+                        shown(&script),
+                        several_words.collect(),
+                    )
+                } else {
+                    let text = foreign(&frame.text(&text)?, shell.as_deref().unwrap_or_default())?;
+                    let shell = shell.as_deref().map(str::to_owned);
+                    (
+                        Program::Script {
+                            shell,
+                            text: text.clone(),
+                        },
+                        text,
+                        Vec::new(),
+                    )
+                }
+            }
+            Work::Argv { args, .. } => {
+                let words = self.words(&frame, args)?;
+                let shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+                (Program::Direct(words), shown.join(" "), Vec::new())
+            }
+        };
         Ok(Rendered {
-            shown: shown(&script),
-            several_words: script
-                .several_words
-                .iter()
-                .map(|value| String::from_utf8_lossy(value).into_owned())
-                .collect(),
-            command: script.text,
+            program,
+            shown,
             dir,
             env,
+            several_words,
         })
+    }
+
+    /// The arguments of a program: an element that is one list is several.
+    fn words(&self, frame: &Frame, args: &[Text]) -> Result<Vec<Vec<u8>>, Problem> {
+        let mut words = Vec::new();
+        for arg in args {
+            let values = match frame.text(arg)? {
+                Value::List(items) => items,
+                value => vec![value],
+            };
+            for value in values {
+                let (bytes, secret) = typed::bytes(&value)?;
+                if secret {
+                    self.outside.hide(&bytes);
+                }
+                words.push(bytes);
+            }
+        }
+        if words.is_empty() {
+            return Err(problem("empty-command", "there is no program to run", None));
+        }
+        Ok(words)
+    }
+
+    /// Whether anybody may read what comes of this node of the plan.
+    pub fn keeps(&self, spec: NodeId) -> bool {
+        self.results.keeps(spec)
+    }
+
+    /// A node has ended.
+    pub fn ended(&self, node: NodeId, ended: Ended) {
+        self.results.ended(node, ended);
+    }
+
+    /// A loop has these instances.
+    pub fn expanded(&self, node: NodeId, instances: Vec<NodeId>) {
+        self.results.expanded(node, instances);
+    }
+
+    /// What a command handed on in its file, and printed for others to read.
+    pub fn handed_on(&self, here: &Here, outputs: &[(String, Vec<u8>)], stdout: Option<&[u8]>) {
+        let value = |bytes: &Vec<u8>| typed::data(bytes.clone(), self.has_secret(bytes));
+        let outputs: Vec<_> = outputs
+            .iter()
+            .map(|(name, bytes)| (name.clone(), value(bytes)))
+            .collect();
+        if !outputs.is_empty() {
+            self.results
+                .handed_on(&here.up_to_task(&self.plan), &outputs);
+        }
+        if let Some(stdout) = stdout {
+            self.results
+                .printed(&here.all(), stdout, self.has_secret(stdout));
+        }
+    }
+
+    fn has_secret(&self, bytes: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(bytes);
+        self.outside.hidden(&text) != text
+    }
+
+    /// These nodes are tried again: what they came to so far does not count.
+    pub fn forget(&self, nodes: impl Iterator<Item = NodeId>) {
+        self.results.forget(nodes);
     }
 
     /// Every var, param and environment variable of a scope with what it is and where it came from.
     pub fn show(self: &Arc<Self>, scope: u32) -> Vec<Shown> {
-        Frame::of_scope(self, scope).show()
+        Frame::of_scope(self, scope, Here::default()).show()
     }
 
     /// A text in a scope, as `confirm` and messages are.
     pub fn text(self: &Arc<Self>, scope: u32, text: &Text) -> Result<Value, Problem> {
-        Frame::of_scope(self, scope).text(text)
+        Frame::of_scope(self, scope, Here::default()).text(text)
     }
 
     /// What is wrong, for people: secrets are hidden.
@@ -185,6 +290,116 @@ impl Evaluator {
             .and_then(|root| path.strip_prefix(root).ok())
             .unwrap_or(path);
         format!("{}:{}:{}", shown.display(), place.line, place.column)
+    }
+}
+
+/// The value of a var in which everything is code, so that it is known before anything runs; `None` for any other. The scope
+/// is one of `scopes`, which only point to ones before them.
+pub fn fixed(surroundings: Surroundings, scopes: &[Scope], scope: u32, var: &Var) -> Option<Data> {
+    // What it is called by, and that by, is all it can read.
+    let mut chain = vec![scopes.get(scope as usize)?.clone()];
+    while let Some(call) = chain.last().and_then(|last| last.call.clone()) {
+        chain.push(scopes.get(call.scope as usize)?.clone());
+    }
+    for (number, scope) in (1..).zip(&mut chain) {
+        if let Some(call) = &mut scope.call {
+            call.scope = number;
+        }
+    }
+    let plan = Plan {
+        scopes: chain,
+        surroundings,
+        ..Plan::default()
+    };
+    let mut evaluator = Evaluator::new(Arc::new(plan), [], Box::new(Nowhere), RunNames::default());
+    evaluator.closed = true;
+    let evaluator = Arc::new(evaluator);
+    let frame = Frame::of_scope(&evaluator, 0, Here::default());
+    as_code(&frame.var(var).ok()?)
+}
+
+/// A value that is code as a whole.
+fn as_code(value: &Value) -> Option<Data> {
+    Some(match value {
+        Value::None => Data::Null,
+        Value::Bool(value) => Data::Bool(*value),
+        Value::Int(value) => Data::Int(*value),
+        Value::Float(value) => Data::Float(*value),
+        Value::Text(text) => {
+            let mut all = String::new();
+            for part in &text.parts {
+                match part {
+                    Part::Code(code) => all.push_str(code),
+                    Part::Data { .. } => return None,
+                }
+            }
+            Data::Text(Text {
+                text: all,
+                place: Place::default(),
+            })
+        }
+        Value::List(items) => Data::List(items.iter().map(as_code).collect::<Option<_>>()?),
+        Value::Map(entries) => {
+            let entry = |(name, value): &(String, Value)| Some((name.clone(), as_code(value)?));
+            Data::Map(entries.iter().map(entry).collect::<Option<_>>()?)
+        }
+        Value::Names(_) => return None,
+    })
+}
+
+/// A step in which nothing is to be evaluated.
+fn as_written(work: &Work) -> Program {
+    match work {
+        Work::Shell { command, shell, .. } => Program::Script {
+            shell: shell.as_deref().map(str::to_owned),
+            text: command.clone(),
+        },
+        Work::Argv { args, .. } => Program::Direct(
+            args.iter()
+                .map(|arg| arg.text.clone().into_bytes())
+                .collect(),
+        ),
+    }
+}
+
+/// A script for an interpreter whose quoting is not known: nothing in it may be data.
+fn foreign(value: &Value, shell: &str) -> Result<String, Problem> {
+    let program = shell.split_whitespace().next().unwrap_or_default();
+    let refused = || {
+        problem(
+            "data-in-foreign-script",
+            format!(
+                "text from outside can't stand in a script for {program}, which might take it for code"
+            ),
+            Some("hand it over in 'env', and read the variable in the script".to_owned()),
+        )
+    };
+    match value {
+        Value::Text(text) => {
+            let mut all = String::new();
+            for part in &text.parts {
+                match part {
+                    Part::Code(code) => all.push_str(code),
+                    Part::Data { .. } => return Err(refused()),
+                }
+            }
+            Ok(all)
+        }
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+            Ok(String::from_utf8_lossy(&typed::bytes(value)?.0).into_owned())
+        }
+        _ => Err(refused()),
+    }
+}
+
+/// A word as a person would type it.
+fn quoted(word: &[u8]) -> String {
+    let text = String::from_utf8_lossy(word);
+    let plain = |c: char| c.is_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 

@@ -12,6 +12,12 @@ pub trait Outside: std::fmt::Debug + Send + Sync {
     /// What a command for the shell prints, without the newlines at its end.
     fn output(&self, command: &Command<'_>) -> Result<Vec<u8>, NoOutput>;
 
+    /// Whether a command for the shell succeeds.
+    fn succeeds(&self, command: &Command<'_>) -> Result<bool, NoOutput>;
+
+    /// Whether nothing runs, now or ever: what only a run can tell stands for itself.
+    fn rests(&self) -> bool;
+
     /// How many processors there are for this process.
     fn cpus(&self) -> usize;
 
@@ -43,4 +49,38 @@ pub enum NoOutput {
     NotNow,
     /// It failed; why, as a part of a sentence: `it failed with exit code 3: …`.
     Failed(String),
+}
+
+/// No world at all: for values that are what they are whatever the world is.
+#[derive(Debug)]
+pub(super) struct Nowhere;
+
+impl Outside for Nowhere {
+    fn read(&self, _: &Path) -> Result<Option<Vec<u8>>, String> {
+        Err("nothing can be read yet".to_owned())
+    }
+
+    fn output(&self, _: &Command<'_>) -> Result<Vec<u8>, NoOutput> {
+        Err(NoOutput::Failed("nothing is run yet".to_owned()))
+    }
+
+    fn succeeds(&self, _: &Command<'_>) -> Result<bool, NoOutput> {
+        Err(NoOutput::Failed("nothing is run yet".to_owned()))
+    }
+
+    fn rests(&self) -> bool {
+        false
+    }
+
+    fn cpus(&self) -> usize {
+        1
+    }
+
+    fn hide(&self, _: &[u8]) {}
+
+    fn hidden(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn stop(&self) {}
 }

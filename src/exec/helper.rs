@@ -40,6 +40,26 @@ impl Helpers {
         dir: &Path,
         env: impl IntoIterator<Item = (String, Vec<u8>)>,
     ) -> Result<Vec<u8>, String> {
+        self.run(script, dir, env, read)
+    }
+
+    /// Whether a script for `sh -e` succeeds; else why it could not be run.
+    pub fn succeeds(
+        &self,
+        script: &str,
+        dir: &Path,
+        env: impl IntoIterator<Item = (String, Vec<u8>)>,
+    ) -> Result<bool, String> {
+        self.run(script, dir, env, ended)
+    }
+
+    fn run<T>(
+        &self,
+        script: &str,
+        dir: &Path,
+        env: impl IntoIterator<Item = (String, Vec<u8>)>,
+        follow: impl FnOnce(&duct::ReaderHandle) -> Result<T, String>,
+    ) -> Result<T, String> {
         let mut command = duct::cmd(SHELL, ["-e", "-c", script])
             .dir(dir)
             .stdin_null()
@@ -64,7 +84,7 @@ impl Helpers {
             state.running.extend(group(&reader));
             reader
         };
-        let result = read(&reader);
+        let result = follow(&reader);
         let leader = group(&reader);
         self.state().running.retain(|pid| Some(*pid) != leader);
         result
@@ -119,6 +139,17 @@ fn read(reader: &duct::ReaderHandle) -> Result<Vec<u8>, String> {
         return Err("it printed a NUL, which no value can hold".to_owned());
     }
     Ok(bytes)
+}
+
+/// Whether it succeeded; what it prints is passed over.
+fn ended(mut reader: &duct::ReaderHandle) -> Result<bool, String> {
+    std::io::copy(&mut reader, &mut std::io::sink())
+        .map_err(|error| format!("its output could not be read: {error}"))?;
+    match reader.try_wait() {
+        Ok(Some(output)) => Ok(output.status.success()),
+        Ok(None) => Err("it closed its output and went on".to_owned()),
+        Err(error) => Err(format!("its end was not seen: {error}")),
+    }
 }
 
 fn failed(output: &std::process::Output) -> String {

@@ -5,11 +5,13 @@
 
 pub mod family;
 pub mod forms;
+pub mod handed_on;
 pub mod helper;
 pub mod mask;
 pub mod output;
 pub mod process;
 pub mod runner;
+pub mod scratch;
 pub mod shell;
 pub mod spawn;
 pub mod stops;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use crate::core::fact::Exit;
 use crate::core::observer::Stream;
 use crate::model::id::NodeId;
+use crate::model::plan::Program;
 
 /// One try of a command, with all that is needed to make it.
 #[derive(Clone, Debug)]
@@ -28,14 +31,18 @@ pub struct Job {
     pub node: NodeId,
     /// Which try it is.
     pub attempt: u32,
-    /// The command or script.
-    pub command: String,
+    /// What is started.
+    pub program: Program,
     /// The folder to run in.
     pub dir: PathBuf,
     /// Variables beyond the inherited environment.
     pub env: Vec<(String, Vec<u8>)>,
     /// The folder for its output, when that is kept.
     pub logs: Option<Arc<std::path::Path>>,
+    /// The file that it may write values for later steps to.
+    pub handover: PathBuf,
+    /// Somebody reads what it prints on stdout.
+    pub keeps_stdout: bool,
 }
 
 /// Something that happened to a job.
@@ -58,5 +65,19 @@ pub enum Event {
         attempt: u32,
         /// How.
         exit: Exit,
+        /// What it hands on.
+        result: Handed,
     },
 }
+
+/// What a command hands on to later steps. It may have secrets in it.
+#[derive(Debug, Default)]
+pub struct Handed {
+    /// Names with their values.
+    pub outputs: Vec<(String, Vec<u8>)>,
+    /// What it printed on stdout, where that is read: at most [`STDOUT_BYTES_MAX`] and a byte.
+    pub stdout: Option<Vec<u8>>,
+}
+
+/// How much of what a command prints can be read, in bytes.
+pub const STDOUT_BYTES_MAX: usize = 1024 * 1024;

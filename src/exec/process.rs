@@ -16,6 +16,7 @@ use super::Job;
 use super::shell::{Programs, SHELL};
 use super::spawn::c_string;
 use crate::core::fact::Exit;
+use crate::model::plan::Program;
 
 /// A started child.
 #[derive(Debug)]
@@ -49,7 +50,29 @@ impl Process {
             .rev()
             .find(|(name, _)| name == "PATH")
             .map(|(_, value)| OsStr::from_bytes(value));
-        if let Some((program, words)) = programs.direct(&job.command, &job.dir, path) {
+        match &job.program {
+            Program::Script { shell: None, text } => Self::script(text, job, path, programs),
+            Program::Script {
+                shell: Some(shell),
+                text,
+            } => {
+                let mut words: Vec<Vec<u8>> = shell.split_whitespace().map(Into::into).collect();
+                words.push(how_to_hand_over(shell).into());
+                words.push(text.as_bytes().to_vec());
+                Self::direct(&words, job, path, programs)
+            }
+            Program::Direct(words) => Self::direct(words, job, path, programs),
+        }
+    }
+
+    /// A script for `sh -e`, started without it where that makes no difference.
+    fn script(
+        text: &str,
+        job: &Job,
+        path: Option<&OsStr>,
+        programs: &mut Programs,
+    ) -> io::Result<Self> {
+        if let Some((program, words)) = programs.direct(text, &job.dir, path) {
             let program = c_string(program.into_os_string().into_vec())?;
             let args = words
                 .into_iter()
@@ -60,11 +83,31 @@ impl Process {
                 started => return started,
             }
         }
-        let args = ["sh", "-e", "-c", &job.command]
+        let args = ["sh", "-e", "-c", text]
             .map(c_string)
             .into_iter()
             .collect::<io::Result<Vec<_>>>()?;
         Self::spawn(&c_string(SHELL)?, &args, job, programs)
+    }
+
+    /// A program with its arguments, found as `execvp` finds it.
+    fn direct(
+        words: &[Vec<u8>],
+        job: &Job,
+        path: Option<&OsStr>,
+        programs: &mut Programs,
+    ) -> io::Result<Self> {
+        let name = OsStr::from_bytes(words.first().map_or(&[][..], Vec::as_slice));
+        let program = programs.find(name, &job.dir, path).ok_or_else(|| {
+            let what = format!("there is no program {}", name.display());
+            io::Error::new(io::ErrorKind::NotFound, what)
+        })?;
+        let program = c_string(program.into_os_string().into_vec())?;
+        let args = words
+            .iter()
+            .map(|word| c_string(word.clone()))
+            .collect::<io::Result<Vec<_>>>()?;
+        Self::spawn(&program, &args, job, programs)
     }
 
     fn spawn(
@@ -146,6 +189,19 @@ pub fn signal_group(leader: Pid, signal: Signal) {
     let _ = kill_process_group(leader, signal);
     if signal != Signal::KILL {
         let _ = kill_process_group(leader, Signal::CONT);
+    }
+}
+
+/// The option by which an interpreter takes a script from the command line.
+fn how_to_hand_over(shell: &str) -> &'static str {
+    let program = shell.split_whitespace().next().unwrap_or_default();
+    let name = program.rsplit('/').next().unwrap_or_default();
+    match name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') {
+        "node" | "nodejs" | "bun" | "ruby" | "perl" | "lua" | "Rscript" | "elixir" => "-e",
+        "php" => "-r",
+        "pwsh" | "powershell" => "-Command",
+        "deno" => "eval",
+        _ => "-c",
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -15,7 +16,7 @@ use super::output::Capture;
 use super::process::{Group, Process, signal_group};
 use super::shell::Programs;
 use super::stops::Stops;
-use super::{Event, Job};
+use super::{Event, Handed, Job, STDOUT_BYTES_MAX, handed_on};
 use crate::core::fact::Exit;
 use crate::core::observer::Stream;
 use crate::model::id::NodeId;
@@ -49,6 +50,9 @@ struct Running {
     /// What hides the secrets in each of its streams.
     masks: [Mask; 2],
     capture: Capture,
+    handover: PathBuf,
+    /// What it printed on stdout, where that is read.
+    stdout: Option<Vec<u8>>,
     exit: Option<Exit>,
     /// When it is looked at again after its end: its output may still come, or its group linger.
     again_at: Option<Instant>,
@@ -97,6 +101,7 @@ impl Runner {
                     node: job.node,
                     attempt: job.attempt,
                     exit,
+                    result: Handed::default(),
                 })
             }
         }
@@ -109,6 +114,8 @@ impl Runner {
         let masks = [(); 2].map(|()| Mask::new(self.secrets.clone()));
         let (again_at, drained_at) = (None, None);
         self.running.push(Running {
+            handover: job.handover,
+            stdout: job.keeps_stdout.then(Vec::new),
             node,
             attempt,
             process,
@@ -208,6 +215,10 @@ impl Running {
             match pipe.read(buffer) {
                 Ok(0) => return self.close(stream),
                 Ok(count) => {
+                    if let (0, Some(kept)) = (stream, &mut self.stdout) {
+                        let room = (STDOUT_BYTES_MAX + 1).saturating_sub(kept.len());
+                        kept.extend_from_slice(&buffer[..count.min(room)]);
+                    }
                     let bytes = self.masks[stream].feed(&buffer[..count]).into_owned();
                     if count == buffer.len() {
                         buffer.resize(READ_BYTES_MAX, 0);
@@ -290,14 +301,23 @@ impl Running {
     }
 
     fn finish(self) -> Event {
-        let exit = Exit {
+        let mut exit = Exit {
             log: self.capture.finish(),
             ..self.exit.unwrap_or_default()
+        };
+        let outputs = handed_on::take(&self.handover).unwrap_or_else(|why| {
+            exit.error.get_or_insert(why);
+            Vec::new()
+        });
+        let result = Handed {
+            outputs,
+            stdout: self.stdout,
         };
         Event::Ended {
             node: self.node,
             attempt: self.attempt,
             exit,
+            result,
         }
     }
 }
@@ -322,6 +342,7 @@ fn why_not_started(job: &Job, error: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::plan::Program;
 
     const TOKEN: &str = "s3cr3t-t0k3n/with+signs";
 
@@ -334,7 +355,12 @@ mod tests {
         let job = Job {
             node: NodeId(7),
             attempt: 1,
-            command: command.to_owned(),
+            program: Program::Script {
+                shell: None,
+                text: command.to_owned(),
+            },
+            handover: logs.join("handover"),
+            keeps_stdout: false,
             dir: logs.to_owned(),
             env: vec![("TOKEN".to_owned(), TOKEN.into())],
             logs: Some(logs.into()),
@@ -423,7 +449,12 @@ mod tests {
         let job = Job {
             node: NodeId(1),
             attempt: 1,
-            command: "true".to_owned(),
+            program: Program::Script {
+                shell: None,
+                text: "true".to_owned(),
+            },
+            handover: "/nowhere/handover".into(),
+            keeps_stdout: false,
             dir: format!("/nowhere/{TOKEN}").into(),
             env: Vec::new(),
             logs: None,

@@ -133,7 +133,7 @@ pub fn plain_words(command: &str) -> Option<Vec<&str>> {
 #[derive(Clone, Debug)]
 pub struct Programs {
     path: Option<OsString>,
-    found: HashMap<String, Option<PathBuf>>,
+    found: HashMap<OsString, Option<PathBuf>>,
     /// Shells are handed functions by the environment, which could have the name of any program.
     functions: bool,
     pub(super) start: Start,
@@ -171,24 +171,27 @@ impl Programs {
         }
         let words = plain_words(command)?;
         let name = *words.first()?;
-        let program = if name.contains('/') {
+        Some((self.find(OsStr::new(name), dir, path)?, words))
+    }
+
+    /// Where a program is: with a `/` from the folder of the command, else in the folders of `PATH`.
+    pub fn find(&mut self, name: &OsStr, dir: &Path, path: Option<&OsStr>) -> Option<PathBuf> {
+        if name.as_encoded_bytes().contains(&b'/') {
             executable(dir.join(name))
         } else if let Some(path) = path {
             search(path, name)
-        } else {
-            let own = self.path.as_deref();
-            let found = self
-                .found
-                .entry(name.to_owned())
-                .or_insert_with(|| search(own?, name));
+        } else if let Some(found) = self.found.get(name) {
             found.clone()
-        };
-        Some((program?, words))
+        } else {
+            let found = self.path.as_deref().and_then(|own| search(own, name));
+            self.found.insert(name.to_owned(), found.clone());
+            found
+        }
     }
 }
 
 /// The first executable of this name in the folders of `path`; relative folders are left to the shell.
-fn search(path: &OsStr, name: &str) -> Option<PathBuf> {
+fn search(path: &OsStr, name: &OsStr) -> Option<PathBuf> {
     let mut found = None;
     for folder in std::env::split_paths(path) {
         if !folder.is_absolute() {

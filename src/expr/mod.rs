@@ -129,6 +129,11 @@ pub fn command(source: &str, names: &dyn Names) -> Result<Script, Problem> {
     placing::script(&pieces)
 }
 
+/// The files below a folder that match a pattern, as the filter `glob` has them; else what is wrong, as a sentence.
+pub fn files(folder: &std::path::Path, pattern: &str) -> Result<Vec<Vec<u8>>, String> {
+    glob::paths(folder, pattern)
+}
+
 /// What can be said about a text with templates before it is evaluated.
 pub fn check_template(source: &str, usage: Use) -> Checked {
     match jinja::parse(source) {

@@ -2,17 +2,18 @@
 //!
 //! What a name comes to is found out when a task runs; that it exists, and what may be read from where, is known now.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 
 use super::includes::Node;
 use super::raw::{Owner, Read};
 use crate::diagnostic::Diagnostic;
+use crate::model::language::task::as_identifier;
 use crate::model::language::{File, Profile, Task, Workflow};
 use crate::suggest::Suggest;
 
 /// Built-in names, and their members where those are known.
-const BUILT_IN: [(&str, &[&str]); 10] = [
+const BUILT_IN: [(&str, &[&str]); 13] = [
     ("env", &[]),
     ("secrets", &[]),
     ("args", &[]),
@@ -23,12 +24,33 @@ const BUILT_IN: [(&str, &[&str]); 10] = [
     ("cpus", &[]),
     ("file", &["path", "dir"]),
     ("flow", &[]),
+    ("outputs", &[]),
+    ("steps", &[]),
+    ("tasks", &[]),
 ];
 
 /// Names that later versions have.
-const LATER: [&str; 7] = [
-    "item", "index", "tasks", "steps", "outputs", "trigger", "error",
+const LATER: [&str; 1] = ["trigger"];
+
+/// Names that only hold in some places, and where.
+const ONLY_IN: [(&str, &str); 3] = [
+    ("item", "in a task or a step with 'for'"),
+    ("index", "in a task or a step with 'for'"),
+    ("error", "in 'on_failure' and 'finally'"),
 ];
+
+/// What is known of a step or a task that has ended.
+const RESULT: [&str; 6] = [
+    "status",
+    "exit_code",
+    "stdout",
+    "outputs",
+    "duration",
+    "runs",
+];
+
+/// How many tasks are looked at to see who has surely run before whom; beyond that it is found out when it is read.
+const LOOKS_MAX: usize = 20_000_000;
 
 /// Reports every name that isn't there.
 pub(super) fn check(nodes: &mut [Node], workflow: &Workflow) {
@@ -74,6 +96,7 @@ struct Seen<'a> {
     of_tasks: OnceCell<HashSet<&'a str>>,
     /// The names of the task that was asked for last.
     of_last: RefCell<Option<(Owner, HashSet<&'a str>)>>,
+    looks_left: Cell<usize>,
 }
 
 impl<'a> Seen<'a> {
@@ -94,6 +117,7 @@ impl<'a> Seen<'a> {
             of_file: vars.map(|var| var.name.as_str()).collect(),
             of_tasks: OnceCell::new(),
             of_last: RefCell::new(None),
+            looks_left: Cell::new(LOOKS_MAX),
         }
     }
 
@@ -109,8 +133,16 @@ impl<'a> Seen<'a> {
             &read.path[..]
         };
         let name = path.first()?;
+        if matches!(name.as_str(), "steps" | "tasks") {
+            return self.wrong_result(name, path, &read.owner, suggest);
+        }
         if let Some((_, members)) = BUILT_IN.iter().find(|(known, _)| known == name) {
             return self.wrong_member(name, members, path.get(1)?, suggest);
+        }
+        if let Some((_, place)) = ONLY_IN.iter().find(|(known, _)| known == name) {
+            let message = format!("there is no '{name}' here");
+            let help = format!("it is there {place}; or declare a var of that name");
+            return Some(Diagnostic::error("unknown-name", message).help(help));
         }
         if LATER.contains(&name.as_str()) {
             let message = format!("'{name}' is not in this version of flow");
@@ -175,6 +207,101 @@ impl<'a> Seen<'a> {
             ),
         };
         Some(Diagnostic::error("unknown-name", format!("there is no '{name}.{member}'")).help(help))
+    }
+
+    /// A step or a task whose result can't be read here.
+    fn wrong_result(
+        &self,
+        of: &str,
+        path: &[String],
+        owner: &Owner,
+        suggest: &mut Suggest,
+    ) -> Option<Diagnostic> {
+        let (wanted, member) = (path.get(1)?, path.get(2));
+        if let Some(member) = member.filter(|member| !RESULT.contains(&member.as_str())) {
+            let message = format!("there is no '{of}.{wanted}.{member}'");
+            let help = match suggest.nearest(member, RESULT.into_iter()) {
+                Some(near) => format!("did you mean '{of}.{wanted}.{near}'?"),
+                None => format!(
+                    "there are: {}; what it handed on is in 'outputs'",
+                    RESULT.join(", ")
+                ),
+            };
+            return Some(Diagnostic::error("unknown-name", message).help(help));
+        }
+        let Owner::Task(number) = owner else {
+            return None;
+        };
+        let task = self.workflow.tasks.get(self.first_task + number)?;
+        if of == "steps" {
+            return self.wrong_step(wanted, task, suggest);
+        }
+        let identifier = as_identifier(wanted);
+        let of_file =
+            |known: &Task| as_identifier(relative(&known.name, &self.file.namespace)) == identifier;
+        if self.reaches(task, of_file) {
+            return None;
+        }
+        let known = self.workflow.tasks.iter().find(|known| of_file(known));
+        let message = match known {
+            Some(known) => format!("'{}' has not surely run before '{}'", known.name, task.name),
+            None => format!("there is no task '{wanted}'"),
+        };
+        let help = match known {
+            Some(known) => format!(
+                "write 'depends_on: {}', or call it in an earlier step",
+                known.name
+            ),
+            None => {
+                let names = task
+                    .depends_on
+                    .iter()
+                    .map(|need| self.workflow.tasks[need.task].name.as_str());
+                match suggest.nearest(wanted, names) {
+                    Some(near) => format!("did you mean 'tasks.{}'?", as_identifier(near)),
+                    None => "name a task that this one depends on or calls".to_owned(),
+                }
+            }
+        };
+        Some(Diagnostic::error("unknown-name", message).help(help))
+    }
+
+    fn wrong_step(&self, wanted: &str, task: &Task, suggest: &mut Suggest) -> Option<Diagnostic> {
+        let mut names: Vec<&str> = Vec::new();
+        task.each_step(&mut |step| names.extend(step.name()));
+        let identifier = as_identifier(wanted);
+        if names.iter().any(|name| as_identifier(name) == identifier) {
+            return None;
+        }
+        let message = format!("there is no step '{wanted}' in the task '{}'", task.name);
+        let help = match suggest.nearest(wanted, names.into_iter()) {
+            Some(near) => format!("did you mean 'steps.{}'?", as_identifier(near)),
+            None => format!("give the step a name: {{name: {wanted}, run: …}}"),
+        };
+        Some(Diagnostic::error("unknown-name", message).help(help))
+    }
+
+    /// Whether such a task has surely run when the last steps of `task` do: what it needs and calls, and so on.
+    fn reaches(&self, task: &'a Task, wanted: impl Fn(&Task) -> bool) -> bool {
+        let mut seen: HashSet<usize> = HashSet::new();
+        let mut left: Vec<&Task> = vec![task];
+        while let Some(task) = left.pop() {
+            let mut next: Vec<usize> = task.depends_on.iter().map(|need| need.task).collect();
+            task.each_call(&mut |call| next.push(call.task));
+            for index in next {
+                let Some(looks) = self.looks_left.get().checked_sub(1) else {
+                    return true;
+                };
+                self.looks_left.set(looks);
+                if wanted(&self.workflow.tasks[index]) {
+                    return true;
+                }
+                if seen.insert(index) {
+                    left.push(&self.workflow.tasks[index]);
+                }
+            }
+        }
+        false
     }
 
     /// Whether the task itself declares this name; the reads of a task come one after another.
@@ -284,4 +411,12 @@ fn circle(names: &[&str], read: &Read) -> Diagnostic {
     Diagnostic::error("value-cycle", message)
         .at(read.span.clone(), "")
         .help(help)
+}
+
+/// The name of a task as a file of this namespace calls it.
+fn relative<'n>(name: &'n str, namespace: &str) -> &'n str {
+    let rest = name
+        .strip_prefix(namespace)
+        .and_then(|rest| rest.strip_prefix(':'));
+    rest.filter(|_| !namespace.is_empty()).unwrap_or(name)
 }

@@ -6,13 +6,19 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::includes::Node;
-use super::raw::{Raw, RawTask, Written};
+use super::raw::{Raw, RawNeed, RawTask, Written};
 use crate::diagnostic::{Diagnostic, Found};
-use crate::model::language::{Dependency, File, On, Task, TaskIndex, Workflow};
+use crate::model::language::{Dependency, File, On, Task, TaskIndex, Var, Workflow};
 use crate::suggest::Suggest;
 
 /// All whole names, tasks and aliases, with their tasks.
 type Names = HashMap<String, TaskIndex>;
+
+/// A task that another waits for, and the bytes that say so.
+struct Edge {
+    task: TaskIndex,
+    span: Range<usize>,
+}
 
 /// Puts the files together. What is wrong is added to what was found in each.
 pub(super) fn resolve(nodes: &mut [Node]) -> Workflow {
@@ -33,18 +39,38 @@ pub(super) fn resolve(nodes: &mut [Node]) -> Workflow {
         suggest: Suggest::new(),
         matches_left: MATCHES_MAX,
     };
-    let mut spans = Vec::with_capacity(raws.len());
+    // What each task waits for: its dependencies, then the tasks that its steps call.
+    let mut edges: Vec<Vec<Edge>> = Vec::with_capacity(raws.len());
     for (index, (number, raw)) in raws.iter().enumerate() {
         let needs = needs(&tasks, &names, index, raw, &mut nodes[*number], &mut help);
-        let (needs, underlined): (Vec<Dependency>, Vec<Range<usize>>) = needs.into_iter().unzip();
-        tasks[index].depends_on = needs;
-        spans.push(underlined);
+        let of_need = |(need, span): &(Dependency, Range<usize>)| Edge {
+            task: need.task,
+            span: span.clone(),
+        };
+        let mut waits: Vec<Edge> = needs.iter().map(of_need).collect();
+        tasks[index].depends_on = needs.into_iter().map(|(need, _)| need).collect();
+        let called = calls(&tasks, &names, raw, &mut nodes[*number], &mut help);
+        tasks[index].each_call_mut(&mut |call| {
+            // A name that is not there has been reported.
+            call.task = called[call.task].unwrap_or(index);
+        });
+        let calls = called.into_iter().zip(&raw.calls);
+        waits.extend(calls.filter_map(|(task, call)| {
+            Some(Edge {
+                task: task?,
+                span: call.span.clone(),
+            })
+        }));
+        edges.push(waits);
     }
-    for (task, need, circle) in circles(&tasks) {
+    for (index, (number, raw)) in raws.iter().enumerate() {
+        check_arguments(&tasks, index, raw, &mut nodes[*number], &mut help.suggest);
+    }
+    for (task, edge, circle) in circles(&tasks, &edges) {
         let found = &mut nodes[raws[task].0].raw.found;
-        found.push(circle.at(spans[task][need].clone(), ""));
+        found.push(circle.at(edges[task][edge].span.clone(), ""));
     }
-    for index in unreachable(&tasks) {
+    for index in unreachable(&tasks, &edges) {
         let (number, raw) = &raws[index];
         let message = format!(
             "nothing depends on '{}', and it is internal: it never runs",
@@ -61,10 +87,10 @@ pub(super) fn resolve(nodes: &mut [Node]) -> Workflow {
 }
 
 /// Internal tasks that no other task needs.
-fn unreachable(tasks: &[Task]) -> Vec<TaskIndex> {
+fn unreachable(tasks: &[Task], edges: &[Vec<Edge>]) -> Vec<TaskIndex> {
     let mut needed = vec![false; tasks.len()];
-    for need in tasks.iter().flat_map(|task| &task.depends_on) {
-        needed[need.task] = true;
+    for edge in edges.iter().flatten() {
+        needed[edge.task] = true;
     }
     let all = tasks.iter().enumerate();
     let unreachable = all.filter(|(index, task)| task.internal && !needed[*index]);
@@ -175,10 +201,7 @@ fn needs(
     let mut needs = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for need in &raw.needs {
-        let wanted = match need.name.strip_prefix(':') {
-            Some(name) => name.to_owned(),
-            None => whole(&node.namespace, &need.name),
-        };
+        let wanted = wanted(need, node);
         let found = if wanted.contains('*') {
             let Some(left) = help.matches_left.checked_sub(tasks.len()) else {
                 node.raw.found.push(too_many_matches(need.span.clone()));
@@ -190,23 +213,16 @@ fn needs(
             find(names, &wanted).into_iter().collect()
         };
         if found.is_empty() {
-            unknown(
-                tasks,
-                &need.name,
-                &wanted,
-                need.span.clone(),
-                &mut node.raw,
-                &node.namespace,
-                &mut help.suggest,
-            );
+            unknown_task(tasks, need, &wanted, node, help);
         }
         for task in found {
-            if seen.insert(task) {
+            let plain = need.on == On::Success && need.vars.is_empty();
+            if !plain || seen.insert(task) {
                 let dependency = Dependency {
                     task,
                     place: need.place,
-                    on: On::Success,
-                    vars: Vec::new(),
+                    on: need.on,
+                    vars: need.vars.clone(),
                 };
                 needs.push((dependency, need.span.clone()));
             }
@@ -215,10 +231,109 @@ fn needs(
     needs
 }
 
+/// The whole name that a name in a file means.
+fn wanted(need: &RawNeed, node: &Node) -> String {
+    match need.name.strip_prefix(':') {
+        Some(name) => name.to_owned(),
+        None => whole(&node.namespace, &need.name),
+    }
+}
+
+fn unknown_task(tasks: &[Task], need: &RawNeed, wanted: &str, node: &mut Node, help: &mut Help) {
+    unknown(
+        tasks,
+        &need.name,
+        wanted,
+        need.span.clone(),
+        &mut node.raw,
+        &node.namespace,
+        &mut help.suggest,
+    );
+}
+
+/// The tasks that the steps of a task call, by the numbers of the calls.
+fn calls(
+    tasks: &[Task],
+    names: &Names,
+    raw: &Written,
+    node: &mut Node,
+    help: &mut Help,
+) -> Vec<Option<TaskIndex>> {
+    let mut called = Vec::with_capacity(raw.calls.len());
+    for call in &raw.calls {
+        let wanted = wanted(call, node);
+        let found = find(names, &wanted);
+        if found.is_none() {
+            unknown_task(tasks, call, &wanted, node, help);
+        }
+        called.push(found);
+    }
+    called
+}
+
+/// What a task is called with has to be a param or a var of it.
+fn check_arguments(
+    tasks: &[Task],
+    index: TaskIndex,
+    raw: &Written,
+    node: &mut Node,
+    suggest: &mut Suggest,
+) {
+    let mut called: Vec<(TaskIndex, &[Var])> = Vec::new();
+    tasks[index].each_call(&mut |call| called.push((call.task, &call.vars)));
+    let needs = tasks[index].depends_on.iter();
+    called.extend(needs.map(|need| (need.task, &need.vars[..])));
+    let given = raw
+        .calls
+        .iter()
+        .chain(&raw.needs)
+        .flat_map(|need| &need.vars);
+    if given.count() == 0 {
+        return;
+    }
+    for (task, vars) in called {
+        let task = &tasks[task];
+        let params = task.params.iter().map(|param| param.name.as_str());
+        let known: Vec<&str> = params
+            .chain(task.vars.iter().map(|var| var.name.as_str()))
+            .collect();
+        for var in vars
+            .iter()
+            .filter(|var| !known.contains(&var.name.as_str()))
+        {
+            let message = format!(
+                "the task '{}' has no param or var '{}'",
+                task.name, var.name
+            );
+            let help = match suggest.nearest(&var.name, known.iter().copied()) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("declare it there: 'params: {{{}: string}}'", var.name),
+            };
+            let diagnostic = Diagnostic::error("unknown-name", message).help(help);
+            let span = word_at(&node.raw.source.text, var);
+            node.raw.found.push(diagnostic.at(span, ""));
+        }
+    }
+}
+
+/// The bytes of a var's name in the text that it was read from.
+fn word_at(text: &str, var: &Var) -> Range<usize> {
+    let line = var.place.line.saturating_sub(1) as usize;
+    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let column = var.place.column.saturating_sub(1) as usize;
+    let line = &text[before..];
+    let start = line
+        .char_indices()
+        .nth(column)
+        .map_or(line.len(), |(at, _)| at);
+    let end = crate::diagnostic::floor(text, (before + start + var.name.len()).min(text.len()));
+    before + start..end
+}
+
 /// Tasks that wait for one another, each circle once: the task and the number of its dependency that closes it.
 ///
 /// Depth first, without recursion: the path holds each task with how many of its dependencies have been followed.
-fn circles(tasks: &[Task]) -> Vec<(TaskIndex, usize, Diagnostic)> {
+fn circles(tasks: &[Task], edges: &[Vec<Edge>]) -> Vec<(TaskIndex, usize, Diagnostic)> {
     let mut found = Vec::new();
     let (mut done, mut open) = (vec![false; tasks.len()], vec![false; tasks.len()]);
     for root in 0..tasks.len() {
@@ -230,7 +345,7 @@ fn circles(tasks: &[Task]) -> Vec<(TaskIndex, usize, Diagnostic)> {
         while let Some((task, next)) = path.last_mut() {
             let (task, number) = (*task, *next);
             *next += 1;
-            match tasks[task].depends_on.get(number).map(|need| need.task) {
+            match edges[task].get(number).map(|edge| edge.task) {
                 None => {
                     path.pop();
                     (done[task], open[task]) = (true, false);

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::diagnostic::{Diagnostic, Found, Source};
-use crate::model::language::{EnvVar, Place, Profile, Secret, Task, Text, Var};
+use crate::model::language::{EnvVar, On, Place, Profile, Retry, Secret, Setting, Task, Text, Var};
 
 /// A file, with what was found wrong in it so far.
 pub(super) struct Raw {
@@ -46,13 +47,26 @@ pub(super) struct Written {
     pub(super) name_span: Range<usize>,
     pub(super) alias_spans: Vec<Range<usize>>,
     pub(super) needs: Vec<RawNeed>,
+    /// The tasks that its steps call; the calls among the steps have their numbers here.
+    pub(super) calls: Vec<RawNeed>,
 }
 
-/// A name in `depends_on`.
+/// A name of another task, in `depends_on` or in a step.
+#[derive(Clone)]
 pub(super) struct RawNeed {
     pub(super) name: String,
     pub(super) span: Range<usize>,
     pub(super) place: Place,
+    pub(super) on: On,
+    pub(super) vars: Vec<Var>,
+}
+
+/// What holds for tasks that don't say otherwise.
+#[derive(Default)]
+pub(super) struct Defaults {
+    pub(super) shell: Option<Text>,
+    pub(super) timeout: Option<Setting<Duration>>,
+    pub(super) retry: Option<Retry>,
 }
 
 /// A name that a template or an expression reads.

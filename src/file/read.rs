@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::keys::{self, Scope};
 use super::locate::Locator;
-use super::raw::{Include, Owner, Raw, RawTask};
+use super::raw::{Defaults, Include, Owner, Raw, RawTask};
 use super::tree::{ALIASED_MAX, At, Entry, Resolved, Tree, Value, Walk};
 use super::values::Reader;
 use super::yaml;
@@ -31,6 +31,10 @@ pub(super) fn read(source: Source, path: &Path, file: FileIndex) -> Raw {
         file,
         suggest: Suggest::new(),
         var: None,
+        locals: Vec::new(),
+        defaults: Defaults::default(),
+        shell_of_task: None,
+        calls: Vec::new(),
         reads: Vec::new(),
         placed: Vec::new(),
         found,
@@ -153,11 +157,17 @@ impl Reader<'_, '_> {
         false
     }
 
-    /// All that can stand here is built by a later part.
     fn defaults(&mut self, at: At) {
         let help = "write task keys in it, such as 'timeout: 10m'";
         for entry in self.entries(at, "'defaults' is a map", help) {
-            self.unknown_key(Scope::Defaults, &entry);
+            match self.name(&entry) {
+                "shell" => self.defaults.shell = self.shell(entry.value),
+                "timeout" => self.defaults.timeout = self.duration(entry.value, "'timeout'"),
+                "retry" => self.defaults.retry = self.retry(entry.value),
+                _ => {
+                    self.unknown_key(Scope::Defaults, &entry);
+                }
+            }
         }
     }
 

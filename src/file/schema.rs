@@ -30,6 +30,7 @@ pub fn schema() -> Value {
         "steps".to_owned(),
         one_or_many(&json!({"$ref": "#/$defs/step"})),
     );
+    defs.insert("condition".to_owned(), condition());
     defs.insert("vars".to_owned(), vars());
     defs.insert("env".to_owned(), env());
     let mut file = object(Scope::File);
@@ -43,7 +44,13 @@ pub fn schema() -> Value {
 }
 
 /// The kinds of maps that have a definition of their own.
-const SCOPES: [(&str, Scope); 6] = [
+const SCOPES: [(&str, Scope); 12] = [
+    ("stepMap", Scope::Step),
+    ("dependency", Scope::Dependency),
+    ("loop", Scope::Loop),
+    ("check", Scope::Condition),
+    ("retry", Scope::Retry),
+    ("wait", Scope::Wait),
     ("task", Scope::Task),
     ("param", Scope::Param),
     ("include", Scope::Include),
@@ -74,6 +81,22 @@ fn object(scope: Scope) -> Value {
             object["anyOf"] = json!([{"required": ["run"]}, {"required": ["depends_on"]}])
         }
         Scope::Include => object["required"] = json!(["file"]),
+        Scope::Dependency => object["required"] = json!(["task"]),
+        Scope::Retry => object["required"] = json!(["attempts"]),
+        Scope::Wait => object["required"] = json!(["until"]),
+        // One action; `then` and `else` are one.
+        Scope::Step => {
+            let action = |key: &str| json!({"required": [key]});
+            object["oneOf"] = ["run", "argv", "task", "then", "parallel", "wait", "set"]
+                .map(action)
+                .into();
+            object["dependentRequired"] = json!({"then": ["if"], "else": ["then"]});
+        }
+        Scope::Condition => object["oneOf"] = json!([{"required": ["if"]}, {"required": ["sh"]}]),
+        Scope::Loop => {
+            let source = |key: &str| json!({"required": [key]});
+            object["oneOf"] = ["in", "glob", "sh", "range", "matrix"].map(source).into();
+        }
         Scope::Secret => {
             object["minProperties"] = json!(1);
             object["maxProperties"] = json!(1);
@@ -91,13 +114,49 @@ fn of_shape(shape: Shape) -> Value {
         Shape::Word(words) => json!({"enum": words}),
         Shape::Texts => json!({"$ref": "#/$defs/texts"}),
         // No templates: what depends on what is known before anything runs.
-        Shape::Names => {
-            one_or_many(&json!({"type": ["string", "number"], "pattern": r"^[^\s{}]+$"}))
-        }
+        Shape::Names => one_or_many(&json!({"anyOf": [
+            {"type": ["string", "number"], "pattern": r"^[^\s{}]+$"},
+            {"$ref": "#/$defs/dependency"},
+        ]})),
         Shape::Steps => json!({"$ref": "#/$defs/steps"}),
         Shape::Vars => json!({"$ref": "#/$defs/vars"}),
         Shape::Env => json!({"$ref": "#/$defs/env"}),
         Shape::Any => json!({}),
+        Shape::Words => json!({"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/text"}}),
+        Shape::TaskName => json!({"type": ["string", "number"], "pattern": r"^[^\s{}]+$"}),
+        Shape::StepList => json!({"type": "array", "items": {"$ref": "#/$defs/step"}}),
+        Shape::Condition => json!({"$ref": "#/$defs/condition"}),
+        Shape::Expression => json!({"anyOf": [{"$ref": "#/$defs/text"}, {"type": "array"}]}),
+        Shape::Checks => {
+            one_or_many(&json!({"anyOf": [{"$ref": "#/$defs/text"}, {"$ref": "#/$defs/check"}]}))
+        }
+        Shape::Duration => duration(),
+        Shape::Count(least) => json!({"type": "integer", "minimum": least}),
+        Shape::ExitCodes => one_or_many(&json!({"type": "integer", "minimum": 0, "maximum": 255})),
+        Shape::Backoff => {
+            json!({"anyOf": [{"enum": ["fixed", "linear", "exponential"]}, {"type": "number", "minimum": 1, "maximum": 1000}]})
+        }
+        Shape::Parallel => {
+            json!({"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 1}]})
+        }
+        Shape::Retry => {
+            json!({"anyOf": [{"type": "integer", "minimum": 1}, {"$ref": "#/$defs/retry"}]})
+        }
+        Shape::Loop => {
+            json!({"anyOf": [{"type": "string", "pattern": r"^\s*\{\{"}, {"type": "array"}, {"$ref": "#/$defs/loop"}]})
+        }
+        Shape::Wait => json!({"anyOf": [duration(), {"$ref": "#/$defs/wait"}]}),
+        Shape::Range => {
+            json!({"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": ["integer", "string"]}})
+        }
+        Shape::Axes => {
+            json!({"type": "object", "propertyNames": {"pattern": VAR_NAME}, "additionalProperties": {"type": ["array", "string", "number", "boolean"]}})
+        }
+        Shape::Combinations => one_or_many(&json!({"type": "object"})),
+        Shape::Outputs => {
+            json!({"type": "object", "propertyNames": {"pattern": VAR_NAME}, "additionalProperties": {"$ref": "#/$defs/text"}})
+        }
+        Shape::Datas => json!({"type": "object", "propertyNames": {"pattern": VAR_NAME}}),
         Shape::Object(scope) => json!({"$ref": format!("#/$defs/{}", name_of(scope))}),
         Shape::Map(scope) => map(scope),
     }
@@ -112,7 +171,7 @@ fn name_of(scope: Scope) -> &'static str {
 fn map(scope: Scope) -> Value {
     let whole = json!({"$ref": format!("#/$defs/{}", name_of(scope))});
     let item = match scope {
-        Scope::Task => json!({"anyOf": [{"$ref": "#/$defs/step"}, whole]}),
+        Scope::Task => json!({"anyOf": [{"type": ["string", "boolean"], "pattern": r"\S"}, whole]}),
         Scope::Include => json!({"anyOf": [{"$ref": "#/$defs/text"}, whole]}),
         Scope::Param => {
             let kind = keys::find(Scope::Param, "type").and_then(|key| key.shape);
@@ -140,9 +199,26 @@ fn one_or_many(item: &Value) -> Value {
     json!({"anyOf": [item, {"type": "array", "items": item}]})
 }
 
-/// A command; `true` and `false` are two.
+/// A command or a map; `true` and `false` are commands.
 fn step() -> Value {
-    json!({"type": ["string", "boolean"], "pattern": r"\S"})
+    json!({"anyOf": [
+        {"type": ["string", "boolean"], "pattern": r"\S"},
+        {"$ref": "#/$defs/stepMap"},
+    ]})
+}
+
+fn condition() -> Value {
+    let command = json!({
+        "type": "object",
+        "properties": {"sh": {"$ref": "#/$defs/text"}},
+        "required": ["sh"],
+        "additionalProperties": false,
+    });
+    json!({"anyOf": [{"$ref": "#/$defs/text"}, command]})
+}
+
+fn duration() -> Value {
+    json!({"type": "string", "pattern": r"^\s*([0-9]+(\.[0-9]+)?(us|ms|s|m|h|d|w)\s*)+$"})
 }
 
 fn vars() -> Value {

@@ -3,17 +3,31 @@
 //! It knows the keys that this version builds; all others are refused by the table in `keys`. Names of other tasks are
 //! resolved in `names`, when all files have been read.
 
-use super::keys::{self, Scope};
+use super::keys::Scope;
 use super::raw::{Owner, RawNeed, RawTask, Written};
-use super::syntax::quoted;
-use super::tree::{At, Entry, Resolved, Value};
+use super::tree::{At, Entry, Value};
 use super::values::Reader;
 use crate::diagnostic::Diagnostic;
-use crate::model::language::{Platform, Step, Task, Text};
+use crate::model::language::{Expr, On, Platform, Task, Text};
+
+/// The keys that go to the rules of a task.
+const RULES: [&str; 12] = [
+    "if",
+    "preconditions",
+    "verify",
+    "timeout",
+    "retry",
+    "ignore_error",
+    "silent",
+    "confirm",
+    "outputs",
+    "on_success",
+    "on_failure",
+    "finally",
+];
 
 const WORK: &str =
     "write 'run:' with a command, or 'depends_on:' with the tasks that it stands for";
-const COMMAND: &str = "a command is a text";
 
 /// The names of systems, as `os` and `arch` have them in expressions.
 const SYSTEMS: [&str; 8] = [
@@ -45,9 +59,11 @@ impl<'w> Reader<'w, '_> {
                 name_span: self.span(entry.key),
                 alias_spans: Vec::new(),
                 needs: Vec::new(),
+                calls: Vec::new(),
             },
         };
         let owner = Owner::Task(number);
+        self.shell_of_task = self.defaults.shell.clone();
         match self.walk.open(entry.value) {
             Value::Map(entries) if !entries.is_empty() => {
                 self.fields(&mut raw, entry, &entries, &owner)
@@ -65,12 +81,27 @@ impl<'w> Reader<'w, '_> {
             Value::Nothing => {}
             _ => self.no_work(entry),
         }
+        raw.written.calls = std::mem::take(&mut self.calls);
+        self.defaults_of(&mut raw.task);
         raw
+    }
+
+    /// What the file says for all tasks.
+    fn defaults_of(&self, task: &mut Task) {
+        let defaults = &self.defaults;
+        if defaults.shell.is_none() && defaults.timeout.is_none() && defaults.retry.is_none() {
+            return;
+        }
+        let rules = task.rules.get_or_insert_default();
+        rules.shell = rules.shell.take().or_else(|| defaults.shell.clone());
+        rules.timeout = rules.timeout.take().or_else(|| defaults.timeout.clone());
+        rules.retry = rules.retry.take().or_else(|| defaults.retry.clone());
     }
 
     fn fields(&mut self, raw: &mut RawTask, entry: &Entry, entries: &[Entry], owner: &Owner) {
         let before = self.found.len();
         let mut works = false;
+        self.ahead(&mut raw.task, entries, owner);
         for field in entries {
             self.field(raw, field, owner);
             works |= matches!(self.name(field), "run" | "depends_on");
@@ -79,13 +110,35 @@ impl<'w> Reader<'w, '_> {
         if !works && self.found.len() == before {
             self.no_work(entry);
         }
+        self.locals.clear();
+    }
+
+    /// What decides how the rest is read, wherever it stands: the names of a loop, the shell.
+    fn ahead(&mut self, task: &mut Task, entries: &[Entry], owner: &Owner) {
+        for field in entries {
+            match self.name(field) {
+                "for" => {
+                    let each = self.each(field.value, owner);
+                    self.locals = each
+                        .iter()
+                        .flat_map(crate::model::language::Loop::names)
+                        .collect();
+                    task.rules.get_or_insert_default().each = each;
+                }
+                "shell" => {
+                    self.shell_of_task = self.shell(field.value);
+                    task.rules.get_or_insert_default().shell = self.shell_of_task.clone();
+                }
+                _ => {}
+            }
+        }
     }
 
     fn field(&mut self, raw: &mut RawTask, field: &Entry, owner: &Owner) {
         let (value, task) = (field.value, &mut raw.task);
         match self.name(field) {
             "run" => task.steps = self.steps(value, owner),
-            "depends_on" => raw.written.needs = self.depends_on(value),
+            "depends_on" => raw.written.needs = self.depends_on(value, owner),
             "desc" => task.desc = self.desc(value),
             "dir" => task.dir = self.dir(value, owner),
             "env" => task.env = self.env(value, owner),
@@ -95,10 +148,57 @@ impl<'w> Reader<'w, '_> {
             "internal" => task.internal = self.boolean(value, "'internal'").unwrap_or_default(),
             "platforms" => task.platforms = self.platforms(value),
             "aliases" => (task.aliases, raw.written.alias_spans) = self.aliases(value),
-            _ => {
-                self.unknown_key(Scope::Task, field);
+            "for" | "shell" => {}
+            _ => self.rule(task, field, owner),
+        }
+    }
+
+    /// A key that few tasks have.
+    fn rule(&mut self, task: &mut Task, field: &Entry, owner: &Owner) {
+        let (name, value) = (self.name(field), field.value);
+        if !RULES.contains(&name) {
+            self.unknown_key(Scope::Task, field);
+            return;
+        }
+        let rules = task.rules.get_or_insert_default();
+        match name {
+            "if" => rules.condition = self.condition(value, owner, "'if'"),
+            "preconditions" => rules.preconditions = self.checks(value, owner, "'preconditions'"),
+            "verify" => rules.verify = self.checks(value, owner, "'verify'"),
+            "timeout" => rules.timeout = self.duration(value, "'timeout'"),
+            "retry" => rules.retry = self.retry(value),
+            "ignore_error" => {
+                rules.ignore_error = self.boolean(value, "'ignore_error'").unwrap_or_default()
+            }
+            "silent" => rules.silent = self.boolean(value, "'silent'").unwrap_or_default(),
+            "confirm" => {
+                let help = "write the question, such as 'Deploy to production?'";
+                rules.confirm = self.template(value, owner, "'confirm' is a question", help);
+            }
+            "outputs" => rules.outputs = self.outputs(value, owner),
+            "on_success" => rules.on_success = self.steps(value, owner),
+            handler => {
+                self.locals.push("error".to_owned());
+                let steps = self.steps(value, owner);
+                self.locals.retain(|name| name != "error");
+                match handler {
+                    "on_failure" => rules.on_failure = steps,
+                    _ => rules.finally = steps,
+                }
             }
         }
+    }
+
+    /// `outputs`: names and expressions.
+    fn outputs(&mut self, at: At, owner: &Owner) -> Vec<(String, Expr)> {
+        let help = "write each output as 'name: expression'";
+        let entries = self.entries(at, "'outputs' is a map of names and expressions", help);
+        let output = |entry: &Entry| {
+            let name = self.var_name(entry, "an output")?;
+            let value = self.expression(entry.value, owner, "an output is an expression")?;
+            Some((name, value))
+        };
+        entries.iter().filter_map(output).collect()
     }
 
     fn aliases(&mut self, at: At) -> (Vec<String>, Vec<std::ops::Range<usize>>) {
@@ -206,141 +306,55 @@ impl<'w> Reader<'w, '_> {
         .map(str::to_owned)
     }
 
-    fn steps(&mut self, at: At, owner: &Owner) -> Vec<Step> {
-        match self.walk.open(at) {
-            Value::List(items) => items
-                .into_iter()
-                .filter_map(|item| self.step(item, owner))
-                .collect(),
-            _ => self.step(at, owner).into_iter().collect(),
-        }
-    }
-
-    fn step(&mut self, at: At, owner: &Owner) -> Option<Step> {
-        match self.walk.open(at) {
-            Value::Map(entries) => {
-                self.refuse_step(at, &entries);
-                None
-            }
-            Value::Scalar(scalar) if self.is_number(at) => {
-                let help = format!(
-                    "put quotes around it if that is a command: {}",
-                    quoted(&scalar.text)
-                );
-                self.wrong_type(at, COMMAND, &help);
-                None
-            }
-            _ => self.command(at, owner),
-        }
-    }
-
-    /// `true` and `false` are commands too.
-    fn is_number(&self, at: At) -> bool {
-        matches!(
-            self.tree().resolve(at.node),
-            Resolved::Int(_) | Resolved::Float(_)
-        )
-    }
-
-    fn command(&mut self, at: At, owner: &Owner) -> Option<Step> {
-        let command = self.script(
-            at,
-            owner,
-            COMMAND,
-            "write the command here, such as 'cargo test'",
-        )?;
-        if command.text.trim().is_empty() {
-            let diagnostic = Diagnostic::error("empty-command", "this command is empty");
-            self.report(at, diagnostic.help("write a command, or remove it"));
-            return None;
-        }
-        self.unspaced_dash(at, &command.text);
-        Some(Step::command(command))
-    }
-
-    /// `-cargo test` in a place where a list was meant: no program begins with a dash.
-    fn unspaced_dash(&mut self, at: At, command: &str) {
-        let mut letters = command.chars();
-        if letters.next() == Some('-') && letters.next().is_some_and(char::is_alphabetic) {
-            let message = "this command begins with '-': in a list a space stands after it";
-            let help = format!("write '- {}'", first_line(&command[1..]));
-            self.report(at, Diagnostic::error("unspaced-dash", message).help(help));
-        }
-    }
-
-    /// A step that is a map: meant as one, or a command with `: ` in it.
-    fn refuse_step(&mut self, at: At, entries: &[Entry]) {
-        let known = entries
-            .iter()
-            .find(|entry| keys::find(Scope::Step, self.name(entry)).is_some());
-        if let Some(entry) = known {
-            let message = "a step that is a map is not in this version of flow";
-            let help = "write the command itself: a step is a text";
-            self.report(
-                entry.key,
-                Diagnostic::error("not-in-this-version", message).help(help),
-            );
-            return;
-        }
-        match entries {
-            [] => self.wrong_type(at, COMMAND, "write the command here, such as 'cargo test'"),
-            [only] if keys::translate(Scope::Step, self.name(only)).is_none() => {
-                self.unquoted_colon(at)
-            }
-            [only, ..] => {
-                let diagnostic =
-                    Diagnostic::error("unknown-key", format!("unknown key '{}'", self.name(only)));
-                self.report(
-                    only.key,
-                    diagnostic.help("write the command itself: a step is a text"),
-                );
-            }
-        }
-    }
-
-    fn unquoted_colon(&mut self, at: At) {
-        let span = self.tree().span(self.walk.follow(at).node);
-        let written = self.tree().text().get(span).unwrap_or_default();
-        let first = written.lines().next().unwrap_or_default().trim_end();
-        let help = format!("put quotes around the whole command: {}", quoted(first));
-        let message = "this step is a map, not a command, because of the ': ' in it";
-        self.report(at, Diagnostic::error("unquoted-colon", message).help(help));
-    }
-
-    fn depends_on(&mut self, at: At) -> Vec<RawNeed> {
+    fn depends_on(&mut self, at: At, owner: &Owner) -> Vec<RawNeed> {
+        // A loop's names don't hold here: what a task needs has happened once, before its items are known.
+        let locals = std::mem::take(&mut self.locals);
         let items = self.one_or_many(at);
-        items
-            .into_iter()
-            .filter_map(|item| self.need(item))
-            .collect()
+        let needs = items.into_iter().filter_map(|item| self.need(item, owner));
+        let needs = needs.collect();
+        self.locals = locals;
+        needs
     }
 
-    fn need(&mut self, at: At) -> Option<RawNeed> {
-        if let Value::Map(_) = self.walk.open(at) {
-            let message = "a map in 'depends_on' is not in this version of flow";
-            let diagnostic = Diagnostic::error("not-in-this-version", message);
-            self.report(at, diagnostic.help("write the names of the tasks"));
-            return None;
+    fn need(&mut self, at: At, owner: &Owner) -> Option<RawNeed> {
+        const NAMES: &str = "'depends_on' has names of tasks";
+        let Value::Map(entries) = self.walk.open(at) else {
+            return self.task_name(at, NAMES);
+        };
+        let (mut need, mut on, mut vars) = (None, On::Success, Vec::new());
+        let before = self.found.len();
+        for entry in &entries {
+            match self.name(entry) {
+                "task" => need = self.task_name(entry.value, NAMES),
+                "vars" => vars = self.arguments(entry.value, owner),
+                "on" => on = self.on(entry.value).unwrap_or_default(),
+                _ => {
+                    self.unknown_key(Scope::Dependency, entry);
+                }
+            }
         }
-        let name = self.text(
-            at,
-            "'depends_on' has names of tasks",
-            "write a name, or a list of names",
-        )?;
-        if name.contains("{{") {
-            let message = "the names in 'depends_on' are no templates: the graph is known before anything runs";
-            let diagnostic = Diagnostic::error("template-in-name", message);
-            self.report(at, diagnostic.help("write the names of the tasks"));
-            return None;
+        if need.is_none() && self.found.len() == before {
+            let help = "write {task: name, vars: {…}, on: success}";
+            self.wrong_type(at, "a dependency names its task", help);
         }
-        Some(RawNeed {
-            name: name.to_owned(),
-            span: self.span(at),
-            place: self.place(at),
-        })
+        Some(RawNeed { on, vars, ..need? })
     }
 
-    fn dir(&mut self, at: At, owner: &Owner) -> Option<Text> {
+    fn on(&mut self, at: At) -> Option<On> {
+        let help = "write success, failure or done";
+        match self.text(at, "'on' is a word", help)? {
+            "success" => Some(On::Success),
+            "failure" => Some(On::Failure),
+            "done" => Some(On::Done),
+            other => {
+                let message = format!("'on' is success, failure or done, but this is '{other}'");
+                self.report(at, Diagnostic::error("on", message).help(help));
+                None
+            }
+        }
+    }
+
+    pub(super) fn dir(&mut self, at: At, owner: &Owner) -> Option<Text> {
         let help = "write a folder, relative to this file";
         let dir = self.template(at, owner, "'dir' is a folder", help)?;
         if dir.text.is_empty() {
@@ -376,10 +390,6 @@ fn wrong_name(name: &str) -> Option<(usize, String)> {
         }
     }
     None
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::keys::{self, Key, Scope};
 use super::locate::Locator;
-use super::raw::{Owner, Placed, Read};
+use super::raw::{Defaults, Owner, Placed, RawNeed, Read};
 use super::tree::{At, Entry, NodeId, Resolved, Tree, Value, Walk};
 use crate::diagnostic::{Diagnostic, Found, Lines, Severity};
 use crate::expr::{self, Checked, Problem, Use};
@@ -23,6 +23,14 @@ pub(super) struct Reader<'w, 't> {
     pub(super) suggest: Suggest,
     /// The var that is being read.
     pub(super) var: Option<String>,
+    /// Names that only hold where is being read: of loops, of a step's vars, `error` in handlers.
+    pub(super) locals: Vec<String>,
+    /// What holds for the tasks of the file that don't say otherwise.
+    pub(super) defaults: Defaults,
+    /// The shell of the task that is being read.
+    pub(super) shell_of_task: Option<Text>,
+    /// The tasks that the steps of the task call.
+    pub(super) calls: Vec<RawNeed>,
     /// The names that expressions read.
     pub(super) reads: Vec<Read>,
     /// Values in commands that have something to be said about.
@@ -195,6 +203,13 @@ impl<'w, 't> Reader<'w, 't> {
             }
         }
         for name in &checked.names {
+            if name
+                .path
+                .first()
+                .is_some_and(|name| self.locals.contains(name))
+            {
+                continue;
+            }
             self.reads.push(Read {
                 path: name.path.clone(),
                 span: self.located(at, &name.span),
@@ -206,6 +221,7 @@ impl<'w, 't> Reader<'w, 't> {
         for placed in &checked.placed {
             let reads = placed.reads.iter();
             let names = reads.filter_map(|read| Some(from_the_file(&read.path)?.to_owned()));
+            let names = names.filter(|name| !self.locals.contains(name));
             self.placed.push(Placed {
                 span: self.located(at, &placed.span),
                 owner: owner.clone(),
@@ -253,7 +269,7 @@ impl<'w, 't> Reader<'w, 't> {
         ours
     }
 
-    fn nearest_key(&mut self, scope: Scope, name: &str) -> Option<&'static Key> {
+    pub(super) fn nearest_key(&mut self, scope: Scope, name: &str) -> Option<&'static Key> {
         let names = keys::KEYS
             .iter()
             .filter(|key| key.scope == scope)

@@ -35,6 +35,19 @@ impl<'w> Reader<'w, '_> {
             .collect()
     }
 
+    /// What another task is called with: the values are read where they stand, so each may read a var of its own name.
+    pub(super) fn arguments(&mut self, at: At, owner: &Owner) -> Vec<Var> {
+        let help = "write each as 'name: value'";
+        let entries = self.entries(at, "'vars' is a map of names and values", help);
+        let argument = |entry: &Entry| {
+            let name = self.var_name(entry, "a var")?;
+            let place = self.place(entry.key);
+            let value = self.var_value(entry.value, owner)?;
+            Some(Var { name, place, value })
+        };
+        entries.iter().filter_map(argument).collect()
+    }
+
     fn var(&mut self, entry: &Entry, owner: &Owner) -> Option<Var> {
         let name = self.var_name(entry, "a var")?;
         self.var = Some(name.clone());
@@ -296,7 +309,7 @@ impl<'w> Reader<'w, '_> {
 }
 
 /// `[A-Za-z_][A-Za-z0-9_]*`
-fn is_var_name(name: &str) -> bool {
+pub(super) fn is_var_name(name: &str) -> bool {
     let first = name
         .bytes()
         .next()

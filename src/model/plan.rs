@@ -11,10 +11,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::id::NodeId;
-use super::language::{Data, EnvVar, File, Param, Place, Profile, Text, Var};
+use super::language::{
+    Check, Condition, Data, EnvVar, Expr, File, Items, Param, Place, Profile, Text, Var,
+};
 
 /// What one run will do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The Workflowfile that it was made from.
     pub file: PathBuf,
@@ -28,11 +30,28 @@ pub struct Plan {
     /// What names mean, for commands of which anything is to be evaluated; shared too.
     #[serde(default, skip_serializing_if = "is_default")]
     pub scopes: Vec<Scope>,
+    /// Whose results can be read, for the scopes that read any.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub results: Vec<Results>,
     /// What the scopes stand in; empty when there are none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub surroundings: Surroundings,
+    /// What is asked before anything runs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub confirms: Vec<Confirm>,
     /// All nodes; [`NodeId`] is the index.
     pub nodes: Vec<Node>,
+}
+
+/// A question to whoever starts the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Confirm {
+    /// The task that asks.
+    pub task: String,
+    /// The number of the scope that the question is read in.
+    pub scope: u32,
+    /// The question.
+    pub text: Text,
 }
 
 /// What a failed task means for the rest of the run.
@@ -91,6 +110,36 @@ pub struct Scope {
     /// It was named on the command line, so that `args` are its.
     #[serde(skip_serializing_if = "is_default")]
     pub named: bool,
+    /// What it was called with, by a task that depends on it or by a step.
+    #[serde(skip_serializing_if = "is_default")]
+    pub call: Option<Called>,
+    /// The loops that it is in, the innermost first.
+    #[serde(skip_serializing_if = "is_default")]
+    pub loops: Vec<NodeId>,
+    /// The number of what it can read of steps and tasks that have ended, in [`Plan::results`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub results: Option<u32>,
+}
+
+/// What a task was called with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Called {
+    /// The number of the scope that the values are read in.
+    pub scope: u32,
+    /// The values.
+    pub vars: Vec<Var>,
+}
+
+/// Whose results can be read, by the names they have there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Results {
+    /// `steps.NAME`: steps of the same task.
+    #[serde(skip_serializing_if = "is_default")]
+    pub steps: Vec<(String, NodeId)>,
+    /// `tasks.NAME`: tasks that have run before, and those that were called.
+    #[serde(skip_serializing_if = "is_default")]
+    pub tasks: Vec<(String, NodeId)>,
 }
 
 /// What all scopes of a plan share.
@@ -114,7 +163,7 @@ pub struct Surroundings {
 }
 
 /// One node: a task, a group of steps, a loop, a command.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {
     /// The node that it belongs to; a task of the graph has none.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -130,10 +179,87 @@ pub struct Node {
     /// Conditions, gate, locks, retry and the like; none for most nodes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub rules: Option<Box<Rules>>,
+    /// What is asked before it begins, where its rules say that something is.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ask: Option<Box<Ask>>,
+    /// The name of the task that it is a call of.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub called: Option<Box<str>>,
+}
+
+/// A question that is answered before a node begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The number of the scope that its texts are read in.
+    pub scope: u32,
+    /// What is asked.
+    pub about: About,
+}
+
+/// What a question is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// Whether it is to run at all, and may.
+    Begin {
+        /// When false it is skipped.
+        condition: Option<Condition>,
+        /// When one does not hold it fails.
+        preconditions: Vec<Check>,
+    },
+    /// Which of two branches: the first when it holds.
+    Branch(Condition),
+    /// What the items are, and the name that each has.
+    Items {
+        /// The items.
+        items: Items,
+        /// The name of the item in scope.
+        name: String,
+    },
+    /// Whether a check holds.
+    Verify(Check),
+    /// What these outputs come to.
+    Set(Vec<(String, Data)>),
+    /// What the outputs of the task come to.
+    Outputs(Vec<(String, Expr)>),
+    /// Whether what is waited for has come, asked again and again.
+    Until {
+        /// What is waited for.
+        condition: Condition,
+        /// The time between looks, in microseconds.
+        interval_micros: u64,
+        /// It fails after so many microseconds.
+        #[serde(default, skip_serializing_if = "is_default")]
+        timeout_micros: Option<u64>,
+    },
+}
+
+impl About {
+    /// Where it stands in the file, where that is one place.
+    pub fn place(&self) -> Option<Place> {
+        let of = |condition: &Condition| match condition {
+            Condition::Expr(expression) => expression.place,
+            Condition::Sh(text) => text.place,
+        };
+        match self {
+            Self::Begin {
+                condition: Some(condition),
+                ..
+            }
+            | Self::Branch(condition)
+            | Self::Until { condition, .. } => Some(of(condition)),
+            Self::Begin { preconditions, .. } => {
+                preconditions.first().map(|check| of(&check.condition))
+            }
+            Self::Verify(check) => Some(of(&check.condition)),
+            Self::Outputs(outputs) => outputs.first().map(|(_, value)| value.place),
+            Self::Items { .. } | Self::Set(_) => None,
+        }
+    }
 }
 
 /// What a task of the graph has beyond other nodes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// Its name in the file.
     pub name: String,
@@ -148,6 +274,9 @@ pub struct Task {
     /// Why it has nothing to do on this system: the answer to the question asked first.
     #[serde(default, skip_serializing_if = "is_default")]
     pub elsewhere: Option<String>,
+    /// The condition that is asked first.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub first: Option<Box<Ask>>,
 }
 
 /// One thing that must have happened before a task begins.
@@ -257,7 +386,60 @@ pub enum Work {
         context: u32,
         /// Where it stands in the file.
         place: Place,
+        /// The shell with its options; `None` for `sh -e`.
+        #[serde(default, skip_serializing_if = "is_default")]
+        shell: Option<Box<str>>,
     },
+    /// A program and its arguments, without a shell.
+    Argv {
+        /// The program and its arguments.
+        args: Vec<Text>,
+        /// As for a command.
+        context: u32,
+        /// Where it stands in the file.
+        place: Place,
+    },
+}
+
+impl Work {
+    /// The number of its folder and environment in [`Plan::contexts`].
+    pub const fn context(&self) -> u32 {
+        match self {
+            Self::Shell { context, .. } | Self::Argv { context, .. } => *context,
+        }
+    }
+
+    /// Where it stands in the file.
+    pub const fn place(&self) -> Place {
+        match self {
+            Self::Shell { place, .. } | Self::Argv { place, .. } => *place,
+        }
+    }
+
+    /// As it was written, for people.
+    pub fn written(&self) -> std::borrow::Cow<'_, str> {
+        match self {
+            Self::Shell { command, .. } => command.as_str().into(),
+            Self::Argv { args, .. } => {
+                let words: Vec<&str> = args.iter().map(|arg| arg.text.as_str()).collect();
+                words.join(" ").into()
+            }
+        }
+    }
+}
+
+/// What a step starts, with nothing left to evaluate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// A script for a shell or an interpreter.
+    Script {
+        /// The shell with its options; `None` for `sh -e`.
+        shell: Option<String>,
+        /// The script.
+        text: String,
+    },
+    /// A program and its arguments, the program first.
+    Direct(Vec<Vec<u8>>),
 }
 
 /// What may be said of any node beyond what it does.
@@ -288,6 +470,12 @@ pub struct Rules {
     /// What runs after the last try.
     #[serde(skip_serializing_if = "is_default")]
     pub handlers: Handlers,
+    /// Its command is not shown.
+    #[serde(skip_serializing_if = "is_default")]
+    pub silent: bool,
+    /// What it prints on stdout is read by somebody.
+    #[serde(skip_serializing_if = "is_default")]
+    pub keeps_stdout: bool,
 }
 
 /// Somebody must agree.
@@ -342,6 +530,9 @@ pub struct Retry {
     pub step_micros: u64,
     /// The longest delay, in microseconds.
     pub delay_max_micros: u64,
+    /// A delay is longer by up to this many microseconds.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub jitter_micros: u64,
     /// Only these exit codes are tried again; empty for all.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_exit_codes: Vec<i32>,
@@ -355,6 +546,7 @@ impl Default for Retry {
             factor_permille: 1000,
             step_micros: 0,
             delay_max_micros: u64::MAX,
+            jitter_micros: 0,
             on_exit_codes: Vec::new(),
         }
     }
@@ -453,6 +645,8 @@ impl Node {
             kind,
             task: None,
             rules: None,
+            ask: None,
+            called: None,
         }
     }
 

@@ -85,6 +85,53 @@ pub fn human(span: Duration) -> String {
     }
 }
 
+/// The units that a duration is written in, with their microseconds; the longer names of two that begin alike first.
+const UNITS: [(&str, u64); 7] = [
+    ("ms", 1_000),
+    ("us", 1),
+    ("s", 1_000_000),
+    ("m", 60_000_000),
+    ("h", 3_600_000_000),
+    ("d", 86_400_000_000),
+    ("w", 604_800_000_000),
+];
+
+/// The duration of `500ms`, `5s`, `1h30m`, `1.5h`: numbers, each with its unit. Microseconds are the finest.
+pub fn parse_span(text: &str) -> Option<Duration> {
+    let mut rest = text.trim();
+    let mut micros: u64 = 0;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, after) = rest.split_at(digits);
+        let letters = after
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(after.len());
+        let (_, unit) = UNITS.iter().find(|(name, _)| *name == &after[..letters])?;
+        micros = micros.checked_add(scaled(number, *unit)?)?;
+        rest = after[letters..].trim_start();
+    }
+    Some(Duration::from_micros(micros))
+}
+
+/// A decimal number of units, in microseconds; what is finer is cut off.
+fn scaled(number: &str, unit: u64) -> Option<u64> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) || number.ends_with('.') {
+        return None;
+    }
+    let whole: u64 = whole.parse().ok()?;
+    let (mut part, mut place) = (0, unit);
+    for byte in fraction.bytes() {
+        place /= 10;
+        part += u64::from(byte - b'0') * place;
+    }
+    whole.checked_mul(unit)?.checked_add(part)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +148,33 @@ mod tests {
             Timestamp::from_micros(0).to_string(),
             "1970-01-01T00:00:00.000000Z"
         );
+    }
+
+    #[test]
+    fn spans_have_units() {
+        let micros = |text| parse_span(text).map(|span| span.as_micros());
+        assert_eq!(micros("500ms"), Some(500_000));
+        assert_eq!(micros("5s"), Some(5_000_000));
+        assert_eq!(micros("1h30m"), Some(5_400_000_000));
+        assert_eq!(micros("1h 30m"), Some(5_400_000_000));
+        assert_eq!(micros("1.5h"), Some(5_400_000_000));
+        assert_eq!(micros("2d"), Some(172_800_000_000));
+        assert_eq!(micros("0.25s"), Some(250_000));
+        for wrong in [
+            "",
+            "5",
+            "s",
+            "5 parsecs",
+            "-5s",
+            "1.s",
+            ".5s",
+            "1..5s",
+            "5s5",
+            "99999999999999w",
+            "1e3s",
+        ] {
+            assert_eq!(micros(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

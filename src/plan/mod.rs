@@ -5,19 +5,19 @@
 //! folder and its environment at once, any other a scope. It reads no file and runs nothing.
 
 mod given;
-mod graph;
+mod instances;
+mod nodes;
 mod scopes;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use self::instances::{Instance, Instances};
+use self::nodes::Planner;
 use self::scopes::Scopes;
 use crate::model::id::NodeId;
-use crate::model::language::{Action, Platform, Profile, Step, Task, TaskIndex, Workflow};
-use crate::model::plan::{
-    Context, Group, Kind, Need, Node, On, OnFailure, Plan, Rules, Surroundings,
-    Task as PlannedTask, Work,
-};
+use crate::model::language::{Platform, Profile, Task, TaskIndex, Workflow};
+use crate::model::plan::{Called, Context, OnFailure, Plan, Surroundings};
 
 /// What a run is to do.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +34,8 @@ pub struct Request {
     pub args: Vec<String>,
     /// The folder that flow was called in.
     pub called_in: PathBuf,
+    /// The tasks alone, without what they need.
+    pub only: bool,
 }
 
 /// Tasks that wait for one another: each needs the one after it, the last one the first.
@@ -79,61 +81,77 @@ pub enum Refused {
     },
     /// Nothing reads what followed `--`.
     Args,
-    /// A step is of a kind that this version can't run.
-    NotYet(&'static str),
+    /// The run would be larger than makes sense; what is too large, as a sentence.
+    TooLarge(String),
 }
 
 /// The plan for a request.
 pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
-    let order = graph::order(workflow, &request.tasks).map_err(Refused::Cycle)?;
-    check_names(workflow, request, &order)?;
-    check_args(workflow, request)?;
     let profile = profile(workflow, request)?;
     let given = given::of_root(workflow, &request.values)?;
-    let mut planner = Planner {
-        workflow,
-        request,
-        nodes: Vec::with_capacity(order.len() * 2),
-        numbers: vec![None; workflow.tasks.len()],
-        contexts: Contexts::default(),
-        scopes: Scopes::new(workflow, profile),
+    let mut scopes = Scopes::new(workflow, profile);
+    let surroundings = Surroundings {
+        files: Vec::new(),
+        profile: profile.cloned(),
+        given,
+        args: request.args.clone(),
+        called_in: request.called_in.clone(),
     };
-    for index in order {
-        planner.add(index)?;
+    let lazily = || Surroundings {
+        files: workflow.files.clone(),
+        ..surroundings.clone()
+    };
+    let instances = Instances::of(workflow, request, &mut scopes, &lazily)?;
+    check_names(workflow, request, &instances)?;
+    check_args(workflow, request)?;
+    let mut planner = Planner::new(workflow, request, scopes, instances.list.len());
+    for number in &instances.order {
+        planner.add(&instances, *number)?;
     }
-    let asked = planner.asked();
-    let scopes = planner.scopes.list;
-    let surroundings = if scopes.is_empty() {
+    planner.keep_stdout();
+    let surroundings = if planner.scopes.list.is_empty() {
         Surroundings::default()
     } else {
-        Surroundings {
-            files: workflow.files.clone(),
-            profile: profile.cloned(),
-            given,
-            args: request.args.clone(),
-            called_in: request.called_in.clone(),
-        }
+        lazily()
     };
+    let mut asked: Vec<NodeId> = Vec::new();
+    for index in &request.tasks {
+        let number = instances.named(*index);
+        let id = number.and_then(|number| planner.of_instance[number]);
+        asked.extend(id.filter(|id| !asked.contains(id)));
+    }
     Ok(Plan {
         file: root(workflow).path.clone(),
         asked,
         on_failure: request.on_failure,
         contexts: planner.contexts.list,
-        scopes,
+        scopes: planner.scopes.list,
+        results: planner.results,
         surroundings,
+        confirms: planner.confirms,
         nodes: planner.nodes,
     })
 }
 
 /// A plan without any work whose only scope is that of the one task asked for, to look at its values.
 pub fn of_one_scope(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
-    check_names(workflow, request, &request.tasks)?;
+    check_known(workflow, request, request.tasks.iter().copied())?;
     let profile = profile(workflow, request)?;
     let mut scopes = Scopes::new(workflow, profile);
     for index in &request.tasks {
         let task = &workflow.tasks[*index];
-        let given = given::of_task(task, &request.values)?;
-        scopes.of_task(task, &given);
+        let seen = Instance {
+            index: *index,
+            task,
+            given: given::of_task(task, &request.values)?,
+            named: true,
+            call: None,
+            shown: String::new(),
+            loops: Vec::new(),
+            results: None,
+            needs: Vec::new(),
+        };
+        scopes.of_step(&seen, None);
     }
     Ok(Plan {
         file: root(workflow).path.clone(),
@@ -141,6 +159,8 @@ pub fn of_one_scope(workflow: &Workflow, request: &Request) -> Result<Plan, Refu
         on_failure: request.on_failure,
         contexts: Vec::new(),
         scopes: scopes.list,
+        results: Vec::new(),
+        confirms: Vec::new(),
         surroundings: Surroundings {
             files: workflow.files.clone(),
             profile: profile.cloned(),
@@ -180,14 +200,37 @@ fn profile<'a>(workflow: &'a Workflow, request: &Request) -> Result<Option<&'a P
     })
 }
 
-/// Every name that is set is declared by somebody.
-fn check_names(workflow: &Workflow, request: &Request, order: &[TaskIndex]) -> Result<(), Refused> {
+/// Every name that is set is declared by somebody: a task that runs, one that is called, the root file.
+fn check_names(
+    workflow: &Workflow,
+    request: &Request,
+    instances: &Instances<'_>,
+) -> Result<(), Refused> {
     if request.values.is_empty() {
         return Ok(());
     }
+    let mut tasks: Vec<TaskIndex> = instances.list.iter().map(|seen| seen.index).collect();
+    let mut known: HashSet<TaskIndex> = tasks.iter().copied().collect();
+    let mut next = 0;
+    while let Some(index) = tasks.get(next).copied() {
+        next += 1;
+        workflow.tasks[index].each_call(&mut |call| {
+            if known.insert(call.task) {
+                tasks.push(call.task);
+            }
+        });
+    }
+    check_known(workflow, request, tasks.into_iter())
+}
+
+fn check_known(
+    workflow: &Workflow,
+    request: &Request,
+    tasks: impl Iterator<Item = TaskIndex>,
+) -> Result<(), Refused> {
     let of_root = root(workflow).vars.iter().map(|var| &var.name);
-    let of_tasks = order.iter().flat_map(|index| {
-        let task = &workflow.tasks[*index];
+    let of_tasks = tasks.flat_map(|index| {
+        let task = &workflow.tasks[index];
         let params = task.params.iter().map(|param| &param.name);
         params.chain(task.vars.iter().map(|var| &var.name))
     });
@@ -220,111 +263,14 @@ fn check_args(workflow: &Workflow, request: &Request) -> Result<(), Refused> {
     }
 }
 
-struct Planner<'a> {
-    workflow: &'a Workflow,
-    request: &'a Request,
-    nodes: Vec<Node>,
-    numbers: Vec<Option<NodeId>>,
-    contexts: Contexts,
-    scopes: Scopes<'a>,
-}
-
-impl Planner<'_> {
-    fn asked(&self) -> Vec<NodeId> {
-        let mut asked: Vec<NodeId> = Vec::new();
-        for id in self
-            .request
-            .tasks
-            .iter()
-            .filter_map(|index| self.numbers[*index])
-        {
-            if !asked.contains(&id) {
-                asked.push(id);
-            }
-        }
-        asked
-    }
-
-    fn add(&mut self, index: TaskIndex) -> Result<(), Refused> {
-        let workflow = self.workflow;
-        let task = &workflow.tasks[index];
-        let id = NodeId::at(self.nodes.len());
-        self.numbers[index] = Some(id);
-        let given = given::of_task(task, &self.request.values)?;
-        check_params(task, &given)?;
-        let named = self.request.tasks.contains(&index);
-        let children = (1..=task.steps.len())
-            .map(|step| NodeId::at(id.index() + step))
-            .collect();
-        let other = elsewhere(task);
-        let planned = PlannedTask {
-            name: task.name.clone(),
-            place: task.place,
-            needs: self.needs(task),
-            ask_first: other.is_some(),
-            elsewhere: other,
-        };
-        self.nodes.push(Node {
-            task: Some(Box::new(planned)),
-            ..Node::plain(None, Kind::Group(Group::sequence(children)))
-        });
-        for (number, step) in (1..).zip(&task.steps) {
-            self.step(id, number, task, step, &given, named)?;
-        }
-        Ok(())
-    }
-
-    fn needs(&self, task: &Task) -> Vec<Need> {
-        let needs = task.depends_on.iter();
-        let needs = needs.filter_map(|need| self.numbers[need.task]);
-        needs
-            .map(|task| Need {
-                task,
-                on: On::Success,
-            })
-            .collect()
-    }
-
-    fn step(
-        &mut self,
-        parent: NodeId,
-        number: u32,
-        task: &Task,
-        step: &Step,
-        given: &[(String, crate::model::language::Data)],
-        named: bool,
-    ) -> Result<(), Refused> {
-        let Action::Run(command) = &step.action else {
-            return Err(Refused::NotYet("steps of this kind"));
-        };
-        let scoped = self.scopes.of_step(task, step, command, given, named);
-        let context = self.contexts.number(scoped.context);
-        let rules = scoped.asks.then(|| {
-            Box::new(Rules {
-                ask: true,
-                ..Rules::default()
-            })
-        });
-        let work = Work::Shell {
-            command: command.text.clone(),
-            context,
-            place: command.place,
-        };
-        self.nodes.push(Node {
-            step: number,
-            rules,
-            ..Node::plain(Some(parent), Kind::Work(work))
-        });
-        Ok(())
-    }
-}
-
 /// A param without a value of its own has to be given.
 fn check_params(
     task: &Task,
     given: &[(String, crate::model::language::Data)],
+    call: Option<&Called>,
 ) -> Result<(), Refused> {
-    let is_given = |name: &str| given.iter().any(|(known, _)| known == name);
+    let called = |name: &str| call.is_some_and(|call| call.vars.iter().any(|var| var.name == name));
+    let is_given = |name: &str| called(name) || given.iter().any(|(known, _)| known == name);
     let missing =
         |param: &&crate::model::language::Param| param.default.is_none() && !is_given(&param.name);
     match task.params.iter().find(missing) {

@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use super::instances::Instance;
 use crate::model::language::{
     Action, Data, EnvVar, File, Profile, SecretFrom, Step, Task, Text, Var, VarValue, Workflow,
 };
@@ -70,15 +71,9 @@ impl<'a> Scopes<'a> {
         parent || profile || any_template(&file.env) || !file.dotenv.is_empty()
     }
 
-    /// The context of a step, and its scope where it needs one.
-    pub(super) fn of_step(
-        &mut self,
-        task: &Task,
-        step: &Step,
-        command: &Text,
-        given: &[(String, Data)],
-        named: bool,
-    ) -> Scoped {
+    /// The context of a command, and its scope where it needs one; `texts` are those of the command itself.
+    pub(super) fn of_work(&mut self, seen: &Instance<'_>, step: &Step, texts: &[&Text]) -> Scoped {
+        let task = seen.task;
         let number = task.place.file as usize;
         let file = &self.workflow.files[number];
         let dir = step.dir().or(task.dir.as_ref());
@@ -87,7 +82,7 @@ impl<'a> Scopes<'a> {
             && !any_template(&task.env)
             && !any_template(step.env())
             && !dir.is_some_and(Text::is_template)
-            && !command.is_template();
+            && !texts.iter().any(|text| text.is_template());
         if closed {
             let dir = dir.map_or_else(|| file.dir.clone(), |dir| clean(&file.dir.join(&dir.text)));
             let context = Context {
@@ -100,40 +95,21 @@ impl<'a> Scopes<'a> {
                 asks: false,
             };
         }
-        let mut vars = step.vars().to_vec();
-        vars.extend(
-            task.vars
-                .iter()
-                .filter(|var| !step.vars().iter().any(|own| own.name == var.name))
-                .cloned(),
-        );
+        let called = seen.call.as_ref();
         let slow = self.slow[number]
-            || any_slow(&vars)
-            || reads_git(command)
+            || any_slow(step.vars())
+            || any_slow(&task.vars)
+            || called.is_some_and(|call| any_slow(&call.vars))
+            || texts.iter().any(|text| reads_git(text))
             || task
                 .env
                 .iter()
                 .chain(step.env())
                 .any(|variable| reads_git(&variable.value));
-        let scope = Scope {
-            task: task.name.clone(),
-            file: task.place.file,
-            given: given.to_vec(),
-            params: task.params.clone(),
-            vars,
-            env: [step.env(), &task.env]
-                .into_iter()
-                .filter(|env| !env.is_empty())
-                .map(<[EnvVar]>::to_vec)
-                .collect(),
-            dotenv: task.dotenv.clone(),
-            dir: dir.cloned(),
-            named,
-        };
         let context = Context {
             dir: file.dir.clone(),
             env: Vec::new(),
-            scope: Some(self.number(scope)),
+            scope: Some(self.of_step(seen, Some(step))),
         };
         Scoped {
             context,
@@ -141,20 +117,35 @@ impl<'a> Scopes<'a> {
         }
     }
 
-    /// The scope of a task, whatever there is to evaluate in it.
-    pub(super) fn of_task(&mut self, task: &Task, given: &[(String, Data)]) {
+    /// The scope of a task, or of one step of it.
+    pub(super) fn of_step(&mut self, seen: &Instance<'_>, step: Option<&Step>) -> u32 {
+        let task = seen.task;
+        let own = step.filter(|step| !matches!(step.action, Action::Task(_)));
+        let mut vars = own.map_or_else(Vec::new, |step| step.vars().to_vec());
+        let hidden: Vec<String> = vars.iter().map(|var| var.name.clone()).collect();
+        let of_task = task.vars.iter().filter(|var| !hidden.contains(&var.name));
+        vars.extend(of_task.cloned());
+        let env = [step.map_or(&[][..], Step::env), &task.env];
+        let dir = step.and_then(Step::dir).or(task.dir.as_ref());
         let scope = Scope {
             task: task.name.clone(),
             file: task.place.file,
-            given: given.to_vec(),
+            given: seen.given.clone(),
             params: task.params.clone(),
-            vars: task.vars.clone(),
-            env: vec![task.env.clone()],
+            vars,
+            env: env
+                .into_iter()
+                .filter(|env| !env.is_empty())
+                .map(<[EnvVar]>::to_vec)
+                .collect(),
             dotenv: task.dotenv.clone(),
-            dir: task.dir.clone(),
-            named: true,
+            dir: dir.cloned(),
+            named: seen.named,
+            call: seen.call.clone(),
+            loops: seen.loops.clone(),
+            results: seen.results,
         };
-        self.number(scope);
+        self.number(scope)
     }
 
     /// The steps of a task usually see the same.
@@ -194,23 +185,9 @@ pub(super) fn reads_args(workflow: &Workflow, task: &Task) -> bool {
         VarValue::Sh(text) => mentions(text),
         VarValue::Ref(expression) => expression.text.contains("args"),
     };
-    let command = |step: &Step| match &step.action {
-        Action::Run(text) => mentions(text),
-        _ => true,
-    };
-    let in_step = |step: &Step| {
-        command(step)
-            || step.vars().iter().any(var)
-            || step.env().iter().any(|variable| mentions(&variable.value))
-    };
-    task.steps.iter().any(in_step)
-        || task.vars.iter().chain(&file.vars).any(var)
-        || task
-            .env
-            .iter()
-            .chain(&file.env)
-            .any(|variable| mentions(&variable.value))
-        || task.dir.as_ref().is_some_and(mentions)
+    file.vars.iter().any(var)
+        || file.env.iter().any(|variable| mentions(&variable.value))
+        || task.mentions(&["args"])
 }
 
 fn any_template(variables: &[EnvVar]) -> bool {

@@ -1,10 +1,14 @@
 //! The plan of a run, for people: what would run, in an order in which it could.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::failure::shown_path;
 use super::style::{visible, visible_lines};
-use crate::model::plan::{Kind, Plan, Work};
+use crate::model::id::NodeId;
+use crate::model::language::Items;
+use crate::model::plan::{About, Kind, Plan, Work};
+use crate::model::time::human;
 
 /// A command as it would be started, as far as that is known.
 #[derive(Clone, Debug)]
@@ -36,31 +40,154 @@ pub fn plan(plan: &Plan, step: impl Fn(&Work) -> Result<Step, String>) -> String
             text.push_str(&format!("  # skipped: {}\n", visible(reason)));
             continue;
         }
-        for child in plan.node(id).children() {
-            if let Kind::Work(work) = &plan.node(*child).kind {
-                text.push_str(&shown(plan, step(work)));
-            }
+        let shown = Shown { plan, step: &step };
+        if let Some(ask) = &task.first {
+            text.push_str(&questions(&ask.about, 1));
         }
+        shown.node(id, 1, &mut text);
     }
     text
 }
 
-fn shown(plan: &Plan, step: Result<Step, String>) -> String {
+/// How a plan is shown.
+struct Shown<'a> {
+    plan: &'a Plan,
+    step: &'a dyn Fn(&Work) -> Result<Step, String>,
+}
+
+impl Shown<'_> {
+    /// A node and what it is made of, so deep.
+    fn node(&self, id: NodeId, at: usize, text: &mut String) {
+        let node = self.plan.node(id);
+        let mut depth = at;
+        if let Some(ask) = &node.ask {
+            let about = questions(&ask.about, at);
+            depth += usize::from(about.ends_with(":\n"));
+            text.push_str(&about);
+        }
+        if let Some(called) = &node.called {
+            text.push_str(&note(depth, &format!("the task {}:", visible(called))));
+            depth += 1;
+        }
+        match &node.kind {
+            Kind::Work(work) => text.push_str(&shown(self.plan, (self.step)(work), depth)),
+            Kind::Wait { micros } => {
+                let span = human(Duration::from_micros(*micros));
+                text.push_str(&note(depth, &format!("wait {span}")));
+            }
+            Kind::Loop { body, .. } => self.node(*body, depth, text),
+            Kind::Choice { children } => {
+                for (number, child) in children.iter().enumerate() {
+                    if number == 1 {
+                        text.push_str(&note(at, "else:"));
+                    }
+                    self.node(*child, depth, text);
+                }
+            }
+            Kind::Group(group) => {
+                if group.parallel_max != Some(1) {
+                    text.push_str(&note(depth, "at the same time:"));
+                    depth += 1;
+                }
+                for child in &group.children {
+                    self.node(*child, depth, text);
+                }
+            }
+            Kind::Check | Kind::Child => {}
+        }
+        let handlers = &node.rules().handlers;
+        let handlers = [
+            ("on success:", handlers.on_success),
+            ("on failure:", handlers.on_failure),
+            ("finally:", handlers.finally),
+        ];
+        for (name, handler) in handlers {
+            if let Some(handler) = handler {
+                text.push_str(&note(at, name));
+                self.node(handler, at + 1, text);
+            }
+        }
+    }
+}
+
+fn note(depth: usize, words: &str) -> String {
+    format!("{}# {words}\n", "  ".repeat(depth))
+}
+
+/// What is asked before a node.
+fn questions(about: &About, depth: usize) -> String {
+    let names = |names: Vec<&str>| visible(&names.join(", ")).into_owned();
+    match about {
+        About::Begin {
+            condition,
+            preconditions,
+        } => {
+            let condition = condition
+                .iter()
+                .map(|one| format!("if {}:", visible(&one.written())));
+            let checks = preconditions.iter();
+            let checks =
+                checks.map(|one| format!("only when {}", visible(&one.condition.written())));
+            // The condition last: what follows stands below it.
+            checks
+                .chain(condition)
+                .map(|words| note(depth, &words))
+                .collect()
+        }
+        About::Branch(condition) => note(depth, &format!("if {}:", visible(&condition.written()))),
+        About::Items { items, name } => {
+            let name = match items {
+                Items::Matrix { axes, .. } => axes
+                    .iter()
+                    .map(|(name, _)| name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                _ => name.clone(),
+            };
+            note(depth, &format!("for each {}:", visible(&name)))
+        }
+        About::Verify(check) => note(
+            depth,
+            &format!("verify {}", visible(&check.condition.written())),
+        ),
+        About::Set(outputs) => note(
+            depth,
+            &format!(
+                "set {}",
+                names(outputs.iter().map(|(name, _)| name.as_str()).collect())
+            ),
+        ),
+        About::Outputs(outputs) => note(
+            depth,
+            &format!(
+                "outputs {}",
+                names(outputs.iter().map(|(name, _)| name.as_str()).collect())
+            ),
+        ),
+        About::Until { condition, .. } => note(
+            depth,
+            &format!("wait until {}", visible(&condition.written())),
+        ),
+    }
+}
+
+fn shown(plan: &Plan, step: Result<Step, String>, depth: usize) -> String {
+    let indent = "  ".repeat(depth);
     let step = match step {
         Ok(step) => step,
-        Err(why) => return format!("  # would fail: {}\n", visible(&why)),
+        Err(why) => return note(depth, &format!("would fail: {}", visible(&why))),
     };
     let mut lines = Vec::new();
     if Some(step.dir.as_path()) != plan.file.parent() {
-        lines.push(format!("  # in {}", visible(&shown_path(&step.dir))));
+        lines.push(format!("{indent}# in {}", visible(&shown_path(&step.dir))));
     }
     for (name, value) in &step.env {
-        lines.push(format!("  # {}={}", visible(name), visible(value)));
+        lines.push(format!("{indent}# {}={}", visible(name), visible(value)));
     }
     lines.extend(
         visible_lines(step.command.trim_end())
             .lines()
-            .map(|line| format!("  {line}")),
+            .map(|line| format!("{indent}{line}")),
     );
     lines.join("\n") + "\n"
 }

@@ -7,7 +7,7 @@ use super::style::{visible, visible_lines};
 use crate::core::RunState;
 use crate::core::fact::{Exit, Outcome};
 use crate::model::id::NodeId;
-use crate::model::plan::{Kind, Work};
+use crate::model::plan::Kind;
 use crate::model::time::human;
 
 /// A command that failed.
@@ -67,9 +67,15 @@ impl Failure {
             lines.push(format!("  {name:8} {}", parts.next().unwrap_or_default()));
             lines.extend(parts.map(|part| format!("  {:8} {part}", "")));
         };
-        if let Kind::Work(Work::Shell { command, place, .. }) = &state.spec(self.node).kind {
+        let spec = state.spec(self.node);
+        let place = match &spec.kind {
+            Kind::Work(work) => Some(work.place()),
+            _ => spec.ask.as_ref().and_then(|ask| ask.about.place()),
+        };
+        if let Kind::Work(work) = &spec.kind {
             let evaluated = self.evaluated.as_ref();
-            let command = evaluated.map_or(command, |evaluated| &evaluated.command);
+            let written = work.written();
+            let command = evaluated.map_or(&*written, |evaluated| &evaluated.command);
             row("command", &visible_lines(command.trim_end()));
             for value in evaluated
                 .into_iter()
@@ -82,6 +88,8 @@ impl Failure {
                     )),
                 );
             }
+        }
+        if let Some(place) = place {
             let files = &state.plan().surroundings.files;
             let file = files
                 .get(place.file as usize)

@@ -12,7 +12,8 @@ use crate::core::RunState;
 use crate::core::fact::{Exit, Fact, Outcome};
 use crate::core::observer::{Observer, Seen, Signal};
 use crate::model::id::NodeId;
-use crate::model::plan::{Kind, Work};
+use crate::model::plan::Kind;
+use crate::model::time::human;
 
 /// The plain reporter.
 pub struct Lines {
@@ -43,20 +44,20 @@ impl Lines {
     }
 
     fn started(&mut self, state: &RunState, node: NodeId) {
-        let Kind::Work(Work::Shell {
-            command, context, ..
-        }) = &state.spec(node).kind
-        else {
+        let Kind::Work(work) = &state.spec(node).kind else {
             return;
         };
         // What is evaluated is told when it is.
-        if state.plan().contexts[*context as usize].scope.is_none() {
-            self.show_command(state, node, command);
+        if state.plan().contexts[work.context() as usize]
+            .scope
+            .is_none()
+        {
+            self.show_command(state, node, &work.written());
         }
     }
 
     fn show_command(&mut self, state: &RunState, node: NodeId, command: &str) {
-        if self.settings.quiet {
+        if self.settings.quiet || state.rules(node).silent {
             return;
         }
         let words = self.settings.style.dim(&shortened(command)).into_owned();
@@ -91,7 +92,47 @@ impl Lines {
             let remark = failure.remark(&self.settings);
             self.output.say(&mut self.screen, &from, &remark);
         }
+        self.keep(failure);
+    }
+
+    /// Of a step that is tried several times the last failure counts.
+    fn keep(&mut self, failure: Failure) {
+        self.failures.retain(|known| known.node != failure.node);
         self.failures.push(failure);
+    }
+
+    /// Another try follows.
+    fn again(&mut self, state: &RunState, node: NodeId, wait: Duration) {
+        if self.settings.quiet {
+            return;
+        }
+        let (tried, rules) = (state.node(node), state.rules(node));
+        let next = tried.attempt - tried.uncounted + 1;
+        let when = if wait.is_zero() {
+            String::new()
+        } else {
+            format!(" in {}", human(wait))
+        };
+        let words = format!("try {next} of {}{when}", rules.retry.attempts);
+        let words = self.settings.style.dim(&words).into_owned();
+        self.output
+            .say(&mut self.screen, &source(state, node), &words);
+    }
+
+    /// What did not have to run, and why.
+    fn skipped(&mut self, state: &RunState, node: NodeId, reason: &str) {
+        if self.settings.quiet {
+            return;
+        }
+        let address = state.address(node);
+        let step = match address.step.as_str() {
+            "" => String::new(),
+            step => format!("step {step} "),
+        };
+        let words = format!("{step}skipped: {}", visible(reason));
+        let words = self.settings.style.dim(&words).into_owned();
+        self.output
+            .say(&mut self.screen, &source(state, node), &words);
     }
 
     /// What failed before there was anything to run; a failure of something within is told by itself.
@@ -111,7 +152,7 @@ impl Lines {
             let from = source(state, node);
             self.output.say(&mut self.screen, &from, &remark);
         }
-        self.failures.push(failure);
+        self.keep(failure);
     }
 
     fn task_ended(&mut self, state: &RunState, node: NodeId) {
@@ -164,6 +205,13 @@ impl Observer for Lines {
                 }
                 self.task_ended(seen.state, *node);
             }
+            Fact::TaskSkipped { node, reason } => {
+                self.skipped(seen.state, *node, reason);
+                self.task_ended(seen.state, *node);
+            }
+            Fact::RetryScheduled { node, until } => {
+                self.again(seen.state, *node, until.since(seen.record.at));
+            }
             Fact::TaskBlocked { nodes, cause } => self.blocked(seen.state, nodes, *cause),
             Fact::CancelRequested {
                 node: None,
@@ -214,6 +262,7 @@ impl Observer for Lines {
         for id in tasks {
             self.output.task_ended(&mut self.screen, &source(state, id));
         }
+        self.failures.retain(|failure| matters(state, failure.node));
         for (number, failure) in self.failures.iter().enumerate() {
             let gap = if number == 0 && self.settings.quiet {
                 ""
@@ -230,6 +279,19 @@ impl Observer for Lines {
                 .say(&format!("{gap}{}", summary(state, &self.settings)));
         }
     }
+}
+
+/// Whether a failure made anything else fail: not when it was ignored, tried again with success, or a race that another won.
+fn matters(state: &RunState, node: NodeId) -> bool {
+    let mut at = Some(node);
+    while let Some(id) = at {
+        let outcome = state.node(id).outcome();
+        if state.rules(id).ignore_error || outcome.is_some_and(Outcome::is_ok) {
+            return false;
+        }
+        at = state.parent(id);
+    }
+    true
 }
 
 fn source(state: &RunState, node: NodeId) -> Source<'_> {

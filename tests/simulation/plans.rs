@@ -42,6 +42,7 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
             needs,
             ask_first,
             elsewhere: None,
+            first: None,
         }));
         tasks.push(id);
     }
@@ -67,6 +68,8 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
         scope: None,
     }];
     Plan {
+        confirms: Vec::new(),
+        results: Vec::new(),
         file: PathBuf::from("/Workflowfile.yml"),
         asked,
         on_failure,
@@ -124,6 +127,7 @@ impl Maker<'_> {
 
     fn leaf(&mut self, parent: NodeId) -> NodeId {
         let command = Work::Shell {
+            shell: None,
             command: String::new(),
             context: 0,
             place: NOWHERE,

@@ -22,6 +22,21 @@ pub fn wrong(root: &Json, schema: &Json, value: &Json) -> Result<(), String> {
                 let pattern = rule.as_str().expect("a pattern is text");
                 value.as_str().is_none_or(|text| matches(pattern, text))
             }
+            "minItems" => value
+                .as_array()
+                .is_none_or(|all| Some(all.len() as u64) >= rule.as_u64()),
+            "maxItems" => value
+                .as_array()
+                .is_none_or(|all| Some(all.len() as u64) <= rule.as_u64()),
+            "dependentRequired" => {
+                rule.as_object()
+                    .expect("by name")
+                    .iter()
+                    .all(|(name, needed)| {
+                        value.get(name).is_none()
+                            || items(needed, |other| field(value, other).is_none()) == 0
+                    })
+            }
             "minProperties" => size(value).is_none_or(|n| Some(n) >= rule.as_u64()),
             "maxProperties" => size(value).is_none_or(|n| Some(n) <= rule.as_u64()),
             "anyOf" => items(rule, |one| wrong(root, one, value).is_ok()) > 0,

@@ -7,6 +7,7 @@
 pub mod rules;
 pub mod step;
 pub mod task;
+mod texts;
 pub mod value;
 
 use std::path::PathBuf;

@@ -25,6 +25,17 @@ pub enum Condition {
     Sh(Text),
 }
 
+impl Condition {
+    /// As it stands in the file, on one line.
+    pub fn written(&self) -> String {
+        let text = match self {
+            Self::Expr(expression) => &expression.text,
+            Self::Sh(text) => &text.text,
+        };
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// A condition that must hold, with what to say when it doesn't.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {

@@ -64,6 +64,47 @@ impl Step {
         self.rules.as_ref()?.dir.as_ref()
     }
 
+    /// The steps within it.
+    pub fn inner(&self) -> impl Iterator<Item = &Self> {
+        let (first, second): (&[Self], &[Self]) = match &self.action {
+            Action::Branch {
+                then, otherwise, ..
+            } => (then, otherwise),
+            Action::Parallel { steps, .. } => (steps, &[]),
+            _ => (&[], &[]),
+        };
+        first.iter().chain(second)
+    }
+
+    /// Itself and every step within it.
+    pub fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a Self)) {
+        visit(self);
+        self.inner().for_each(|step| step.each(visit));
+    }
+
+    /// Every call in it, to change it.
+    pub fn each_call_mut(&mut self, visit: &mut dyn FnMut(&mut Call)) {
+        match &mut self.action {
+            Action::Task(call) => visit(call),
+            Action::Branch {
+                then, otherwise, ..
+            } => {
+                then.iter_mut()
+                    .chain(otherwise)
+                    .for_each(|step| step.each_call_mut(visit));
+            }
+            Action::Parallel { steps, .. } => {
+                steps.iter_mut().for_each(|step| step.each_call_mut(visit))
+            }
+            _ => {}
+        }
+    }
+
+    /// Its name, read as `steps.NAME`.
+    pub fn name(&self) -> Option<&str> {
+        self.rules.as_ref()?.name.as_deref()
+    }
+
     /// A step that is nothing but a command.
     pub fn command(command: Text) -> Self {
         Self {
@@ -161,6 +202,23 @@ pub struct Loop {
     pub stop_on_failure: bool,
 }
 
+impl Loop {
+    /// The names that it brings into scope.
+    pub fn names(&self) -> Vec<String> {
+        let mut names = vec!["item".to_owned(), "index".to_owned()];
+        match &self.items {
+            Items::Matrix { axes, include, .. } => {
+                names.extend(axes.iter().map(|(name, _)| name.clone()));
+                names.extend(include.iter().flatten().map(|(name, _)| name.clone()));
+            }
+            _ => names.push(self.name.clone()),
+        }
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
 /// The items of a loop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Items {
@@ -192,4 +250,20 @@ pub enum Axis {
     List(Vec<Data>),
     /// Those of an expression that gives a list.
     In(Expr),
+}
+
+/// Whether a shell reads scripts as POSIX says, so that data can be placed in them: `bash -euo pipefail`, `/bin/zsh`.
+pub fn is_posix(shell: &str) -> bool {
+    let mut words = shell.split_whitespace();
+    let program = words.next().unwrap_or_default();
+    let name = program.rsplit('/').next().unwrap_or_default();
+    let applet = name == "busybox"
+        && words
+            .next()
+            .is_some_and(|applet| matches!(applet, "sh" | "ash"));
+    applet
+        || matches!(
+            name,
+            "sh" | "dash" | "bash" | "zsh" | "ksh" | "mksh" | "ash"
+        )
 }

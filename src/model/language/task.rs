@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::rules::{Approval, Check, Condition, Lock, Retry, Rollback, Service, Setting};
-use super::step::{Loop, Step};
+use super::step::{Action, Call, Loop, Step};
 use super::value::{Data, EnvVar, Expr, Place, Text, Var};
 
 /// The number of a task in [`super::Workflow::tasks`].
@@ -101,6 +101,60 @@ pub struct TaskRules {
     pub silent: bool,
     /// How its output is shown.
     pub output: Option<OutputMode>,
+}
+
+impl Task {
+    /// What is said of it beyond what it is and does.
+    pub fn rules(&self) -> &TaskRules {
+        static NONE: std::sync::LazyLock<TaskRules> = std::sync::LazyLock::new(TaskRules::default);
+        self.rules.as_deref().unwrap_or(&NONE)
+    }
+
+    /// Its lists of steps: its work, then what its handlers do.
+    pub fn step_lists(&self) -> impl Iterator<Item = &[Step]> {
+        let rules = self.rules.as_deref();
+        let handlers = rules.map(|rules| [&rules.on_success, &rules.on_failure, &rules.finally]);
+        let handlers = handlers.into_iter().flatten().map(|steps| &steps[..]);
+        std::iter::once(&self.steps[..]).chain(handlers)
+    }
+
+    /// Every step of it, those within others and those of its handlers too.
+    pub fn each_step<'a>(&'a self, visit: &mut dyn FnMut(&'a Step)) {
+        for steps in self.step_lists() {
+            steps.iter().for_each(|step| step.each(visit));
+        }
+    }
+
+    /// Every call of another task.
+    pub fn each_call<'a>(&'a self, visit: &mut dyn FnMut(&'a Call)) {
+        self.each_step(&mut |step| {
+            if let Action::Task(call) = &step.action {
+                visit(call);
+            }
+        });
+    }
+
+    /// Every call of another task, to change it.
+    pub fn each_call_mut(&mut self, visit: &mut dyn FnMut(&mut Call)) {
+        let rules = self.rules.as_deref_mut();
+        let handlers = rules.map(|rules| {
+            [
+                &mut rules.on_success,
+                &mut rules.on_failure,
+                &mut rules.finally,
+            ]
+        });
+        let lists = std::iter::once(&mut self.steps).chain(handlers.into_iter().flatten());
+        for step in lists.flatten() {
+            step.each_call_mut(visit);
+        }
+    }
+}
+
+/// A name as it stands in expressions: what can't be part of a name there is `_`.
+pub fn as_identifier(name: &str) -> String {
+    let fits = |c: char| if c.is_alphanumeric() { c } else { '_' };
+    name.chars().map(fits).collect()
 }
 
 /// What must have happened before a task begins.

@@ -1,0 +1,52 @@
+//! `confirm`: what is asked before anything of a run runs.
+
+use std::io::{BufRead, IsTerminal};
+use std::sync::Arc;
+
+use super::{Exit, Trouble};
+use crate::engine::outside::World;
+use crate::eval::{self, Evaluator, RunNames};
+use crate::exec::mask::Secrets;
+use crate::model::plan::Plan;
+use crate::report::screen;
+use crate::report::style::visible;
+
+/// Asks all questions of a plan; whether every answer was yes. Without a terminal nobody can be asked.
+pub(super) fn all(plan: &Arc<Plan>) -> Result<bool, Trouble> {
+    let evaluator = Arc::new(Evaluator::new(
+        Arc::clone(plan),
+        std::env::vars_os(),
+        Box::new(World::new(Secrets::default())),
+        RunNames::default(),
+    ));
+    for confirm in &plan.confirms {
+        let text = evaluator.text(confirm.scope, &confirm.text);
+        let text = text.map_err(|problem| {
+            let what = format!(
+                "the question of the task {:?}: {}",
+                confirm.task,
+                evaluator.told(&problem)
+            );
+            Trouble::call(what, "")
+        })?;
+        let question = evaluator.hidden(&eval::written(&text));
+        let question = visible(question.trim()).into_owned();
+        if !std::io::stdin().is_terminal() {
+            let what = format!("error: the task {:?} asks: {question}\n", confirm.task);
+            let help = "  help: there is no terminal to answer at; --yes answers with yes\n";
+            return Err(Trouble {
+                exit: Exit::Cancelled,
+                words: format!("{what}{help}"),
+            });
+        }
+        // A question that can't be shown is not answered with yes.
+        let shown = screen::print("", &format!("{question} [y/N] "));
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        let yes = matches!(answer.trim(), "y" | "Y" | "yes" | "Yes");
+        if shown.is_err() || read.is_err() || !yes {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,128 @@
+//! Where in a run something is evaluated: which item of which loop, in which call, after which failure.
+
+use std::sync::Arc;
+
+use crate::model::id::NodeId;
+use crate::model::plan::{Kind, Plan};
+
+/// A node and all that it is part of, the innermost first. Empty where nothing runs.
+#[derive(Clone, Debug, Default)]
+pub struct Here {
+    levels: Arc<[Level]>,
+    /// How many of the innermost levels are hidden, because what is evaluated stands further out.
+    hidden: usize,
+    /// What went wrong, in what runs after a failure.
+    pub error: Option<Arc<Failure>>,
+}
+
+/// One node on the way up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// The node.
+    pub id: NodeId,
+    /// The node of the plan that it is, or is an instance of.
+    pub spec: NodeId,
+    /// Which item it is, counted from 0, if it is the body of a loop.
+    pub index: Option<u32>,
+}
+
+/// What is known of a failure, for the handlers after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// What happened, as a sentence.
+    pub message: String,
+    /// The exit code, if a process had one.
+    pub exit_code: Option<i32>,
+    /// The task.
+    pub task: String,
+    /// The step of the task, such as `2` or `2.1`.
+    pub step: String,
+}
+
+impl Here {
+    /// The place of a node, given with all that it is part of, the innermost first.
+    pub fn new(levels: Vec<Level>) -> Self {
+        Self {
+            levels: levels.into(),
+            hidden: 0,
+            error: None,
+        }
+    }
+
+    fn shown(&self) -> &[Level] {
+        &self.levels[self.hidden.min(self.levels.len())..]
+    }
+
+    /// The node itself.
+    pub(super) fn node(&self) -> Option<NodeId> {
+        self.shown().first().map(|level| level.id)
+    }
+
+    /// The instance of a loop that this is in, and which item of it.
+    pub(super) fn item(&self, looped: NodeId) -> Option<(NodeId, u32)> {
+        let levels = self.shown();
+        let at = levels.iter().position(|level| level.spec == looped)?;
+        Some((levels[at].id, levels.get(at.checked_sub(1)?)?.index?))
+    }
+
+    /// The task that this is in: a task of the graph, one that was called, or the item of such a one.
+    pub(super) fn task(&self, plan: &Plan) -> Option<NodeId> {
+        self.boundary(plan).map(|at| self.shown()[at].id)
+    }
+
+    /// What the outputs of this belong to: itself and all that it is part of, up to its task.
+    pub(super) fn up_to_task(&self, plan: &Plan) -> Vec<NodeId> {
+        let end = self.boundary(plan).map_or(0, |at| at + 1);
+        let levels = self.shown().iter().take(end);
+        levels.map(|level| level.id).collect()
+    }
+
+    /// The node and all that it is part of.
+    pub(super) fn all(&self) -> Vec<NodeId> {
+        self.shown().iter().map(|level| level.id).collect()
+    }
+
+    fn boundary(&self, plan: &Plan) -> Option<usize> {
+        let levels = self.shown();
+        let at = levels.iter().position(|level| {
+            let node = plan.node(level.spec);
+            node.parent.is_none() || node.called.is_some()
+        })?;
+        // Of a task that is a loop each item has outputs of its own.
+        let root = if plan.node(levels[at].spec).called.is_some() {
+            at.checked_sub(1)
+        } else {
+            Some(at)
+        };
+        let looped =
+            root.filter(|root| matches!(plan.node(levels[*root].spec).kind, Kind::Loop { .. }));
+        Some(looped.and_then(|root| root.checked_sub(1)).unwrap_or(at))
+    }
+
+    /// Where the task was called.
+    pub(super) fn caller(&self, plan: &Plan) -> Self {
+        let call = self
+            .shown()
+            .iter()
+            .position(|level| plan.node(level.spec).called.is_some());
+        // The call itself is a step of the caller; what called a task of the graph is not running any more.
+        let hidden = call.map_or(self.levels.len(), |at| self.hidden + at);
+        Self {
+            levels: Arc::clone(&self.levels),
+            hidden,
+            error: None,
+        }
+    }
+
+    /// The node that stands to `spec` as this does to the nodes of the plan: the one of the same item.
+    pub(super) fn instance(&self, plan: &Plan, spec: NodeId) -> NodeId {
+        for level in self.shown() {
+            let within = level.spec <= spec && spec < plan.subtree_end(level.spec);
+            if level.index.is_some() && within {
+                return NodeId(spec.0 + (level.id.0 - level.spec.0));
+            }
+        }
+        // Below an instance all nodes are shifted alike; above every loop nothing is.
+        spec
+    }
+}

@@ -1,0 +1,381 @@
+//! What is asked before a node begins: conditions, items of loops, checks, outputs.
+
+use std::sync::Arc;
+
+use super::frame::Frame;
+use super::here::Here;
+use super::outside::{Command, NoOutput};
+use super::results::Outputs;
+use super::{Evaluator, problem, typed};
+use crate::expr::{self, Problem, Value};
+use crate::model::language::{Axis, Check, Condition, Data, Items, Setting, Text};
+use crate::model::plan::{About, Ask};
+
+/// How many items a loop may have.
+pub const ITEMS_MAX: usize = 100_000;
+
+/// What comes of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Go on.
+    Go,
+    /// This branch, counted from 0.
+    Branch(u32),
+    /// There are so many items.
+    Items(u32),
+    /// It need not run, for this reason.
+    Skip(String),
+    /// It must not run, for this reason.
+    Fail(String),
+    /// What is waited for has not come.
+    NotYet,
+}
+
+impl Evaluator {
+    /// Answers a question about the node that is here.
+    pub fn answer(self: &Arc<Self>, ask: &Ask, here: &Here, branches: usize) -> Answer {
+        let frame = Frame::of_scope(self, ask.scope, here.clone());
+        let answer = match &ask.about {
+            About::Begin {
+                condition,
+                preconditions,
+            } => self.begin(&frame, condition.as_ref(), preconditions),
+            About::Branch(condition) => frame.holds(condition).map(|holds| match holds {
+                true => Answer::Branch(0),
+                false if branches > 1 => Answer::Branch(1),
+                false => Answer::Skip(self.is_false(condition)),
+            }),
+            About::Items { items, name } => frame.items(items, name).map(|items| {
+                let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
+                if let Some(node) = here.node() {
+                    self.results.items(node, items);
+                }
+                Answer::Items(count)
+            }),
+            About::Verify(check) => frame
+                .check(check)
+                .map(|wrong| wrong.map_or(Answer::Go, Answer::Fail)),
+            About::Set(outputs) => frame.set(outputs).map(|outputs| {
+                self.results
+                    .handed_on(&here.up_to_task(&self.plan), &outputs);
+                Answer::Go
+            }),
+            About::Outputs(outputs) => outputs
+                .iter()
+                .try_for_each(|(name, expression)| {
+                    // One may read those before it.
+                    let value = expr::expression(&expression.text, &frame).map_err(|problem| {
+                        super::inside(
+                            &format!("'outputs.{name}'"),
+                            &self.place(expression.place),
+                            &problem,
+                        )
+                    })?;
+                    let nodes: Vec<_> = here.task(&self.plan).into_iter().collect();
+                    self.results.handed_on(&nodes, &[(name.clone(), value)]);
+                    Ok(())
+                })
+                .map(|()| Answer::Go),
+            About::Until { condition, .. } => frame.holds(condition).map(|holds| match holds {
+                true => Answer::Go,
+                false => Answer::NotYet,
+            }),
+        };
+        match answer {
+            Ok(Answer::Fail(why)) => Answer::Fail(self.hidden(&why)),
+            Ok(answer) => answer,
+            Err(problem) => Answer::Fail(self.told(&problem)),
+        }
+    }
+
+    fn begin(
+        &self,
+        frame: &Frame,
+        condition: Option<&Condition>,
+        preconditions: &[Check],
+    ) -> Result<Answer, Problem> {
+        if let Some(condition) = condition
+            && !frame.holds(condition)?
+        {
+            return Ok(Answer::Skip(self.is_false(condition)));
+        }
+        for check in preconditions {
+            if let Some(wrong) = frame.check(check)? {
+                return Ok(Answer::Fail(wrong));
+            }
+        }
+        Ok(Answer::Go)
+    }
+
+    fn is_false(&self, condition: &Condition) -> String {
+        format!(
+            "its condition does not hold: {}",
+            self.hidden(&condition.written())
+        )
+    }
+}
+
+impl Frame {
+    /// Whether a condition holds.
+    fn holds(&self, condition: &Condition) -> Result<bool, Problem> {
+        let place = self.evaluator().place(match condition {
+            Condition::Expr(expression) => expression.place,
+            Condition::Sh(text) => text.place,
+        });
+        let here = |problem: Problem| super::inside("a condition", &place, &problem);
+        match condition {
+            Condition::Expr(expression) => {
+                match expr::expression(&expression.text, self).map_err(here)? {
+                    Value::Bool(holds) => Ok(holds),
+                    other => Err(here(not_bool(&other))),
+                }
+            }
+            Condition::Sh(text) => self.succeeds(text).map_err(here),
+        }
+    }
+
+    fn succeeds(&self, text: &Text) -> Result<bool, Problem> {
+        let script = self.script(text)?;
+        let (dir, env) = (self.dir()?, self.environment()?);
+        let command = Command {
+            script: &script,
+            dir: &dir,
+            env: &env,
+        };
+        match self.evaluator().outside.succeeds(&command) {
+            Ok(holds) => Ok(holds),
+            Err(NoOutput::NotNow) => Ok(true),
+            Err(NoOutput::Failed(why)) => Err(problem(
+                "command-failed",
+                format!("the command `{}`: {why}", text.text.trim()),
+                None,
+            )),
+        }
+    }
+
+    /// What to say of a check that does not hold.
+    fn check(&self, check: &Check) -> Result<Option<String>, Problem> {
+        if self.holds(&check.condition)? {
+            return Ok(None);
+        }
+        let Some(message) = &check.message else {
+            let kind = match check.condition {
+                Condition::Expr(_) => "this does not hold",
+                Condition::Sh(_) => "this command failed",
+            };
+            return Ok(Some(format!("{kind}: {}", check.condition.written())));
+        };
+        let (bytes, _) = typed::bytes(&self.text(message)?)?;
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn set(&self, outputs: &[(String, Data)]) -> Result<Outputs, Problem> {
+        outputs
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), self.data(value)?)))
+            .collect()
+    }
+
+    /// The items of a loop: for each the names that it brings into scope.
+    fn items(&self, items: &Items, name: &str) -> Result<Vec<Outputs>, Problem> {
+        let values = match items {
+            Items::List(items) => self.list(items)?,
+            Items::In(expression) => {
+                self.list_of(&expression.text, &self.evaluator().place(expression.place))?
+            }
+            Items::Glob(patterns) => self.files(patterns)?,
+            Items::Sh(text) => self.lines(text)?,
+            Items::Range(first, last) => {
+                let (first, last) = (self.number(first)?, self.number(last)?);
+                let count = last.saturating_sub(first).saturating_add(1);
+                if usize::try_from(count).is_ok_and(|count| count > ITEMS_MAX) {
+                    return Err(too_many());
+                }
+                (first..=last).map(Value::Int).collect()
+            }
+            Items::Matrix {
+                axes,
+                exclude,
+                include,
+            } => return self.matrix(axes, exclude, include),
+        };
+        if values.len() > ITEMS_MAX {
+            return Err(too_many());
+        }
+        let named = |value: Value| {
+            let mut names = vec![(name.to_owned(), value.clone())];
+            if name != "item" {
+                names.push(("item".to_owned(), value));
+            }
+            names
+        };
+        Ok(values.into_iter().map(named).collect())
+    }
+
+    fn list(&self, items: &[Data]) -> Result<Vec<Value>, Problem> {
+        items.iter().map(|item| self.data(item)).collect()
+    }
+
+    fn list_of(&self, expression: &str, place: &str) -> Result<Vec<Value>, Problem> {
+        let here = |problem: Problem| super::inside("'for'", place, &problem);
+        match expr::expression(expression, self).map_err(here)? {
+            Value::List(items) => Ok(items),
+            Value::Map(entries) => Ok(entries
+                .into_iter()
+                .map(|(key, value)| {
+                    Value::Map(vec![
+                        ("key".to_owned(), typed::code(&key)),
+                        ("value".to_owned(), value),
+                    ])
+                })
+                .collect()),
+            _ => {
+                let help = Some("make a list of it: `text | lines`, `text | split`".to_owned());
+                Err(here(problem(
+                    "not-a-list",
+                    "the items of a loop are a list, and this is none",
+                    help,
+                )))
+            }
+        }
+    }
+
+    fn number(&self, setting: &Setting<i64>) -> Result<i64, Problem> {
+        let text = match setting {
+            Setting::Fixed(value) => return Ok(*value),
+            Setting::Template(text) => text,
+        };
+        match self.text(text)? {
+            Value::Int(value) => Ok(value),
+            other => {
+                let text = String::from_utf8_lossy(&typed::bytes(&other)?.0).into_owned();
+                let wrong = || {
+                    problem(
+                        "not-a-number",
+                        format!("a range has whole numbers, and '{text}' is none"),
+                        None,
+                    )
+                };
+                text.trim().parse().map_err(|_| wrong())
+            }
+        }
+    }
+
+    /// The lines that a command prints.
+    fn lines(&self, text: &Text) -> Result<Vec<Value>, Problem> {
+        let output = self.output(text)?;
+        let (bytes, secret) = typed::bytes(&output)?;
+        if bytes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let lines = bytes.split(|byte| *byte == b'\n');
+        let line =
+            |line: &[u8]| typed::data(line.strip_suffix(b"\r").unwrap_or(line).to_vec(), secret);
+        Ok(lines.map(line).collect())
+    }
+
+    /// The files that match, relative to the folder of the task, each once.
+    fn files(&self, patterns: &[Text]) -> Result<Vec<Value>, Problem> {
+        let folder = self.dir()?;
+        let mut found: Vec<Vec<u8>> = Vec::new();
+        for pattern in patterns {
+            let (bytes, _) = typed::bytes(&self.text(pattern)?)?;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let files = expr::files(&folder, &text).map_err(|why| {
+                let place = self.evaluator().place(pattern.place);
+                super::inside("'glob'", &place, &problem("glob", why, None))
+            })?;
+            let new: Vec<Vec<u8>> = files
+                .into_iter()
+                .filter(|file| !found.contains(file))
+                .collect();
+            found.extend(new);
+        }
+        Ok(found
+            .into_iter()
+            .map(|file| typed::data(file, false))
+            .collect())
+    }
+
+    /// All combinations, the last axis fastest, without the excluded ones and with those that are added.
+    fn matrix(
+        &self,
+        axes: &[(String, Axis)],
+        exclude: &[Vec<(String, Data)>],
+        include: &[Vec<(String, Data)>],
+    ) -> Result<Vec<Outputs>, Problem> {
+        let mut all: Vec<Outputs> = if axes.is_empty() {
+            Vec::new()
+        } else {
+            vec![Vec::new()]
+        };
+        for (name, axis) in axes {
+            let values = match axis {
+                Axis::List(items) => self.list(items)?,
+                Axis::In(expression) => {
+                    self.list_of(&expression.text, &self.evaluator().place(expression.place))?
+                }
+            };
+            if all.len().saturating_mul(values.len()) > ITEMS_MAX {
+                return Err(too_many());
+            }
+            let longer = |one: &Outputs| {
+                values
+                    .iter()
+                    .map(|value| [&one[..], &[(name.clone(), value.clone())]].concat())
+                    .collect::<Vec<_>>()
+            };
+            all = all.iter().flat_map(longer).collect();
+        }
+        for less in exclude {
+            let less = self.set(less)?;
+            all.retain(|one| {
+                !less.iter().all(|(name, value)| {
+                    one.iter()
+                        .any(|(known, own)| known == name && same(own, value))
+                })
+            });
+        }
+        for more in include {
+            all.push(self.set(more)?);
+        }
+        for one in &mut all {
+            let item = Value::Map(one.clone());
+            one.push(("item".to_owned(), item));
+        }
+        Ok(all)
+    }
+}
+
+fn same(one: &Value, other: &Value) -> bool {
+    match (typed::bytes(one), typed::bytes(other)) {
+        (Ok(one), Ok(other)) => one.0 == other.0,
+        _ => false,
+    }
+}
+
+fn too_many() -> Problem {
+    problem(
+        "too-many-items",
+        format!("a loop has at most {ITEMS_MAX} items"),
+        None,
+    )
+}
+
+fn not_bool(value: &Value) -> Problem {
+    let (what, help) = match value {
+        Value::None => ("nothing", "compare it: `x is none`"),
+        Value::Int(_) | Value::Float(_) => ("a number", "compare it: `x > 0`"),
+        Value::Text(_) => (
+            "a text",
+            "compare it: `x != ''`, `x == 'true'`; a param can have 'type: bool'",
+        ),
+        Value::List(_) => ("a list", "compare it: `x | length > 0`"),
+        _ => ("a map", "compare a member of it"),
+    };
+    problem(
+        "not-a-bool",
+        format!("a condition is true or false, and this is {what}"),
+        Some(help.to_owned()),
+    )
+}

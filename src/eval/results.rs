@@ -1,0 +1,304 @@
+//! What has come of steps and tasks: `steps.NAME.…`, `tasks.NAME.…`, `outputs.…`, and the items of loops.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::frame::Frame;
+use super::{problem, typed};
+use crate::expr::{Names, Problem, Value};
+use crate::model::id::NodeId;
+use crate::model::plan::{Kind, Plan};
+
+/// The longest output that can be read, in bytes.
+pub const STDOUT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Names with values, in order.
+pub type Outputs = Vec<(String, Value)>;
+
+/// How something ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// `succeeded`, `failed`, `skipped` …
+    pub status: &'static str,
+    /// The exit code, if a process had one.
+    pub exit_code: Option<i32>,
+    /// From its first step to its end.
+    pub duration: Duration,
+}
+
+/// All that is known, by node.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    /// The nodes of the plan whose results may be read; the others are not kept.
+    read: HashSet<NodeId>,
+    of_node: Mutex<HashMap<NodeId, Result>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Result {
+    ended: Option<Ended>,
+    stdout: Vec<u8>,
+    /// The output has a secret in it.
+    secret: bool,
+    outputs: Outputs,
+    /// Of a loop: what each item brings into scope, and the nodes of the items once there are any.
+    items: Option<Arc<Vec<Outputs>>>,
+    instances: Vec<NodeId>,
+}
+
+impl Store {
+    /// For a plan.
+    pub(super) fn of(plan: &Plan) -> Self {
+        let mut read = HashSet::new();
+        let named = plan
+            .results
+            .iter()
+            .flat_map(|results| results.steps.iter().chain(&results.tasks));
+        for (_, id) in named {
+            read.insert(*id);
+            // What runs for each item of a loop, whether the loop is the node itself or what it calls.
+            let child = plan.node(*id).children().first();
+            for id in [Some(id), child].into_iter().flatten() {
+                if let Kind::Loop { body, .. } = &plan.node(*id).kind {
+                    read.insert(*id);
+                    read.insert(*body);
+                }
+            }
+        }
+        Self {
+            read,
+            of_node: Mutex::default(),
+        }
+    }
+
+    /// Whether anybody may read what comes of this node of the plan.
+    pub(super) fn keeps(&self, spec: NodeId) -> bool {
+        self.read.contains(&spec)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<NodeId, Result>> {
+        self.of_node.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn ended(&self, node: NodeId, ended: Ended) {
+        self.lock().entry(node).or_default().ended = Some(ended);
+    }
+
+    pub(super) fn printed(&self, nodes: &[NodeId], bytes: &[u8], secret: bool) {
+        let mut all = self.lock();
+        for node in nodes {
+            let result = all.entry(*node).or_default();
+            result.stdout.extend_from_slice(bytes);
+            result.secret |= secret;
+        }
+    }
+
+    pub(super) fn handed_on(&self, nodes: &[NodeId], outputs: &[(String, Value)]) {
+        let mut all = self.lock();
+        for node in nodes {
+            let known = &mut all.entry(*node).or_default().outputs;
+            for (name, value) in outputs {
+                known.retain(|(other, _)| other != name);
+                known.push((name.clone(), value.clone()));
+            }
+        }
+    }
+
+    pub(super) fn items(&self, node: NodeId, items: Vec<Outputs>) {
+        self.lock().entry(node).or_default().items = Some(Arc::new(items));
+    }
+
+    pub(super) fn expanded(&self, node: NodeId, instances: Vec<NodeId>) {
+        self.lock().entry(node).or_default().instances = instances;
+    }
+
+    /// What these nodes came to in an earlier try does not count.
+    pub(super) fn forget(&self, nodes: impl Iterator<Item = NodeId>) {
+        let mut all = self.lock();
+        for node in nodes {
+            all.remove(&node);
+        }
+    }
+
+    pub(super) fn item(&self, node: NodeId, index: u32) -> Option<Outputs> {
+        let items = self.lock().get(&node)?.items.clone()?;
+        items.get(index as usize).cloned()
+    }
+
+    fn get(&self, node: NodeId) -> Option<Result> {
+        self.lock().get(&node).cloned()
+    }
+}
+
+/// `steps` or `tasks`.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) frame: Frame,
+    pub(super) of: Of,
+}
+
+/// Whose results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    Steps,
+    Tasks,
+}
+
+impl Of {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Steps => "steps",
+            Self::Tasks => "tasks",
+        }
+    }
+}
+
+impl Named {
+    fn list(&self) -> &[(String, NodeId)] {
+        let results = self.frame.scope().and_then(|scope| scope.results);
+        let results =
+            results.and_then(|number| self.frame.evaluator().plan.results.get(number as usize));
+        results.map_or(&[], |results| match self.of {
+            Of::Steps => &results.steps,
+            Of::Tasks => &results.tasks,
+        })
+    }
+}
+
+impl Names for Named {
+    fn get(&self, name: &str) -> std::result::Result<Option<Value>, Problem> {
+        let wanted = crate::model::language::task::as_identifier(name);
+        let path = format!("{}.{name}", self.of.word());
+        let frame = &self.frame;
+        if frame.evaluator().outside.rests() {
+            return Ok(Some(Value::Names(Arc::new(Later(path, 1)))));
+        }
+        let found: Vec<NodeId> = self
+            .list()
+            .iter()
+            .filter(|(known, _)| *known == wanted)
+            .map(|(_, spec)| frame.here().instance(&frame.evaluator().plan, *spec))
+            .collect();
+        // Of several calls of one task the last one that has ended counts.
+        let results = &frame.evaluator().results;
+        let ended = found.iter().rev().find_map(|id| {
+            let result = results.get(*id)?;
+            result.ended.is_some().then_some((*id, result))
+        });
+        match ended {
+            Some((_, result)) => of_result(frame, &path, &result).map(Some),
+            None if found.is_empty() => Ok(None),
+            None => {
+                let help = "read it in a later step, or depend on it".to_owned();
+                Err(problem(
+                    "not-yet",
+                    format!("{path} has not ended here"),
+                    Some(help),
+                ))
+            }
+        }
+    }
+
+    fn known(&self) -> Vec<String> {
+        self.list().iter().map(|(name, _)| name.clone()).collect()
+    }
+}
+
+fn of_result(frame: &Frame, path: &str, result: &Result) -> std::result::Result<Value, Problem> {
+    let Some(ended) = &result.ended else {
+        return Ok(Value::None);
+    };
+    let mut members = vec![
+        ("status".to_owned(), typed::code(ended.status)),
+        (
+            "exit_code".to_owned(),
+            ended
+                .exit_code
+                .map_or(Value::None, |code| Value::Int(i64::from(code))),
+        ),
+        (
+            "duration".to_owned(),
+            Value::Float(ended.duration.as_secs_f64()),
+        ),
+        ("stdout".to_owned(), stdout(path, result)?),
+        ("outputs".to_owned(), Value::Map(result.outputs.clone())),
+    ];
+    if let Some(items) = &result.items {
+        let results = &frame.evaluator().results;
+        let mut runs = Vec::new();
+        for (names, id) in items.iter().zip(&result.instances) {
+            let run = results.get(*id).unwrap_or_default();
+            let mut run = match of_result(frame, path, &run)? {
+                Value::Map(members) => members,
+                _ => vec![("status".to_owned(), typed::code("blocked"))],
+            };
+            let item = names
+                .iter()
+                .find(|(name, _)| name == "item")
+                .map(|(_, value)| value.clone());
+            run.push(("item".to_owned(), item.unwrap_or(Value::None)));
+            run.push(("vars".to_owned(), Value::Map(names.clone())));
+            runs.push(Value::Map(run));
+        }
+        members.push(("runs".to_owned(), Value::List(runs)));
+    }
+    Ok(Value::Map(members))
+}
+
+fn stdout(path: &str, result: &Result) -> std::result::Result<Value, Problem> {
+    let mut bytes = &result.stdout[..];
+    if bytes.len() > STDOUT_BYTES_MAX {
+        let help = Some("write it to a file, and hand on its name".to_owned());
+        return Err(problem(
+            "too-long",
+            format!("the output of {path} is more than 1 MiB"),
+            help,
+        ));
+    }
+    if let [rest @ .., b'\n'] = bytes {
+        bytes = rest.strip_suffix(b"\r").unwrap_or(rest);
+    }
+    if bytes.contains(&0) {
+        let help = Some("write it to a file, and hand on its name".to_owned());
+        return Err(problem(
+            "nul-character",
+            format!("the output of {path} has a NUL"),
+            help,
+        ));
+    }
+    Ok(typed::data(bytes.to_vec(), result.secret))
+}
+
+/// What is not known before anything runs stands for itself: `{{ steps.a.outputs.b }}`.
+#[derive(Debug)]
+struct Later(String, u32);
+
+impl Names for Later {
+    fn get(&self, name: &str) -> std::result::Result<Option<Value>, Problem> {
+        let path = format!("{}.{name}", self.0);
+        Ok(Some(match (self.1, name) {
+            (1, "outputs") => Value::Names(Arc::new(Self(path, 2))),
+            _ => later(&path),
+        }))
+    }
+
+    fn known(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A value that stands for itself where nothing runs.
+pub(super) fn later(path: &str) -> Value {
+    typed::code(&format!("{{{{ {path} }}}}"))
+}
+
+/// `outputs`: those of the task so far.
+pub(super) fn own_outputs(frame: &Frame) -> Value {
+    if frame.evaluator().outside.rests() {
+        return Value::Names(Arc::new(Later("outputs".to_owned(), 2)));
+    }
+    let task = frame.here().task(&frame.evaluator().plan);
+    let result = task.and_then(|task| frame.evaluator().results.get(task));
+    Value::Map(result.map(|result| result.outputs).unwrap_or_default())
+}

@@ -1,0 +1,133 @@
+//! What a command hands on to later steps: the lines that it wrote to `$FLOW_OUTPUT`.
+//!
+//! `NAME=VALUE`, or `NAME<<END`, lines, and `END` alone, as GitHub's `GITHUB_OUTPUT` has it. Of a name that is written twice the
+//! last value counts.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+/// The largest file that is read, in bytes.
+const BYTES_MAX: u64 = 1024 * 1024;
+
+/// The names and values in the file, which is removed; what is wrong with it, as a sentence. No file is no values.
+pub fn take(path: &Path) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => {
+            return Err(format!(
+                "what it wrote to $FLOW_OUTPUT can't be read: {error}"
+            ));
+        }
+    };
+    let mut bytes = Vec::new();
+    let read = file.by_ref().take(BYTES_MAX + 1).read_to_end(&mut bytes);
+    // It may be a folder by now; then it goes with the folder that it is in.
+    let _ = std::fs::remove_file(path);
+    read.map_err(|error| format!("what it wrote to $FLOW_OUTPUT can't be read: {error}"))?;
+    if bytes.len() as u64 > BYTES_MAX {
+        return Err(
+            "it wrote more than 1 MiB to $FLOW_OUTPUT; write it to a file, and hand on its name"
+                .to_owned(),
+        );
+    }
+    parse(&bytes)
+}
+
+fn parse(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
+    if bytes.contains(&0) {
+        return Err("it wrote a NUL to $FLOW_OUTPUT, which no value can hold".to_owned());
+    }
+    let mut values: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut lines = bytes
+        .split(|byte| *byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .enumerate();
+    while let Some((number, line)) = lines.next() {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let wrong = |what: &str| {
+            format!(
+                "line {} of what it wrote to $FLOW_OUTPUT {what}",
+                number + 1
+            )
+        };
+        let end = line
+            .iter()
+            .position(|byte| matches!(byte, b'=' | b'<'))
+            .ok_or_else(|| wrong("is not NAME=VALUE"))?;
+        let name = name(&line[..end])
+            .ok_or_else(|| wrong("has no name of letters, digits and '_' before the '='"))?;
+        let value = match &line[end..] {
+            [b'=', value @ ..] => value.to_vec(),
+            [b'<', b'<', mark @ ..] if !mark.trim_ascii().is_empty() => {
+                let mark = mark.trim_ascii();
+                let mut value: Vec<&[u8]> = Vec::new();
+                loop {
+                    match lines.next() {
+                        Some((_, line)) if line == mark => break,
+                        Some((_, line)) => value.push(line),
+                        None => return Err(wrong("begins a value that has no end")),
+                    }
+                }
+                value.join(&b'\n')
+            }
+            _ => return Err(wrong("is not NAME=VALUE")),
+        };
+        values.retain(|(known, _)| *known != name);
+        values.push((name, value));
+    }
+    Ok(values)
+}
+
+fn name(bytes: &[u8]) -> Option<String> {
+    let name = std::str::from_utf8(bytes).ok()?.trim();
+    let first = name.chars().next()?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    ((first.is_ascii_alphabetic() || first == '_') && name.chars().all(fits))
+        .then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<(String, String)>, String> {
+        let values = parse(text.as_bytes())?;
+        let text = |(name, value)| (name, String::from_utf8(value).expect("text"));
+        Ok(values.into_iter().map(text).collect())
+    }
+
+    #[test]
+    fn lines_are_values() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let text = "a=1\nb = two words \n\nc=x=y\nd<<END\none\n\n two\nEND\r\na=2\ne=";
+        let expected = vec![
+            pair("b", " two words "),
+            pair("c", "x=y"),
+            pair("d", "one\n\n two"),
+            pair("a", "2"),
+            pair("e", ""),
+        ];
+        assert_eq!(read(text), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_no_value_is_named() {
+        for text in [
+            "word",
+            "=x",
+            "1a=x",
+            "a b=x",
+            "a<<END\nx",
+            "a<<\nx",
+            "a<b",
+            "\u{e9}=1",
+        ] {
+            assert!(read(text).is_err(), "{text:?}");
+        }
+        assert!(read("ok=1\nbroken\n").is_err_and(|why| why.starts_with("line 2 ")));
+    }
+}

@@ -1,0 +1,277 @@
+//! Reading what may be said of tasks and steps alike: conditions, checks, durations, retries, shells.
+
+use std::time::Duration;
+
+use super::keys::Scope;
+use super::raw::Owner;
+use super::tree::{At, Entry, Resolved, Value};
+use super::values::Reader;
+use crate::diagnostic::Diagnostic;
+use crate::model::language::rules::Backoff;
+use crate::model::language::{Check, Condition, Expr, Retry, Setting, Text};
+use crate::model::time::parse_span;
+
+const CONDITION: &str =
+    "write an expression that is true or false, such as \"env.CI == 'true'\", or {sh: command}";
+const DURATION: &str = "write a number with a unit: 500ms, 5s, 10m, 1h30m";
+
+impl Reader<'_, '_> {
+    /// `if`, `until`: an expression, or a command that succeeds.
+    pub(super) fn condition(&mut self, at: At, owner: &Owner, what: &str) -> Option<Condition> {
+        let Value::Map(entries) = self.walk.open(at) else {
+            return self.bool_expression(at, owner, what).map(Condition::Expr);
+        };
+        match entries.as_slice() {
+            [entry] if self.name(entry) == "sh" => self.condition_command(entry.value, owner),
+            _ => {
+                self.wrong_type(at, &format!("{what} is a condition"), CONDITION);
+                None
+            }
+        }
+    }
+
+    fn bool_expression(&mut self, at: At, owner: &Owner, what: &str) -> Option<Expr> {
+        if self.is_null(at) {
+            self.wrong_type(at, &format!("{what} is a condition"), CONDITION);
+            return None;
+        }
+        self.expression(at, owner, &format!("{what} is a condition"))
+    }
+
+    fn condition_command(&mut self, at: At, owner: &Owner) -> Option<Condition> {
+        let command = self.script(
+            at,
+            owner,
+            "'sh' is a command",
+            "write a command that succeeds when it holds",
+        )?;
+        Some(Condition::Sh(command))
+    }
+
+    /// `preconditions`, `verify`: one check or several.
+    pub(super) fn checks(&mut self, at: At, owner: &Owner, what: &str) -> Vec<Check> {
+        let items = self.one_or_many(at);
+        items
+            .into_iter()
+            .filter_map(|item| self.check(item, owner, what))
+            .collect()
+    }
+
+    fn check(&mut self, at: At, owner: &Owner, what: &str) -> Option<Check> {
+        let Value::Map(entries) = self.walk.open(at) else {
+            let condition = Condition::Expr(self.bool_expression(at, owner, what)?);
+            return Some(Check {
+                condition,
+                message: None,
+            });
+        };
+        let (mut condition, mut message) = (None, None);
+        let mut read = false;
+        for entry in &entries {
+            match self.name(entry) {
+                "if" | "sh" if read => self.two(entry.key, "a check has one condition"),
+                "if" => {
+                    read = true;
+                    condition = self
+                        .bool_expression(entry.value, owner, "'if'")
+                        .map(Condition::Expr);
+                }
+                "sh" => {
+                    read = true;
+                    condition = self.condition_command(entry.value, owner);
+                }
+                "message" => {
+                    message = self.template(
+                        entry.value,
+                        owner,
+                        "'message' is a text",
+                        "write what to say when it does not hold",
+                    );
+                }
+                _ => {
+                    self.unknown_key(Scope::Condition, entry);
+                }
+            }
+        }
+        if !read {
+            self.wrong_type(at, &format!("{what} has conditions"), CONDITION);
+        }
+        Some(Check {
+            condition: condition?,
+            message,
+        })
+    }
+
+    pub(super) fn two(&mut self, at: At, message: &str) {
+        self.report(
+            at,
+            Diagnostic::error("two-values", message).help("remove one of them"),
+        );
+    }
+
+    /// A duration with its unit.
+    pub(super) fn duration(&mut self, at: At, what: &str) -> Option<Setting<Duration>> {
+        let wanted = format!("{what} is a duration");
+        let text = self.text(at, &wanted, DURATION)?;
+        if self.is_template_here(at, text, what) {
+            return None;
+        }
+        if let Resolved::Int(_) | Resolved::Float(_) =
+            self.tree().resolve(self.walk.follow(at).node)
+        {
+            let message = format!("{text} of what? {wanted} with its unit");
+            let help = format!("write {text}s for seconds, or {text}ms for thousandths of them");
+            self.report(at, Diagnostic::error("duration", message).help(help));
+            return None;
+        }
+        match parse_span(text) {
+            Some(span) => Some(Setting::Fixed(span)),
+            None => {
+                let message = format!("{wanted}, but this is '{text}'");
+                self.report(at, Diagnostic::error("duration", message).help(DURATION));
+                None
+            }
+        }
+    }
+
+    /// Whether a template stands where this version takes none, which is reported.
+    pub(super) fn is_template_here(&mut self, at: At, text: &str, what: &str) -> bool {
+        let is = text.contains("{{") || text.contains("{%");
+        if is {
+            let message = format!("a template in {what} is not in this version of flow");
+            let diagnostic = Diagnostic::error("not-in-this-version", message);
+            self.report(at, diagnostic.help("write the value itself"));
+        }
+        is
+    }
+
+    /// A whole number of at least `least`.
+    pub(super) fn count(&mut self, at: At, what: &str, least: u32) -> Option<u32> {
+        let help = format!("write a whole number, {least} or more");
+        if let Value::Scalar(scalar) = self.walk.open(at) {
+            let (node, text) = (self.walk.follow(at).node, scalar.text.to_string());
+            if let Resolved::Int(value) = self.tree().resolve(node)
+                && let Some(value) = u32::try_from(value).ok().filter(|value| *value >= least)
+            {
+                return Some(value);
+            }
+            if self.is_template_here(at, &text, what) {
+                return None;
+            }
+        }
+        self.wrong_type(at, &format!("{what} is a number"), &help);
+        None
+    }
+
+    /// `shell`: a program and its options.
+    pub(super) fn shell(&mut self, at: At) -> Option<Text> {
+        let help = "write a program, such as 'bash -euo pipefail' or python3";
+        let text = self.text(at, "'shell' is a program", help)?;
+        if self.is_template_here(at, text, "'shell'") {
+            return None;
+        }
+        if text.trim().is_empty() {
+            self.report(
+                at,
+                Diagnostic::error("empty-shell", "'shell' is empty").help(help),
+            );
+            return None;
+        }
+        Some(Text {
+            text: text.trim().to_owned(),
+            place: self.place(at),
+        })
+    }
+
+    /// `retry`: the number of tries, or a map.
+    pub(super) fn retry(&mut self, at: At) -> Option<Retry> {
+        let mut retry = Retry {
+            attempts: Setting::Fixed(3),
+            delay: None,
+            backoff: Backoff::Fixed,
+            delay_max: None,
+            jitter: None,
+            on_exit_codes: Vec::new(),
+        };
+        let Value::Map(entries) = self.walk.open(at) else {
+            retry.attempts = Setting::Fixed(self.count(at, "'retry'", 1)?);
+            return Some(retry);
+        };
+        let before = self.found.len();
+        let mut counted = false;
+        for entry in &entries {
+            self.retry_field(&mut retry, entry);
+            counted |= self.name(entry) == "attempts";
+        }
+        if !counted && self.found.len() == before {
+            let message = "'retry' has no 'attempts'";
+            let help = "write how often it is tried in all: attempts: 3";
+            self.report(at, Diagnostic::error("no-attempts", message).help(help));
+        }
+        Some(retry)
+    }
+
+    fn retry_field(&mut self, retry: &mut Retry, entry: &Entry) {
+        let value = entry.value;
+        match self.name(entry) {
+            "attempts" => {
+                if let Some(count) = self.count(value, "'attempts'", 1) {
+                    retry.attempts = Setting::Fixed(count);
+                }
+            }
+            "delay" => retry.delay = self.duration(value, "'delay'"),
+            "max_delay" => retry.delay_max = self.duration(value, "'max_delay'"),
+            "jitter" => retry.jitter = self.duration(value, "'jitter'"),
+            "backoff" => retry.backoff = self.backoff(value).unwrap_or_default(),
+            "on_exit_codes" => retry.on_exit_codes = self.exit_codes(value),
+            _ => {
+                self.unknown_key(Scope::Retry, entry);
+            }
+        }
+    }
+
+    fn backoff(&mut self, at: At) -> Option<Backoff> {
+        let help = "write fixed, linear, exponential, or a factor such as 1.5";
+        let text = self.text(at, "'backoff' is a word or a factor", help)?;
+        let factor = match self.tree().resolve(self.walk.follow(at).node) {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a factor of more than 2^52 is refused below"
+            )]
+            Resolved::Int(value) => Some(value as f64),
+            Resolved::Float(value) => Some(value),
+            _ => None,
+        };
+        match (text, factor) {
+            ("fixed", _) => Some(Backoff::Fixed),
+            ("linear", _) => Some(Backoff::Linear),
+            ("exponential", _) => Some(Backoff::Factor(2.0)),
+            (_, Some(factor)) if (1.0..=1000.0).contains(&factor) => Some(Backoff::Factor(factor)),
+            _ => {
+                let message = "'backoff' is fixed, linear, exponential, or a factor from 1 to 1000";
+                self.report(at, Diagnostic::error("backoff", message).help(help));
+                None
+            }
+        }
+    }
+
+    fn exit_codes(&mut self, at: At) -> Vec<i32> {
+        let items = self.one_or_many(at);
+        let mut codes = Vec::new();
+        for item in items {
+            let code = self.count(item, "an exit code", 0);
+            if let Some(code) = code.and_then(|code| i32::try_from(code).ok()) {
+                if code > 255 {
+                    let message = "an exit code is a number from 0 to 255";
+                    self.report(
+                        item,
+                        Diagnostic::error("exit-code", message).help("write 75, say"),
+                    );
+                } else {
+                    codes.push(code);
+                }
+            }
+        }
+        codes
+    }
+}

@@ -1,0 +1,135 @@
+//! Every text of a task that may read names: its templates, its expressions, its commands.
+//!
+//! For questions such as "does anything here read `args`?", which a few words more than is needed don't hurt.
+
+use super::rules::{Check, Condition, Setting};
+use super::step::{Action, Axis, Items, Loop, Step, Wait};
+use super::task::Task;
+use super::value::{Data, EnvVar, Var, VarValue};
+
+/// What is called with each text.
+type Visit<'v, 'a> = &'v mut dyn FnMut(&'a str);
+
+impl Task {
+    /// Whether a template or an expression of it has one of these words.
+    pub fn mentions(&self, words: &[&str]) -> bool {
+        let mut found = false;
+        self.each_text(&mut |text| found |= words.iter().any(|word| text.contains(word)));
+        found
+    }
+
+    /// Calls `visit` with every text of the task and its steps.
+    pub fn each_text<'a>(&'a self, visit: Visit<'_, 'a>) {
+        vars(&self.vars, visit);
+        env(&self.env, visit);
+        self.depends_on
+            .iter()
+            .for_each(|need| vars(&need.vars, visit));
+        let defaults = self
+            .params
+            .iter()
+            .filter_map(|param| param.default.as_ref());
+        defaults.for_each(|default| data(default, visit));
+        self.dotenv
+            .iter()
+            .chain(&self.dir)
+            .for_each(|text| visit(&text.text));
+        self.each_step(&mut |one| step(one, visit));
+        if let Some(rules) = self.rules.as_deref() {
+            rules.condition.iter().for_each(|one| condition(one, visit));
+            rules.each.iter().for_each(|one| each(one, visit));
+            let checks = rules.preconditions.iter().chain(&rules.verify);
+            checks.for_each(|one| check(one, visit));
+            rules
+                .outputs
+                .iter()
+                .for_each(|(_, value)| visit(&value.text));
+            rules.confirm.iter().for_each(|text| visit(&text.text));
+        }
+    }
+}
+
+fn step<'a>(step: &'a Step, visit: Visit<'_, 'a>) {
+    match &step.action {
+        Action::Run(text) => visit(&text.text),
+        Action::Argv(args) => args.iter().for_each(|arg| visit(&arg.text)),
+        Action::Task(call) => vars(&call.vars, visit),
+        Action::Branch { condition: one, .. } => condition(one, visit),
+        Action::Wait(Wait::Until { condition: one, .. }) => condition(one, visit),
+        Action::Set(outputs) => outputs.iter().for_each(|(_, value)| data(value, visit)),
+        Action::Parallel { .. } | Action::Wait(Wait::For(_)) => {}
+    }
+    let Some(rules) = step.rules.as_deref() else {
+        return;
+    };
+    rules.condition.iter().for_each(|one| condition(one, visit));
+    rules.each.iter().for_each(|one| each(one, visit));
+    vars(&rules.vars, visit);
+    env(&rules.env, visit);
+    rules.dir.iter().for_each(|text| visit(&text.text));
+}
+
+fn vars<'a>(vars: &'a [Var], visit: Visit<'_, 'a>) {
+    for var in vars {
+        match &var.value {
+            VarValue::Data(value) => data(value, visit),
+            VarValue::Sh(text) => visit(&text.text),
+            VarValue::Ref(expression) => visit(&expression.text),
+        }
+    }
+}
+
+fn env<'a>(env: &'a [EnvVar], visit: Visit<'_, 'a>) {
+    env.iter().for_each(|variable| visit(&variable.value.text));
+}
+
+fn data<'a>(value: &'a Data, visit: Visit<'_, 'a>) {
+    match value {
+        Data::Text(text) => visit(&text.text),
+        Data::List(items) => items.iter().for_each(|item| data(item, visit)),
+        Data::Map(entries) => entries.iter().for_each(|(_, value)| data(value, visit)),
+        Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) => {}
+    }
+}
+
+fn condition<'a>(condition: &'a Condition, visit: Visit<'_, 'a>) {
+    match condition {
+        Condition::Expr(expression) => visit(&expression.text),
+        Condition::Sh(text) => visit(&text.text),
+    }
+}
+
+fn check<'a>(check: &'a Check, visit: Visit<'_, 'a>) {
+    condition(&check.condition, visit);
+    check.message.iter().for_each(|text| visit(&text.text));
+}
+
+fn each<'a>(each: &'a Loop, visit: Visit<'_, 'a>) {
+    match &each.items {
+        Items::List(items) => items.iter().for_each(|item| data(item, visit)),
+        Items::In(expression) => visit(&expression.text),
+        Items::Glob(patterns) => patterns.iter().for_each(|pattern| visit(&pattern.text)),
+        Items::Sh(text) => visit(&text.text),
+        Items::Range(first, last) => {
+            for bound in [first, last] {
+                if let Setting::Template(text) = bound {
+                    visit(&text.text);
+                }
+            }
+        }
+        Items::Matrix {
+            axes,
+            exclude,
+            include,
+        } => {
+            for (_, axis) in axes {
+                match axis {
+                    Axis::List(items) => items.iter().for_each(|item| data(item, visit)),
+                    Axis::In(expression) => visit(&expression.text),
+                }
+            }
+            let more = exclude.iter().chain(include).flatten();
+            more.for_each(|(_, value)| data(value, visit));
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Which tasks a run has: each that is asked for or needed, once for each set of values it is called with.
+//!
+//! What a called task depends on has happened before the first step of the task that calls it (docs/decisions/0006): so the
+//! needs of a task are its own and those of all that its steps call.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::scopes::Scopes;
+use super::{Cycle, Refused, Request, given};
+use crate::eval;
+use crate::model::id::NodeId;
+use crate::model::language::{
+    Data, Dependency, On, Task, TaskIndex, Text, Var, VarValue, Workflow,
+};
+use crate::model::plan::{Called, Surroundings};
+
+/// A task as it is to run: with what it was given and called with.
+#[derive(Clone)]
+pub(super) struct Instance<'a> {
+    pub(super) index: TaskIndex,
+    pub(super) task: &'a Task,
+    /// What was set for it on the command line.
+    pub(super) given: Vec<(String, Data)>,
+    /// It was named on the command line.
+    pub(super) named: bool,
+    pub(super) call: Option<Called>,
+    /// What it was called with, for people: ` os=linux`.
+    pub(super) shown: String,
+    /// The loops of it that are being planned, the innermost first.
+    pub(super) loops: Vec<NodeId>,
+    pub(super) results: Option<u32>,
+    /// The numbers of the instances that must have ended before it begins, and how.
+    pub(super) needs: Vec<(usize, On)>,
+}
+
+/// What makes two calls of a task the same: the task and the values.
+type Identity = (TaskIndex, String);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// On the path that is being followed.
+    Open,
+    Placed,
+}
+
+/// The instances of a run.
+pub(super) struct Instances<'a> {
+    workflow: &'a Workflow,
+    request: &'a Request,
+    /// All, in the order they were met.
+    pub(super) list: Vec<Instance<'a>>,
+    /// Their order: each after what it needs.
+    pub(super) order: Vec<usize>,
+    known: HashMap<Identity, usize>,
+    marks: Vec<Mark>,
+}
+
+/// A need of a task, with the scope that its values are read in when there are any.
+struct Edge<'a> {
+    need: &'a Dependency,
+    /// The calls that lead to the task whose need it is.
+    through: Vec<&'a crate::model::language::Call>,
+}
+
+impl<'a> Instances<'a> {
+    /// The tasks asked for and all that they need.
+    pub(super) fn of(
+        workflow: &'a Workflow,
+        request: &'a Request,
+        scopes: &mut Scopes<'a>,
+        surroundings: &dyn Fn() -> Surroundings,
+    ) -> Result<Self, Refused> {
+        let mut instances = Self {
+            workflow,
+            request,
+            list: Vec::new(),
+            order: Vec::new(),
+            known: HashMap::new(),
+            marks: Vec::new(),
+        };
+        for index in &request.tasks {
+            let identity = (*index, String::new());
+            if !instances.known.contains_key(&identity) {
+                instances.follow(*index, scopes, surroundings)?;
+            }
+        }
+        Ok(instances)
+    }
+
+    /// The number of the instance of a task that was named.
+    pub(super) fn named(&self, index: TaskIndex) -> Option<usize> {
+        self.known.get(&(index, String::new())).copied()
+    }
+
+    fn add(
+        &mut self,
+        identity: Identity,
+        call: Option<Called>,
+        shown: String,
+    ) -> Result<usize, Refused> {
+        let index = identity.0;
+        let task = &self.workflow.tasks[index];
+        let given = given::of_task(task, &self.request.values)?;
+        super::check_params(task, &given, call.as_ref())?;
+        let number = self.list.len();
+        self.list.push(Instance {
+            index,
+            task,
+            given,
+            named: call.is_none() && self.request.tasks.contains(&index),
+            call,
+            shown,
+            loops: Vec::new(),
+            results: None,
+            needs: Vec::new(),
+        });
+        self.marks.push(Mark::Open);
+        self.known.insert(identity, number);
+        Ok(number)
+    }
+
+    /// Depth first, without recursion; the path holds each instance with its edges and how many have been followed.
+    fn follow(
+        &mut self,
+        root: TaskIndex,
+        scopes: &mut Scopes<'a>,
+        surroundings: &dyn Fn() -> Surroundings,
+    ) -> Result<(), Refused> {
+        let number = self.add((root, String::new()), None, String::new())?;
+        let mut path = vec![(number, self.edges(root), 0)];
+        while let Some((number, edges, next)) = path.last_mut() {
+            let number = *number;
+            let Some(edge) = edges.get(*next) else {
+                self.marks[number] = Mark::Placed;
+                self.order.push(number);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            let (call, key, shown) = self.called(number, edge, scopes, surroundings);
+            let (index, on) = (edge.need.task, edge.need.on);
+            let identity = (index, key);
+            match self.known.get(&identity).copied() {
+                Some(known) if self.marks[known] == Mark::Placed => self.need(number, known, on),
+                Some(known) => {
+                    let from = path
+                        .iter()
+                        .position(|(open, ..)| *open == known)
+                        .unwrap_or(0);
+                    let names = path[from..].iter().map(|(open, ..)| self.list[*open].index);
+                    return Err(Refused::Cycle(Cycle(names.collect())));
+                }
+                None => {
+                    let new = self.add(identity, call, shown)?;
+                    self.need(number, new, on);
+                    path.push((new, self.edges(index), 0));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn need(&mut self, number: usize, need: usize, on: On) {
+        let needs = &mut self.list[number].needs;
+        if !needs.contains(&(need, on)) {
+            needs.push((need, on));
+        }
+    }
+
+    /// What must have happened before a task begins: what it needs, and what those need that its steps call.
+    fn edges(&self, index: TaskIndex) -> Vec<Edge<'a>> {
+        let mut edges = Vec::new();
+        if self.request.only {
+            return edges;
+        }
+        let mut left = vec![(index, Vec::new())];
+        let mut seen: Vec<TaskIndex> = Vec::new();
+        while let Some((index, through)) = left.pop() {
+            let task = &self.workflow.tasks[index];
+            let of_need = |need: &'a Dependency| Edge {
+                need,
+                through: through.clone(),
+            };
+            edges.extend(task.depends_on.iter().map(of_need));
+            let mut calls = Vec::new();
+            task.each_call(&mut |call| calls.push(call));
+            for call in calls {
+                if call.vars.is_empty() && seen.contains(&call.task) {
+                    continue;
+                }
+                seen.push(call.task);
+                // A circle of calls is an error of the file.
+                if through.len() < CALLS_MAX {
+                    left.push((call.task, [&through[..], &[call]].concat()));
+                }
+            }
+        }
+        edges
+    }
+
+    /// What a needed task is called with, what makes that the same as another call, and how it is shown.
+    fn called(
+        &self,
+        by: usize,
+        edge: &Edge<'a>,
+        scopes: &mut Scopes<'a>,
+        surroundings: &dyn Fn() -> Surroundings,
+    ) -> (Option<Called>, String, String) {
+        let need = edge.need;
+        if need.vars.is_empty() {
+            return (None, String::new(), String::new());
+        }
+        let mut seen = self.list[by].clone();
+        for call in &edge.through {
+            let scope = scopes.of_step(&seen, None);
+            seen = Instance {
+                index: call.task,
+                task: &self.workflow.tasks[call.task],
+                named: false,
+                call: Some(Called {
+                    scope,
+                    vars: call.vars.clone(),
+                }),
+                ..seen
+            };
+        }
+        let scope = scopes.of_step(&seen, None);
+        let task = &self.workflow.tasks[need.task];
+        let (mut key, mut shown) = (BTreeMap::new(), String::new());
+        for var in &need.vars {
+            let value =
+                known(var).or_else(|| eval::fixed(surroundings(), &scopes.list, scope, var));
+            let is_default = value.is_some() && value == default_of(task, &var.name);
+            let text = match &value {
+                Some(value) => format!("{value:?}"),
+                // Known later: it is another one for each that asks.
+                None => format!(
+                    "{by} {}",
+                    serde_json::to_string(&var.value).unwrap_or_default()
+                ),
+            };
+            if !is_default {
+                let words = value.map_or_else(|| "…".to_owned(), |value| given::text_of(&value));
+                shown.push_str(&format!(" {}={}", var.name, quoted(&words)));
+                key.insert(var.name.as_str(), text);
+            }
+        }
+        if key.is_empty() {
+            return (None, String::new(), String::new());
+        }
+        let call = Called {
+            scope,
+            vars: need.vars.clone(),
+        };
+        (Some(call), format!("{key:?}"), shown)
+    }
+}
+
+/// How deep calls may stand in each other.
+pub(super) const CALLS_MAX: usize = 100;
+
+/// A value in which nothing is to be evaluated, without its places.
+fn known(var: &Var) -> Option<Data> {
+    match &var.value {
+        VarValue::Data(data) => plain(data),
+        VarValue::Sh(_) | VarValue::Ref(_) => None,
+    }
+}
+
+fn plain(data: &Data) -> Option<Data> {
+    Some(match data {
+        Data::Text(text) if text.is_template() => return None,
+        Data::Text(text) => Data::Text(Text {
+            text: text.text.clone(),
+            place: crate::model::language::Place::default(),
+        }),
+        Data::List(items) => Data::List(items.iter().map(plain).collect::<Option<_>>()?),
+        Data::Map(entries) => {
+            let entry = |(name, value): &(String, Data)| Some((name.clone(), plain(value)?));
+            Data::Map(entries.iter().map(entry).collect::<Option<_>>()?)
+        }
+        other => other.clone(),
+    })
+}
+
+fn default_of(task: &Task, name: &str) -> Option<Data> {
+    let param = task.params.iter().find(|param| param.name == name);
+    let var = task.vars.iter().find(|var| var.name == name);
+    param
+        .and_then(|param| plain(param.default.as_ref()?))
+        .or_else(|| known(var?))
+}
+
+/// A value as one would type it.
+fn quoted(text: &str) -> String {
+    let plain =
+        |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '…' | ',' | '+');
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}

@@ -1,0 +1,673 @@
+//! From tasks and steps to the nodes of a plan: what runs in which order, what is asked before, what holds for it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::instances::{CALLS_MAX, Instance, Instances};
+use super::scopes::Scopes;
+use super::{Contexts, Refused, Request, elsewhere, given};
+use crate::model::id::NodeId;
+use crate::model::language::rules::Backoff;
+use crate::model::language::task::as_identifier;
+use crate::model::language::{
+    Action, Call, Condition, Loop, Retry as WrittenRetry, Setting, Step, StepRules, Task,
+    TaskIndex, TaskRules, Text, Wait, WaitFor as WrittenWaitFor, Workflow,
+};
+use crate::model::plan::{
+    About, Ask, Called, Confirm, Group, Handlers, Kind, Need, Node, On, Results, Retry, Rules,
+    Task as PlannedTask, WaitFor, Work,
+};
+
+/// How many nodes a plan may have.
+const NODES_MAX: usize = 2_000_000;
+/// The time between two looks of a wait, where none is given.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// The delay of a retry whose backoff grows, where none is given.
+const DELAY: Duration = Duration::from_secs(1);
+
+/// Names by which results are read.
+const RESULT_NAMES: [&str; 3] = ["steps", "tasks", "outputs"];
+
+pub(super) struct Planner<'a> {
+    pub(super) workflow: &'a Workflow,
+    pub(super) request: &'a Request,
+    pub(super) nodes: Vec<Node>,
+    pub(super) contexts: Contexts,
+    pub(super) scopes: Scopes<'a>,
+    pub(super) results: Vec<Results>,
+    pub(super) confirms: Vec<Confirm>,
+    /// The nodes of the instances, by their numbers.
+    pub(super) of_instance: Vec<Option<NodeId>>,
+    /// The first node of each task of the graph.
+    first: Vec<Option<NodeId>>,
+    /// The tasks that are being planned, called by one another.
+    calls: Vec<TaskIndex>,
+}
+
+/// Where a node is put.
+#[derive(Clone, Copy)]
+struct At {
+    parent: Option<NodeId>,
+    step: u32,
+}
+
+impl At {
+    const fn in_node(parent: NodeId, step: u32) -> Self {
+        Self {
+            parent: Some(parent),
+            step,
+        }
+    }
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(
+        workflow: &'a Workflow,
+        request: &'a Request,
+        scopes: Scopes<'a>,
+        instances: usize,
+    ) -> Self {
+        Self {
+            workflow,
+            request,
+            nodes: Vec::with_capacity(instances * 2),
+            contexts: Contexts::default(),
+            scopes,
+            results: Vec::new(),
+            confirms: Vec::new(),
+            of_instance: vec![None; instances],
+            first: vec![None; workflow.tasks.len()],
+            calls: Vec::new(),
+        }
+    }
+
+    /// Adds a task of the graph; all that it needs has been added.
+    pub(super) fn add(&mut self, instances: &Instances<'a>, number: usize) -> Result<(), Refused> {
+        let mut seen = instances.list[number].clone();
+        let task = seen.task;
+        let needs = seen.needs.iter().filter_map(|(need, on)| {
+            let task = self.of_instance[*need]?;
+            Some(Need {
+                task,
+                on: on_of(*on),
+            })
+        });
+        let needs: Vec<Need> = needs.collect();
+        seen.results = self.results_of(task);
+        let (first, late) = self.conditions(&seen);
+        let other = elsewhere(task);
+        let planned = PlannedTask {
+            name: format!("{}{}", task.name, seen.shown),
+            place: task.place,
+            needs,
+            ask_first: other.is_some() || first.is_some(),
+            elsewhere: other,
+            first,
+        };
+        let nowhere = At {
+            parent: None,
+            step: 0,
+        };
+        let id = self.task(nowhere, &seen, late)?;
+        self.nodes[id.index()].task = Some(Box::new(planned));
+        self.of_instance[number] = Some(id);
+        self.first[seen.index].get_or_insert(id);
+        Ok(())
+    }
+
+    /// The condition that is asked before the needs, and the one that is asked after them: what reads no result of a task
+    /// can be asked first.
+    fn conditions(&mut self, seen: &Instance<'_>) -> (Option<Box<Ask>>, Option<Condition>) {
+        let rules = seen.task.rules();
+        let Some(condition) = &rules.condition else {
+            return (None, None);
+        };
+        let text = match condition {
+            Condition::Expr(expression) => &expression.text,
+            Condition::Sh(text) => &text.text,
+        };
+        let reads_results = seen.results.is_some();
+        let names = rules.each.iter().flat_map(Loop::names);
+        let reads_item = names.into_iter().any(|name| text.contains(&name));
+        if reads_results || reads_item {
+            return (None, Some(condition.clone()));
+        }
+        let about = About::Begin {
+            condition: Some(condition.clone()),
+            preconditions: Vec::new(),
+        };
+        let scope = self.scopes.of_step(seen, None);
+        (Some(Box::new(Ask { scope, about })), None)
+    }
+
+    /// A task with all its instances, if it is a loop.
+    fn task(
+        &mut self,
+        at: At,
+        seen: &Instance<'a>,
+        condition: Option<Condition>,
+    ) -> Result<NodeId, Refused> {
+        let task = seen.task;
+        if let Some(text) = &task.rules().confirm {
+            let scope = self.scopes.of_step(seen, None);
+            let confirm = Confirm {
+                task: task.name.clone(),
+                scope,
+                text: text.clone(),
+            };
+            if !self.confirms.contains(&confirm) {
+                self.confirms.push(confirm);
+            }
+        }
+        let id = match &task.rules().each {
+            None => self.once(at, seen, condition)?,
+            Some(each) => self.looped(at, seen, None, each, |planner, at, seen| {
+                planner.once(at, seen, condition)
+            })?,
+        };
+        if let Some(results) = seen.results {
+            self.name_tasks(task, results as usize);
+        }
+        Ok(id)
+    }
+
+    /// A loop: its items are asked for, its body stands once.
+    fn looped(
+        &mut self,
+        at: At,
+        seen: &Instance<'a>,
+        step: Option<&Step>,
+        each: &Loop,
+        body: impl FnOnce(&mut Self, At, &Instance<'a>) -> Result<NodeId, Refused>,
+    ) -> Result<NodeId, Refused> {
+        let id = self.push(at, Kind::Check)?;
+        let scope = self.scopes.of_step(seen, step);
+        let mut inner = seen.clone();
+        inner.loops.insert(0, id);
+        let body = body(self, At::in_node(id, 0), &inner)?;
+        let group = Group {
+            children: Vec::new(),
+            parallel_max: each.parallel_max.as_ref().map(fixed),
+            wait_for: WaitFor::All,
+            stop_on_failure: each.stop_on_failure,
+        };
+        let items = About::Items {
+            items: each.items.clone(),
+            name: each.name.clone(),
+        };
+        let node = &mut self.nodes[id.index()];
+        node.kind = Kind::Loop { body, group };
+        node.ask = Some(Box::new(Ask {
+            scope,
+            about: items,
+        }));
+        node.rules = Some(Box::new(Rules {
+            ask: true,
+            ..Rules::default()
+        }));
+        Ok(id)
+    }
+
+    /// The work of a task for one item, or for all there is.
+    fn once(
+        &mut self,
+        at: At,
+        seen: &Instance<'a>,
+        condition: Option<Condition>,
+    ) -> Result<NodeId, Refused> {
+        let (task, rules) = (seen.task, seen.task.rules());
+        let id = self.push(at, Kind::Check)?;
+        let mut children = self.list(id, seen, &task.steps)?;
+        let mut check = |planner: &mut Self, about| -> Result<(), Refused> {
+            let number = u32::try_from(children.len() + 1).unwrap_or(u32::MAX);
+            let scope = planner.scopes.of_step(seen, None);
+            let check = planner.push(At::in_node(id, number), Kind::Check)?;
+            planner.nodes[check.index()].ask = Some(Box::new(Ask { scope, about }));
+            children.push(check);
+            Ok(())
+        };
+        if !rules.outputs.is_empty() {
+            check(self, About::Outputs(rules.outputs.clone()))?;
+        }
+        for one in &rules.verify {
+            check(self, About::Verify(one.clone()))?;
+        }
+        let handlers = Handlers {
+            on_success: self.handler(id, seen, &rules.on_success)?,
+            on_failure: self.handler(id, seen, &rules.on_failure)?,
+            finally: self.handler(id, seen, &rules.finally)?,
+        };
+        let asks = condition.is_some() || !rules.preconditions.is_empty();
+        let ask = asks.then(|| {
+            let about = About::Begin {
+                condition,
+                preconditions: rules.preconditions.clone(),
+            };
+            let scope = self.scopes.of_step(seen, None);
+            Box::new(Ask { scope, about })
+        });
+        let node = &mut self.nodes[id.index()];
+        node.kind = Kind::Group(Group::sequence(children));
+        node.rules = boxed(of_task(rules, handlers, asks));
+        node.ask = ask;
+        Ok(id)
+    }
+
+    fn handler(
+        &mut self,
+        of: NodeId,
+        seen: &Instance<'a>,
+        steps: &'a [Step],
+    ) -> Result<Option<NodeId>, Refused> {
+        if steps.is_empty() {
+            return Ok(None);
+        }
+        self.sequence(At::in_node(of, 0), seen, steps).map(Some)
+    }
+
+    /// Steps one after another.
+    fn sequence(
+        &mut self,
+        at: At,
+        seen: &Instance<'a>,
+        steps: &'a [Step],
+    ) -> Result<NodeId, Refused> {
+        let id = self.push(at, Kind::Check)?;
+        let children = self.list(id, seen, steps)?;
+        self.nodes[id.index()].kind = Kind::Group(Group::sequence(children));
+        Ok(id)
+    }
+
+    fn list(
+        &mut self,
+        parent: NodeId,
+        seen: &Instance<'a>,
+        steps: &'a [Step],
+    ) -> Result<Vec<NodeId>, Refused> {
+        let numbered = (1..).zip(steps);
+        numbered
+            .map(|(number, step)| self.step(At::in_node(parent, number), seen, step))
+            .collect()
+    }
+
+    fn step(&mut self, at: At, seen: &Instance<'a>, step: &'a Step) -> Result<NodeId, Refused> {
+        let each = step.rules.as_ref().and_then(|rules| rules.each.as_ref());
+        let id = match each {
+            None => self.plain(at, seen, step)?,
+            Some(each) => self.looped(at, seen, Some(step), each, |planner, at, seen| {
+                planner.plain(at, seen, step)
+            })?,
+        };
+        if let (Some(name), Some(results)) = (step.name(), seen.results) {
+            let steps = &mut self.results[results as usize].steps;
+            steps.push((as_identifier(name), id));
+        }
+        Ok(id)
+    }
+
+    fn plain(&mut self, at: At, seen: &Instance<'a>, step: &'a Step) -> Result<NodeId, Refused> {
+        static NONE: std::sync::LazyLock<StepRules> = std::sync::LazyLock::new(StepRules::default);
+        let rules = step.rules.as_deref().unwrap_or(&NONE);
+        let (id, slow) = match &step.action {
+            Action::Run(command) => {
+                let shell = rules.shell.as_ref().or(seen.task.rules().shell.as_ref());
+                self.command(at, seen, step, &[command], |context| Work::Shell {
+                    command: command.text.clone(),
+                    context,
+                    place: command.place,
+                    shell: shell.map(|shell| shell.text.as_str().into()),
+                })?
+            }
+            Action::Argv(args) => {
+                let texts: Vec<&Text> = args.iter().collect();
+                self.command(at, seen, step, &texts, |context| Work::Argv {
+                    args: args.clone(),
+                    context,
+                    place: args.first().map_or(step.place, |program| program.place),
+                })?
+            }
+            Action::Task(call) => (self.call(at, seen, step, call)?, false),
+            Action::Branch {
+                condition,
+                then,
+                otherwise,
+            } => {
+                let id = self.push(at, Kind::Check)?;
+                let mut children = vec![self.sequence(At::in_node(id, 1), seen, then)?];
+                if !otherwise.is_empty() {
+                    children.push(self.sequence(At::in_node(id, 2), seen, otherwise)?);
+                }
+                self.nodes[id.index()].kind = Kind::Choice { children };
+                self.ask(id, seen, step, About::Branch(condition.clone()));
+                (id, true)
+            }
+            Action::Parallel {
+                steps,
+                wait_for,
+                stop_on_failure,
+                parallel_max,
+            } => {
+                let id = self.push(at, Kind::Check)?;
+                let children = self.list(id, seen, steps)?;
+                self.nodes[id.index()].kind = Kind::Group(Group {
+                    children,
+                    parallel_max: parallel_max.as_ref().map(fixed),
+                    wait_for: match wait_for {
+                        WrittenWaitFor::All => WaitFor::All,
+                        WrittenWaitFor::Any => WaitFor::Any,
+                        WrittenWaitFor::First => WaitFor::First,
+                    },
+                    stop_on_failure: *stop_on_failure,
+                });
+                (id, false)
+            }
+            Action::Wait(Wait::For(time)) => {
+                let micros = micros(fixed(time));
+                (self.push(at, Kind::Wait { micros })?, false)
+            }
+            Action::Wait(Wait::Until {
+                condition,
+                interval,
+                timeout,
+            }) => {
+                let about = About::Until {
+                    condition: condition.clone(),
+                    interval_micros: micros(interval.as_ref().map_or(INTERVAL, fixed)),
+                    timeout_micros: timeout.as_ref().map(|timeout| micros(fixed(timeout))),
+                };
+                (self.question(at, seen, step, about)?, false)
+            }
+            Action::Set(outputs) => {
+                let about = About::Set(outputs.clone());
+                (self.question(at, seen, step, about)?, false)
+            }
+        };
+        let mut made = of_step(rules);
+        made.ask = slow;
+        made.silent = rules.silent.unwrap_or(seen.task.rules().silent);
+        if let Some(condition) = &rules.condition {
+            made.ask = true;
+            return self.conditioned(at, id, seen, step, condition, made);
+        }
+        self.nodes[id.index()].rules = boxed(made);
+        Ok(id)
+    }
+
+    /// A step with a condition. One that asks a question of its own stands in a group that asks the condition.
+    fn conditioned(
+        &mut self,
+        at: At,
+        id: NodeId,
+        seen: &Instance<'a>,
+        step: &Step,
+        condition: &Condition,
+        rules: Rules,
+    ) -> Result<NodeId, Refused> {
+        let about = About::Begin {
+            condition: Some(condition.clone()),
+            preconditions: Vec::new(),
+        };
+        if self.nodes[id.index()].ask.is_none()
+            && !matches!(self.nodes[id.index()].kind, Kind::Check)
+        {
+            self.ask(id, seen, step, about);
+            self.nodes[id.index()].rules = boxed(rules);
+            return Ok(id);
+        }
+        // The question of its own is asked within: the group takes its place and it becomes the only child.
+        let inner = self.nodes.remove(id.index());
+        debug_assert_eq!(self.nodes.len(), id.index(), "it is a leaf");
+        let group = self.push(at, Kind::Check)?;
+        let child = self.push(At::in_node(group, 1), Kind::Check)?;
+        self.nodes[child.index()] = Node {
+            parent: Some(group),
+            step: 1,
+            ..inner
+        };
+        self.nodes[group.index()].kind = Kind::Group(Group::sequence(vec![child]));
+        self.ask(group, seen, step, about);
+        self.nodes[group.index()].rules = boxed(rules);
+        Ok(group)
+    }
+
+    fn question(
+        &mut self,
+        at: At,
+        seen: &Instance<'a>,
+        step: &Step,
+        about: About,
+    ) -> Result<NodeId, Refused> {
+        let id = self.push(at, Kind::Check)?;
+        self.ask(id, seen, step, about);
+        Ok(id)
+    }
+
+    fn ask(&mut self, id: NodeId, seen: &Instance<'a>, step: &Step, about: About) {
+        let scope = self.scopes.of_step(seen, Some(step));
+        self.nodes[id.index()].ask = Some(Box::new(Ask { scope, about }));
+    }
+
+    /// A command; whether a question has to be asked first because evaluating it may take a while.
+    fn command(
+        &mut self,
+        at: At,
+        seen: &Instance<'a>,
+        step: &Step,
+        texts: &[&Text],
+        work: impl FnOnce(u32) -> Work,
+    ) -> Result<(NodeId, bool), Refused> {
+        let scoped = self.scopes.of_work(seen, step, texts);
+        let context = self.contexts.number(scoped.context);
+        Ok((self.push(at, Kind::Work(work(context)))?, scoped.asks))
+    }
+
+    /// Another task, now: an instance of its own.
+    fn call(
+        &mut self,
+        at: At,
+        seen: &Instance<'a>,
+        step: &Step,
+        call: &'a Call,
+    ) -> Result<NodeId, Refused> {
+        if self.calls.len() >= CALLS_MAX {
+            return Err(Refused::TooLarge(format!(
+                "tasks call one another more than {CALLS_MAX} deep"
+            )));
+        }
+        let task = &self.workflow.tasks[call.task];
+        let scope = self.scopes.of_step(seen, Some(step));
+        let called = Called {
+            scope,
+            vars: call.vars.clone(),
+        };
+        let given = given::of_task(task, &self.request.values)?;
+        super::check_params(task, &given, Some(&called))?;
+        let inner = Instance {
+            index: call.task,
+            task,
+            given,
+            named: false,
+            call: Some(called),
+            shown: String::new(),
+            loops: Vec::new(),
+            results: self.results_of(task),
+            needs: Vec::new(),
+        };
+        self.calls.push(call.task);
+        let id = self.push(at, Kind::Check)?;
+        self.nodes[id.index()].called = Some(task.name.as_str().into());
+        let condition = task.rules().condition.clone();
+        let child = match elsewhere(task) {
+            Some(_) => self.push(At::in_node(id, 1), Kind::Group(Group::sequence(Vec::new())))?,
+            None => self.task(At::in_node(id, 1), &inner, condition)?,
+        };
+        self.nodes[id.index()].kind = Kind::Group(Group::sequence(vec![child]));
+        self.calls.pop();
+        if let Some(results) = seen.results {
+            let tasks = &mut self.results[results as usize].tasks;
+            tasks.push((as_identifier(&relative(&task.name, &seen.task.name)), id));
+        }
+        Ok(id)
+    }
+
+    fn push(&mut self, at: At, kind: Kind) -> Result<NodeId, Refused> {
+        if self.nodes.len() >= NODES_MAX {
+            return Err(Refused::TooLarge(format!(
+                "the run has more than {NODES_MAX} steps"
+            )));
+        }
+        let id = NodeId::at(self.nodes.len());
+        self.nodes.push(Node {
+            step: at.step,
+            ..Node::plain(at.parent, kind)
+        });
+        Ok(id)
+    }
+
+    /// A place for what a task can read of others, if it reads anything.
+    fn results_of(&mut self, task: &Task) -> Option<u32> {
+        let file = self.workflow.file_of(task);
+        let in_file = || {
+            let texts = file.vars.iter().map(|var| format!("{:?}", var.value));
+            let mut mentions =
+                texts.map(|text| RESULT_NAMES.iter().any(|name| text.contains(name)));
+            mentions.any(|mentions| mentions)
+        };
+        if !task.mentions(&RESULT_NAMES) && !in_file() {
+            return None;
+        }
+        self.results.push(Results::default());
+        u32::try_from(self.results.len() - 1).ok()
+    }
+
+    /// The tasks that have surely run before the steps of this one: those that it needs, and what they need.
+    fn name_tasks(&mut self, task: &Task, results: usize) {
+        let mut seen: HashSet<TaskIndex> = HashSet::new();
+        let mut left: Vec<TaskIndex> = task.depends_on.iter().map(|need| need.task).collect();
+        while let Some(index) = left.pop() {
+            if !seen.insert(index) {
+                continue;
+            }
+            let other = &self.workflow.tasks[index];
+            let name = as_identifier(&relative(&other.name, &task.name));
+            if let Some(id) = self.first[index].filter(|_| task_reads(task, &name, &other.name)) {
+                self.results[results].tasks.push((name, id));
+            }
+            left.extend(other.depends_on.iter().map(|need| need.task));
+            other.each_call(&mut |call| left.push(call.task));
+        }
+    }
+
+    /// Marks the commands whose output is read by somebody.
+    pub(super) fn keep_stdout(&mut self) {
+        let mut read: Vec<NodeId> = Vec::new();
+        for results in &self.results {
+            read.extend(
+                results
+                    .steps
+                    .iter()
+                    .chain(&results.tasks)
+                    .map(|(_, id)| *id),
+            );
+        }
+        for id in read {
+            let mut at = id.index();
+            while at < self.nodes.len()
+                && (at == id.index() || self.nodes[at].parent.is_some_and(|parent| parent >= id))
+            {
+                let node = &mut self.nodes[at];
+                if matches!(node.kind, Kind::Work(_)) {
+                    node.rules.get_or_insert_default().keeps_stdout = true;
+                }
+                at += 1;
+            }
+        }
+    }
+}
+
+/// Whether a task has a text with this name of another.
+fn task_reads(task: &Task, identifier: &str, name: &str) -> bool {
+    task.mentions(&[identifier, name.rsplit(':').next().unwrap_or(name)])
+}
+
+/// The name of a task as another one of the same namespace calls it.
+fn relative(name: &str, by: &str) -> String {
+    let namespace = by.rsplit_once(':').map_or("", |(namespace, _)| namespace);
+    let rest = name
+        .strip_prefix(namespace)
+        .and_then(|rest| rest.strip_prefix(':'));
+    rest.filter(|_| !namespace.is_empty())
+        .unwrap_or(name)
+        .to_owned()
+}
+
+fn on_of(on: crate::model::language::On) -> On {
+    match on {
+        crate::model::language::On::Success => On::Success,
+        crate::model::language::On::Failure => On::Failure,
+        crate::model::language::On::Done => On::Done,
+    }
+}
+
+fn fixed<T: Copy>(setting: &Setting<T>) -> T {
+    match setting {
+        Setting::Fixed(value) => *value,
+        Setting::Template(_) => unreachable!("the reader lets no template stand here"),
+    }
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn boxed(rules: Rules) -> Option<Box<Rules>> {
+    (rules != Rules::default()).then(|| Box::new(rules))
+}
+
+fn of_task(rules: &TaskRules, handlers: Handlers, ask: bool) -> Rules {
+    Rules {
+        ask,
+        retry: rules.retry.as_ref().map(retry).unwrap_or_default(),
+        timeout_micros: rules.timeout.as_ref().map(|time| micros(fixed(time))),
+        ignore_error: rules.ignore_error,
+        handlers,
+        ..Rules::default()
+    }
+}
+
+fn of_step(rules: &StepRules) -> Rules {
+    Rules {
+        retry: rules.retry.as_ref().map(retry).unwrap_or_default(),
+        timeout_micros: rules.timeout.as_ref().map(|time| micros(fixed(time))),
+        ignore_error: rules.ignore_error,
+        ..Rules::default()
+    }
+}
+
+fn retry(retry: &WrittenRetry) -> Retry {
+    let grows = retry.backoff != Backoff::Fixed;
+    let delay = retry.delay.as_ref().map(fixed);
+    let delay = micros(delay.unwrap_or(if grows { DELAY } else { Duration::ZERO }));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a factor is from 1 to 1000"
+    )]
+    let (factor_permille, step_micros) = match retry.backoff {
+        Backoff::Fixed => (1000, 0),
+        Backoff::Linear => (1000, delay),
+        Backoff::Factor(factor) => ((factor * 1000.0) as u64, 0),
+    };
+    Retry {
+        attempts: fixed(&retry.attempts),
+        delay_micros: delay,
+        factor_permille,
+        step_micros,
+        delay_max_micros: retry
+            .delay_max
+            .as_ref()
+            .map_or(u64::MAX, |time| micros(fixed(time))),
+        jitter_micros: retry.jitter.as_ref().map_or(0, |time| micros(fixed(time))),
+        on_exit_codes: retry.on_exit_codes.clone(),
+    }
+}
