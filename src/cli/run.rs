@@ -18,7 +18,7 @@ use crate::exec::mask::Secrets;
 use crate::exec::shell::Programs;
 use crate::model::id::RunId;
 use crate::model::language::{Task, TaskIndex, Workflow};
-use crate::model::plan::{OnFailure, Plan};
+use crate::model::plan::{Kind as PlanKind, Node, OnFailure, Plan};
 use crate::plan::{self, Cycle, Refused, Request};
 use crate::report::failure::shown_path;
 use crate::report::screen;
@@ -312,13 +312,9 @@ fn settings(
 /// How many commands may run at the same time, and how many threads are worth having for them. Counting the cores is
 /// not free; one command alone needs no count.
 fn slots_and_threads(args: &RunArgs, plan: &Plan) -> (usize, usize) {
-    if plan
-        .nodes
-        .iter()
-        .filter(|node| node.is_leaf())
-        .nth(1)
-        .is_none()
-    {
+    let mut leaves = plan.nodes.iter().filter(|node| node.is_leaf());
+    let loops = |node: &Node| matches!(node.kind, PlanKind::Loop { .. });
+    if leaves.nth(1).is_none() && !plan.nodes.iter().any(loops) {
         return (1, 1);
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -51,6 +51,9 @@ pub(super) fn value(frame: &Frame, name: &str) -> Result<Option<Value>, Problem>
 
 /// What went wrong, in a handler; nothing when nothing did.
 fn error(frame: &Frame) -> Value {
+    if frame.evaluator().outside.rests() {
+        return results::all_later("error");
+    }
     let Some(error) = &frame.here().error else {
         return Value::None;
     };

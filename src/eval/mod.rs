@@ -29,7 +29,7 @@ use crate::expr::{self, Part, Problem, Script, Value};
 use crate::model::id::NodeId;
 use crate::model::language::step::is_posix;
 use crate::model::language::{Data, Place, Text, Var};
-use crate::model::plan::{Plan, Program, Scope, Surroundings, Work};
+use crate::model::plan::{Plan, Program, Scope, Surroundings, Work, as_typed};
 
 /// Evaluates what the commands of one plan read.
 #[derive(Debug)]
@@ -156,7 +156,10 @@ impl Evaluator {
             }
             Work::Argv { args, .. } => {
                 let words = self.words(&frame, args)?;
-                let shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+                let shown: Vec<String> = words
+                    .iter()
+                    .map(|word| as_typed(&String::from_utf8_lossy(word)))
+                    .collect();
                 (Program::Direct(words), shown.join(" "), Vec::new())
             }
         };
@@ -389,17 +392,6 @@ fn foreign(value: &Value, shell: &str) -> Result<String, Problem> {
             Ok(String::from_utf8_lossy(&typed::bytes(value)?.0).into_owned())
         }
         _ => Err(refused()),
-    }
-}
-
-/// A word as a person would type it.
-fn quoted(word: &[u8]) -> String {
-    let text = String::from_utf8_lossy(word);
-    let plain = |c: char| c.is_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.into_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 

@@ -293,10 +293,15 @@ pub(super) fn later(path: &str) -> Value {
     typed::code(&format!("{{{{ {path} }}}}"))
 }
 
+/// A map whose members all stand for themselves.
+pub(super) fn all_later(path: &str) -> Value {
+    Value::Names(Arc::new(Later(path.to_owned(), 2)))
+}
+
 /// `outputs`: those of the task so far.
 pub(super) fn own_outputs(frame: &Frame) -> Value {
     if frame.evaluator().outside.rests() {
-        return Value::Names(Arc::new(Later("outputs".to_owned(), 2)));
+        return all_later("outputs");
     }
     let task = frame.here().task(&frame.evaluator().plan);
     let result = task.and_then(|task| frame.evaluator().results.get(task));

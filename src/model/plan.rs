@@ -253,6 +253,10 @@ impl About {
             }
             Self::Verify(check) => Some(of(&check.condition)),
             Self::Outputs(outputs) => outputs.first().map(|(_, value)| value.place),
+            Self::Items {
+                items: Items::In(expression),
+                ..
+            } => Some(expression.place),
             Self::Items { .. } | Self::Set(_) => None,
         }
     }
@@ -421,10 +425,20 @@ impl Work {
         match self {
             Self::Shell { command, .. } => command.as_str().into(),
             Self::Argv { args, .. } => {
-                let words: Vec<&str> = args.iter().map(|arg| arg.text.as_str()).collect();
+                let words: Vec<String> = args.iter().map(|arg| as_typed(&arg.text)).collect();
                 words.join(" ").into()
             }
         }
+    }
+}
+
+/// A word as one would type it in a shell.
+pub fn as_typed(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

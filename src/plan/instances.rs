@@ -12,7 +12,7 @@ use crate::model::id::NodeId;
 use crate::model::language::{
     Data, Dependency, On, Task, TaskIndex, Text, Var, VarValue, Workflow,
 };
-use crate::model::plan::{Called, Surroundings};
+use crate::model::plan::{Called, Surroundings, as_typed};
 
 /// A task as it is to run: with what it was given and called with.
 #[derive(Clone)]
@@ -240,8 +240,9 @@ impl<'a> Instances<'a> {
                 ),
             };
             if !is_default {
-                let words = value.map_or_else(|| "…".to_owned(), |value| given::text_of(&value));
-                shown.push_str(&format!(" {}={}", var.name, quoted(&words)));
+                let words =
+                    value.map_or_else(|| "…".to_owned(), |value| as_typed(&given::text_of(&value)));
+                shown.push_str(&format!(" {}={words}", var.name));
                 key.insert(var.name.as_str(), text);
             }
         }
@@ -289,15 +290,4 @@ fn default_of(task: &Task, name: &str) -> Option<Data> {
     param
         .and_then(|param| plain(param.default.as_ref()?))
         .or_else(|| known(var?))
-}
-
-/// A value as one would type it.
-fn quoted(text: &str) -> String {
-    let plain =
-        |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '…' | ',' | '+');
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }

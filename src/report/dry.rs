@@ -7,7 +7,7 @@ use super::failure::shown_path;
 use super::style::{visible, visible_lines};
 use crate::model::id::NodeId;
 use crate::model::language::Items;
-use crate::model::plan::{About, Kind, Plan, Work};
+use crate::model::plan::{About, Kind, Plan, WaitFor, Work};
 use crate::model::time::human;
 
 /// A command as it would be started, as far as that is known.
@@ -86,7 +86,12 @@ impl Shown<'_> {
             }
             Kind::Group(group) => {
                 if group.parallel_max != Some(1) {
-                    text.push_str(&note(depth, "at the same time:"));
+                    let until = match group.wait_for {
+                        WaitFor::All => "",
+                        WaitFor::Any => ", until one succeeds",
+                        WaitFor::First => ", until one ends",
+                    };
+                    text.push_str(&note(depth, &format!("at the same time{until}:")));
                     depth += 1;
                 }
                 for child in &group.children {

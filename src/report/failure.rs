@@ -68,11 +68,15 @@ impl Failure {
             lines.extend(parts.map(|part| format!("  {:8} {part}", "")));
         };
         let spec = state.spec(self.node);
-        let place = match &spec.kind {
-            Kind::Work(work) => Some(work.place()),
-            _ => spec.ask.as_ref().and_then(|ask| ask.about.place()),
+        // What never began failed by what was asked before.
+        let worked = state.node(self.node).worked;
+        let asked = spec.ask.as_ref().and_then(|ask| ask.about.place());
+        let work = match &spec.kind {
+            Kind::Work(work) if worked || asked.is_none() => Some(work),
+            _ => None,
         };
-        if let Kind::Work(work) = &spec.kind {
+        let place = work.map(|work| work.place()).or(asked);
+        if let Some(work) = work {
             let evaluated = self.evaluated.as_ref();
             let written = work.written();
             let command = evaluated.map_or(&*written, |evaluated| &evaluated.command);

@@ -9,7 +9,7 @@ use super::style::{visible, visible_lines};
 use super::summary::summary;
 use super::{Mode, Output, Settings, Source};
 use crate::core::RunState;
-use crate::core::fact::{Exit, Fact, Outcome};
+use crate::core::fact::{Exit, Fact, Outcome, Why};
 use crate::core::observer::{Observer, Seen, Signal};
 use crate::model::id::NodeId;
 use crate::model::plan::Kind;
@@ -24,6 +24,8 @@ pub struct Lines {
     failures: Vec<Failure>,
     /// The commands under way that were evaluated.
     evaluated: BTreeMap<NodeId, Evaluated>,
+    /// Which try comes next, of what is tried again.
+    next_try: BTreeMap<NodeId, u32>,
 }
 
 impl Lines {
@@ -40,6 +42,7 @@ impl Lines {
             several,
             failures: Vec::new(),
             evaluated: BTreeMap::new(),
+            next_try: BTreeMap::new(),
         }
     }
 
@@ -106,8 +109,8 @@ impl Lines {
         if self.settings.quiet {
             return;
         }
-        let (tried, rules) = (state.node(node), state.rules(node));
-        let next = tried.attempt - tried.uncounted + 1;
+        let rules = state.rules(node);
+        let next = self.next_try.remove(&node).unwrap_or_default();
         let when = if wait.is_zero() {
             String::new()
         } else {
@@ -191,17 +194,33 @@ impl Observer for Lines {
             Fact::AttemptStarted { node, .. } => self.started(seen.state, *node),
             Fact::AttemptFinished {
                 node,
+                attempt,
                 outcome,
+                again,
                 exit,
-                ..
-            } => self.ended(seen, *node, *outcome, exit),
+            } => {
+                if *again {
+                    let uncounted = seen.state.node(*node).uncounted;
+                    let next = attempt.saturating_sub(uncounted) + 1;
+                    self.next_try.insert(*node, next);
+                }
+                self.ended(seen, *node, *outcome, exit);
+            }
             Fact::TaskFinished {
                 node,
                 outcome,
                 reason,
             } => {
-                if let Some(reason) = reason.as_ref().filter(|_| outcome.is_failure()) {
-                    self.not_begun(seen.state, *node, *outcome, reason);
+                let limit = seen.state.rules(*node).timeout_micros;
+                let late = limit
+                    .filter(|_| *outcome == Outcome::TimedOut)
+                    .map(|micros| {
+                        let limit = human(Duration::from_micros(micros));
+                        format!("it took longer than {limit}, its timeout")
+                    });
+                let reason = reason.clone().filter(|_| outcome.is_failure());
+                if let Some(reason) = reason.or(late) {
+                    self.not_begun(seen.state, *node, *outcome, &reason);
                 }
                 self.task_ended(seen.state, *node);
             }
@@ -216,10 +235,12 @@ impl Observer for Lines {
             Fact::CancelRequested {
                 node: None,
                 now: false,
+                why,
                 ..
-            } if !self.settings.quiet => {
-                self.screen.say("stopping what runs; once more kills it");
-            }
+            } if !self.settings.quiet => self.screen.say(match why {
+                Why::Signal(_) => "stopping what runs; once more kills it",
+                _ => "stopping what runs",
+            }),
             _ => {}
         }
     }
