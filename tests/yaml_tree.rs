@@ -484,7 +484,7 @@ fn slips_are_explained() {
             "a: @x y\n",
             "yaml-syntax",
             "@",
-            "put quotes around the whole value: \"@x y\"",
+            "commands are shown unless the task has 'silent: true'; write \"x y\"",
         ),
         (
             "a: \"b\" c\n",

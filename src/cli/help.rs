@@ -13,6 +13,10 @@ pub(super) fn help(context: &Context, help: &HelpArgs) -> Result<Exit, Trouble> 
         return super::show(&args::help());
     };
     let workflow = context.workflow()?;
+    if workflow.find(name).is_none() && args::verb_names().any(|verb| verb == name) {
+        let what = format!("{name:?} is a verb, and no task");
+        return Err(Trouble::call(what, format!("write: flow {name} --help")));
+    }
     let task = &workflow.tasks[run::find(workflow, name)?];
     super::show(&page(workflow, task))
 }
@@ -44,7 +48,7 @@ fn usage(task: &Task) -> String {
     let mut words = vec![format!("Usage: flow {}", task.name)];
     for param in &task.params {
         let word = format!("{}={}", param.name, kind(param));
-        words.push(if param.default.is_some() {
+        words.push(if !param.required {
             format!("[{word}]")
         } else {
             word
@@ -72,7 +76,8 @@ fn kind(param: &Param) -> String {
 fn row(param: &Param) -> Vec<String> {
     let default = match &param.default {
         Some(default) => format!("[default: {}]", written(default)),
-        None => "[required]".to_owned(),
+        None if param.required => "[required]".to_owned(),
+        None => "[optional]".to_owned(),
     };
     let desc = param.desc.clone().unwrap_or_default();
     vec![

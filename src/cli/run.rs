@@ -18,11 +18,11 @@ use crate::exec::mask::Secrets;
 use crate::exec::shell::Programs;
 use crate::model::id::RunId;
 use crate::model::language::{Task, TaskIndex, Workflow};
-use crate::model::plan::{Kind as PlanKind, Node, OnFailure, Plan};
+use crate::model::plan::{Kind as PlanKind, Node, OnFailure, Plan, as_typed};
 use crate::plan::{self, Cycle, Refused, Request};
 use crate::report::failure::shown_path;
 use crate::report::screen;
-use crate::report::{self, Settings};
+use crate::report::{self, Again, Settings};
 use crate::store::memory::Nothing;
 use crate::store::{self, Journal, Kind, Store};
 use crate::suggest::Suggest;
@@ -103,6 +103,9 @@ fn wanted(workflow: &Workflow, names: &[String]) -> Result<Option<Vec<TaskIndex>
         .map(Some)
 }
 
+/// How many names are told.
+const NAMES_MAX: usize = 10;
+
 /// The task of this name; one that is internal can't be named.
 pub(super) fn find(workflow: &Workflow, name: &str) -> Result<TaskIndex, Trouble> {
     let file = shown_path(&workflow.files[0].path);
@@ -120,9 +123,24 @@ pub(super) fn find(workflow: &Workflow, name: &str) -> Result<TaskIndex, Trouble
     let tasks = tasks.flat_map(|task| task.aliases.iter().chain([&task.name]));
     let tasks = tasks.map(String::as_str);
     let names = tasks.chain(super::args::verb_names().map(|verb| -> &str { verb }));
+    let within: Vec<&str> = workflow
+        .tasks
+        .iter()
+        .filter(|task| !task.internal)
+        .filter(|task| {
+            let rest = task.name.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with(':'))
+        })
+        .map(|task| task.name.as_str())
+        .take(NAMES_MAX)
+        .collect();
     let help = match Suggest::new().nearest(name, names) {
+        _ if !within.is_empty() => format!("it has no 'default'; there are: {}", within.join(", ")),
         Some(near) => format!("did you mean {near:?}? `flow list` shows all tasks"),
-        None => "`flow list` shows all tasks".to_owned(),
+        None => {
+            "`flow list` shows all tasks; values are given as NAME=VALUE, other arguments after --"
+                .to_owned()
+        }
     };
     Err(Trouble::call(
         format!("there is no task {name:?} in {file}"),
@@ -304,9 +322,35 @@ fn settings(
         verbose: args.verbose,
         style: context::style(),
         terminal: std::io::stdout().is_terminal() && std::io::stderr().is_terminal(),
-        again: format!("flow {}", context.options),
+        again: again(context, args)?,
         logs,
     })
+}
+
+/// How something is run again: a task by its name, and all as it was called where values or arguments were given.
+fn again(context: &Context, args: &RunArgs) -> Result<Again, Trouble> {
+    let mut call = format!("flow {}", context.options);
+    if let Some(profile) = &args.profile {
+        call.push_str(&format!("--profile {} ", as_typed(profile)));
+    }
+    let values = args.tasks.iter().any(|word| word.contains('='));
+    if !values && args.args.is_empty() {
+        return Ok(Again::Task(call));
+    }
+    let mut words: Vec<String> = args.tasks.iter().map(|word| typed(word)).collect();
+    if !args.args.is_empty() {
+        words.push("--".to_owned());
+        words.extend(texts(&args.args)?.iter().map(|arg| as_typed(arg)));
+    }
+    Ok(Again::All(format!("{call}{}", words.join(" "))))
+}
+
+/// `NAME=VALUE` with the value quoted where it has to be.
+fn typed(word: &str) -> String {
+    match word.split_once('=') {
+        Some((name, value)) => format!("{name}={}", as_typed(value)),
+        None => as_typed(word),
+    }
 }
 
 /// How many commands may run at the same time, and how many threads are worth having for them. Counting the cores is

@@ -295,6 +295,9 @@ impl Frame {
 
     fn param(&self, param: &crate::model::language::Param) -> Result<Value, Problem> {
         let Some(default) = &param.default else {
+            if !param.required {
+                return Ok(Value::None);
+            }
             return Err(problem(
                 "missing-param",
                 format!("the param '{}' was not given", param.name),

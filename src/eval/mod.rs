@@ -156,10 +156,12 @@ impl Evaluator {
             }
             Work::Argv { args, .. } => {
                 let words = self.words(&frame, args)?;
-                let shown: Vec<String> = words
-                    .iter()
-                    .map(|word| as_typed(&String::from_utf8_lossy(word)))
-                    .collect();
+                let shown = words.iter().map(|(word, secret)| match secret {
+                    true => "***".to_owned(),
+                    false => as_typed(&String::from_utf8_lossy(word)),
+                });
+                let shown: Vec<String> = shown.collect();
+                let words = words.into_iter().map(|(word, _)| word).collect();
                 (Program::Direct(words), shown.join(" "), Vec::new())
             }
         };
@@ -172,8 +174,8 @@ impl Evaluator {
         })
     }
 
-    /// The arguments of a program: an element that is one list is several.
-    fn words(&self, frame: &Frame, args: &[Text]) -> Result<Vec<Vec<u8>>, Problem> {
+    /// The arguments of a program, and which are secret: an element that is one list is several.
+    fn words(&self, frame: &Frame, args: &[Text]) -> Result<Vec<(Vec<u8>, bool)>, Problem> {
         let mut words = Vec::new();
         for arg in args {
             let values = match frame.text(arg)? {
@@ -185,7 +187,7 @@ impl Evaluator {
                 if secret {
                     self.outside.hide(&bytes);
                 }
-                words.push(bytes);
+                words.push((bytes, secret));
             }
         }
         if words.is_empty() {
@@ -395,10 +397,18 @@ fn foreign(value: &Value, shell: &str) -> Result<String, Problem> {
     }
 }
 
-/// A value for people.
+/// A value for people; what is secret in it, or was made from a secret, is hidden.
 pub fn written(value: &Value) -> String {
     match value {
         Value::None => String::new(),
+        Value::Text(text) => {
+            let part = |part: &Part| match part {
+                Part::Code(code) => code.clone(),
+                Part::Data { secret: true, .. } => "***".to_owned(),
+                Part::Data { bytes, .. } => String::from_utf8_lossy(bytes).into_owned(),
+            };
+            text.parts.iter().map(part).collect()
+        }
         Value::List(items) => items.iter().map(written).collect::<Vec<_>>().join(" "),
         Value::Map(entries) => {
             let entries = entries.iter();
@@ -415,24 +425,28 @@ pub fn written(value: &Value) -> String {
     }
 }
 
-/// The script as a person would type it.
+/// The script as a person would type it: each value quoted for where it stands.
 fn shown(script: &Script) -> String {
     let mut text = script.text.clone();
     // The longer names first: FLOW_D1 is the beginning of FLOW_D12.
     for (name, value) in script.env.iter().rev() {
-        let hidden = script.secrets.contains(value);
-        let value = if hidden {
-            "***".to_owned()
+        let value = if script.secrets.contains(value) {
+            "***".into()
         } else {
-            format!(
-                "'{}'",
-                String::from_utf8_lossy(value).replace('\'', "'\\''")
-            )
+            String::from_utf8_lossy(value)
         };
-        for reference in [
-            format!("'\"${{{name}}}\"'"),
-            format!("\"${{{name}}}\""),
-            format!("${{{name}}}"),
+        let in_single = value.replace('\'', "'\\''");
+        let mut in_double = String::new();
+        for letter in value.chars() {
+            if matches!(letter, '"' | '$' | '`' | '\\') {
+                in_double.push('\\');
+            }
+            in_double.push(letter);
+        }
+        for (reference, value) in [
+            (format!("'\"${{{name}}}\"'"), in_single),
+            (format!("\"${{{name}}}\""), as_typed(&value)),
+            (format!("${{{name}}}"), in_double),
         ] {
             text = text.replace(&reference, &value);
         }

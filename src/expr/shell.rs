@@ -316,12 +316,23 @@ impl Lexer<'_> {
         }
     }
 
-    /// A value outside quotes; in `name[…` it is a subscript, which is arithmetic.
+    /// A value outside quotes; in `name[…` it is a subscript, which is arithmetic, and so it is in `[…]=` of an array.
     fn bare_datum(&mut self) {
+        let rest = &self.text[self.at..];
+        let end = rest
+            .iter()
+            .position(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b';' | b'&' | b'|'));
+        let rest = &rest[..end.unwrap_or(rest.len())];
+        let of_array = || {
+            [&b"]="[..], b"]+="]
+                .iter()
+                .any(|end| rest.windows(end.len()).any(|part| part == *end))
+        };
         let subscript = self.word().is_some_and(|word| {
             let name = word.text.iter().position(|byte| *byte == b'[');
             name.is_some_and(|open| {
-                (open == 0 || is_name(&word.text[..open])) && !word.text[open..].contains(&b']')
+                (is_name(&word.text[..open]) || open == 0 && of_array())
+                    && !word.text[open..].contains(&b']')
             })
         });
         self.datum(match subscript {

@@ -67,6 +67,27 @@ pub(super) fn check(nodes: &mut [Node], workflow: &Workflow) {
                 node.raw.found.push(wrong.at(read.span.clone(), ""));
             }
         }
+        for name in unread(&workflow.files[number], &reads) {
+            let message = format!(
+                "nothing in this file reads '{}', which 'with' hands over",
+                name.name
+            );
+            let near = suggest.nearest(
+                &name.name,
+                workflow.files[number]
+                    .vars
+                    .iter()
+                    .map(|var| var.name.as_str()),
+            );
+            let help = near.map_or_else(
+                || "remove it from 'with'".to_owned(),
+                |near| format!("did you mean '{near}'?"),
+            );
+            // It is told where the tasks begin that could read it.
+            let at = node.raw.source.text.find("tasks").unwrap_or_default();
+            let warning = Diagnostic::warning("unread-with", message).help(help);
+            node.raw.found.push(warning.at(at..at + 5, ""));
+        }
         for circle in circles(&workflow.files[number], &reads) {
             node.raw.found.push(circle);
         }
@@ -419,4 +440,16 @@ fn relative<'n>(name: &'n str, namespace: &str) -> &'n str {
         .strip_prefix(namespace)
         .and_then(|rest| rest.strip_prefix(':'));
     rest.filter(|_| !namespace.is_empty()).unwrap_or(name)
+}
+
+/// What an include hands over and neither a var nor a text of the file takes.
+fn unread<'f>(file: &'f File, reads: &[Read]) -> Vec<&'f crate::model::language::Var> {
+    let read = |name: &String| {
+        let of = |read: &Read| match read.path.first().map(String::as_str) {
+            Some("flow") => false,
+            first => first == Some(name),
+        };
+        reads.iter().any(of)
+    };
+    file.with.iter().filter(|var| !read(&var.name)).collect()
 }

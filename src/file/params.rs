@@ -39,19 +39,25 @@ impl Reader<'_, '_> {
             pattern: None,
         };
         let before = self.found.len();
-        let mut default_at = None;
+        let (mut default_at, mut required) = (None, None);
         match self.walk.open(entry.value) {
             Value::Map(entries) => {
                 for one in &entries {
-                    if self.name(one) == "default" {
-                        default_at = Some(one.value);
-                    }
                     self.param_field(&mut param, one, owner);
+                    match self.name(one) {
+                        "default" => default_at = Some(one.value),
+                        "required" => required = Some(param.required),
+                        _ => {}
+                    }
                 }
             }
             Value::Nothing => return None,
             Value::Scalar(_) if self.is_null(entry.value) => {}
-            _ => param.kind = self.kind(entry.value)?,
+            // What is no type was meant as a default, as in other tools.
+            _ => match self.kind(entry.value) {
+                Some(kind) => param.kind = kind,
+                None => return Some(param),
+            },
         }
         if self.found.len() > before {
             return Some(param);
@@ -59,7 +65,7 @@ impl Reader<'_, '_> {
         if let Some(at) = default_at {
             self.check_default(&mut param, at);
         }
-        param.required = param.default.is_none();
+        param.required = required.unwrap_or(param.default.is_none());
         Some(param)
     }
 
@@ -110,6 +116,7 @@ impl Reader<'_, '_> {
             let help = near.map_or(help.to_owned(), |near| {
                 format!("did you mean '{near}'? {help}")
             });
+            let help = format!("{help}; a default stands in a map: {{default: {name}}}");
             let message = format!("'{name}' is no type of a param");
             self.report(at, Diagnostic::error("param-type", message).help(help));
         }

@@ -90,7 +90,9 @@ impl Reader<'_, '_> {
         if letters.next() == Some('-') && letters.next().is_some_and(char::is_alphabetic) {
             let message = "this command begins with '-': in a list a space stands after it";
             let first = command[1..].lines().next().unwrap_or_default();
-            let help = format!("write '- {first}'");
+            let help = format!(
+                "write '- {first}'; to pass over a failure: {{run: …, ignore_error: true}}"
+            );
             self.report(at, Diagnostic::error("unspaced-dash", message).help(help));
         }
     }

@@ -302,10 +302,21 @@ fn character(text: &str, byte: usize, c: char) -> Diagnostic {
             .at(at..at + c.len_utf8(), "")
             .help("remove it");
     }
-    let help = format!(
-        "put quotes around the whole value: {}",
-        quoted(text[rest(text, at)].trim_end())
-    );
+    let value = text[rest(text, at)].trim_end();
+    let help = match c {
+        // make's word for not showing a command.
+        '@' => format!(
+            "commands are shown unless the task has 'silent: true'; write {}",
+            quoted(value.trim_start_matches(['@', '-']))
+        ),
+        '`' if value.len() > 2 && value.ends_with('`') => {
+            format!(
+                "for the output of a command write {{sh: {}}}",
+                value.trim_matches('`')
+            )
+        }
+        _ => format!("put quotes around the whole value: {}", quoted(value)),
+    };
     Diagnostic::error(
         "yaml-syntax",
         format!("an unquoted value can't begin with '{c}'"),

@@ -62,7 +62,7 @@ fn typed(name: &str, kind: Kind<'_>, texts: &[&str]) -> Result<Data, Refused> {
     let value = match (wanted, texts) {
         (ParamKind::List, [text]) => from_json(text).unwrap_or_else(|| vec_of(&[*text])),
         (ParamKind::List, texts) => vec_of(texts),
-        (_, [text]) => one(wanted, text).ok_or_else(|| wrong(name, wanted, text))?,
+        (_, [text]) => one(wanted, text).ok_or_else(|| wrong(name, wanted, text, kind))?,
         (_, texts) => {
             return Err(Refused::Value {
                 name: name.to_owned(),
@@ -135,8 +135,12 @@ fn data(value: &serde_json::Value) -> Data {
     }
 }
 
-fn wrong(name: &str, kind: ParamKind, text: &str) -> Refused {
-    let (what, example) = match kind {
+fn wrong(name: &str, wanted: ParamKind, text: &str, kind: Kind<'_>) -> Refused {
+    let allowed = match kind {
+        Kind::Param(param) => &param.allowed[..],
+        Kind::Var(_) => &[],
+    };
+    let (what, example) = match wanted {
         ParamKind::Int => ("a whole number", "8080"),
         ParamKind::Float => ("a number", "0.5"),
         ParamKind::Bool => ("true or false", "true"),
@@ -145,7 +149,13 @@ fn wrong(name: &str, kind: ParamKind, text: &str) -> Refused {
     Refused::Value {
         name: name.to_owned(),
         what: format!("it is {what}, and {text:?} is not"),
-        help: format!("write {name}={example}"),
+        help: match allowed {
+            [] => format!("write {name}={example}"),
+            all => format!(
+                "write one of {}",
+                all.iter().map(text_of).collect::<Vec<_>>().join(", ")
+            ),
+        },
     }
 }
 

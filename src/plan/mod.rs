@@ -271,8 +271,7 @@ fn check_params(
 ) -> Result<(), Refused> {
     let called = |name: &str| call.is_some_and(|call| call.vars.iter().any(|var| var.name == name));
     let is_given = |name: &str| called(name) || given.iter().any(|(known, _)| known == name);
-    let missing =
-        |param: &&crate::model::language::Param| param.default.is_none() && !is_given(&param.name);
+    let missing = |param: &&crate::model::language::Param| param.required && !is_given(&param.name);
     match task.params.iter().find(missing) {
         None => Ok(()),
         Some(param) => Err(Refused::Missing {

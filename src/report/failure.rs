@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Settings;
 use super::style::{visible, visible_lines};
+use super::{Again, Settings};
 use crate::core::RunState;
 use crate::core::fact::{Exit, Outcome};
 use crate::model::id::NodeId;
@@ -88,7 +88,7 @@ impl Failure {
                 row(
                     "note",
                     &visible(&format!(
-                        "{value:?} was one word, as every value is; `| split` makes several of it"
+                        "{value:?} from outside was one word; `| split` makes several of it"
                     )),
                 );
             }
@@ -115,14 +115,11 @@ impl Failure {
         if let Some(log) = log.filter(|log| !log.file.is_empty() && !settings.logs.is_empty()) {
             row("log", &visible(&format!("{}/{}", settings.logs, log.file)));
         }
-        row(
-            "again",
-            &format!(
-                "{}{}",
-                visible(&settings.again),
-                state.address(self.node).task
-            ),
-        );
+        let again = match &settings.again {
+            Again::Task(call) => format!("{call}{}", state.address(self.node).task),
+            Again::All(call) => call.clone(),
+        };
+        row("again", &visible(&again));
         lines.join("\n")
     }
 }

@@ -290,7 +290,9 @@ impl Observer for Lines {
             } else {
                 "\n"
             };
-            let story = failure.story(state, &self.settings, true);
+            // On a terminal the last words of one task alone stand right above.
+            let tail = self.several || !self.settings.terminal;
+            let story = failure.story(state, &self.settings, tail);
             self.screen.say(&format!("{gap}{story}"));
         }
         let alone = !self.several && self.failures.is_empty() && state.stop().is_none();

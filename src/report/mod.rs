@@ -52,8 +52,8 @@ pub struct Settings {
     pub style: Style,
     /// Whether a person looks at stdout.
     pub terminal: bool,
-    /// How flow was called, up to the tasks, for the command that runs something again.
-    pub again: String,
+    /// The command that runs something again.
+    pub again: Again,
     /// Where the run's output logs are, for people; empty when they are not kept.
     pub logs: String,
 }
@@ -98,4 +98,13 @@ pub struct Source<'a> {
     pub name: &'a str,
     /// The number of the command.
     pub node: u32,
+}
+
+/// The command that runs something again.
+#[derive(Clone, Debug)]
+pub enum Again {
+    /// How flow was called, up to the tasks; the name of a task follows.
+    Task(String),
+    /// The whole call.
+    All(String),
 }
