@@ -224,6 +224,19 @@ impl Going<'_> {
         here
     }
 
+    /// The task that a node belongs to: the one that was called, where one was.
+    fn task_name(&self, id: NodeId) -> String {
+        let mut at = Some(id);
+        while let Some(id) = at {
+            if let Some(called) = &self.state.spec(id).called {
+                return called.to_string();
+            }
+            at = self.state.parent(id);
+        }
+        let address = self.state.address(id);
+        format!("{}{}", address.task, address.items)
+    }
+
     /// What went wrong in a node whose handlers run.
     fn failure(&self, id: NodeId) -> Option<Failure> {
         let Stage::Ending(outcome) = self.state.node(id).stage else {
@@ -243,7 +256,7 @@ impl Going<'_> {
         Some(Failure {
             message,
             exit_code: code,
-            task: format!("{}{}", address.task, address.items),
+            task: self.task_name(at),
             step: address.step,
         })
     }
@@ -284,14 +297,11 @@ impl Going<'_> {
             });
         }
         let handover = self.handover(node, attempt)?;
-        let address = self.state.address(node);
+        let task = self.task_name(node);
         let mut env = rendered.env;
         let mut add = |name: &str, value: Vec<u8>| env.push((name.to_owned(), value));
         add("FLOW_RUN_ID", self.run.to_string().into_bytes());
-        add(
-            "FLOW_TASK",
-            format!("{}{}", address.task, address.items).into_bytes(),
-        );
+        add("FLOW_TASK", task.into_bytes());
         add("FLOW_ATTEMPT", attempt.to_string().into_bytes());
         add("FLOW_OUTPUT", handover.clone().into_os_string().into_vec());
         Ok(Ok(Job {
