@@ -198,7 +198,7 @@ impl Going<'_> {
     /// Where a node is, for what is evaluated there.
     pub(super) fn here(&self, id: NodeId) -> Here {
         let mut levels = Vec::new();
-        let mut error = None;
+        let mut errors = Vec::new();
         let mut at = Some(id);
         while let Some(id) = at {
             let node = self.state.node(id);
@@ -208,20 +208,17 @@ impl Going<'_> {
                 spec: node.spec,
                 index: self.state.item_index(id),
             });
-            if let Some(parent) = parent
-                && error.is_none()
-            {
+            if let Some(parent) = parent {
                 let handlers = &self.state.rules(parent).handlers;
                 let spec = Some(node.spec);
                 if handlers.on_failure == spec || handlers.finally == spec {
-                    error = self.failure(parent);
+                    let error = self.failure(parent);
+                    errors.extend(error.map(|error| (levels.len() - 1, error)));
                 }
             }
             at = parent;
         }
-        let mut here = Here::new(levels);
-        here.error = error.map(Arc::new);
-        here
+        Here::new(levels, errors)
     }
 
     /// The task that a node belongs to: the one that was called, where one was.

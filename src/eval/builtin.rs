@@ -54,7 +54,7 @@ fn error(frame: &Frame) -> Value {
     if frame.evaluator().outside.rests() {
         return results::all_later("error");
     }
-    let Some(error) = &frame.here().error else {
+    let Some(error) = frame.here().error() else {
         return Value::None;
     };
     let text = |text: &str| typed::data(text.as_bytes().to_vec(), false);

@@ -163,11 +163,11 @@ impl Frame {
                 _ => own == name,
             };
             match found {
-                None if axis || matches!(name, "item" | "index") => {
+                None if axis || name == "index" => {
                     return evaluator.outside.rests().then(|| results::later(name));
                 }
                 Some((_, index)) if name == "index" => return Some(Value::Int(i64::from(index))),
-                Some((node, index)) if axis || name == "item" => {
+                Some((node, index)) if axis => {
                     let names = evaluator.results.item(node, index)?;
                     let value = names.into_iter().find(|(known, _)| known == name);
                     return Some(value.map_or(Value::None, |(_, value)| value));

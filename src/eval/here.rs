@@ -11,8 +11,8 @@ pub struct Here {
     levels: Arc<[Level]>,
     /// How many of the innermost levels are hidden, because what is evaluated stands further out.
     hidden: usize,
-    /// What went wrong, in what runs after a failure.
-    pub error: Option<Arc<Failure>>,
+    /// What went wrong before the handlers that this is in, each with the place of its handler in `levels`.
+    errors: Arc<[(usize, Failure)]>,
 }
 
 /// One node on the way up.
@@ -41,12 +41,21 @@ pub struct Failure {
 
 impl Here {
     /// The place of a node, given with all that it is part of, the innermost first.
-    pub fn new(levels: Vec<Level>) -> Self {
+    ///
+    /// `errors` is what went wrong before the handlers among them, by their places.
+    pub fn new(levels: Vec<Level>, errors: Vec<(usize, Failure)>) -> Self {
         Self {
             levels: levels.into(),
             hidden: 0,
-            error: None,
+            errors: errors.into(),
         }
+    }
+
+    /// What went wrong before the innermost handler that this is in.
+    pub(super) fn error(&self) -> Option<&Failure> {
+        let errors = self.errors.iter();
+        let mut shown = errors.filter(|(at, _)| *at >= self.hidden);
+        shown.next().map(|(_, error)| error)
     }
 
     fn shown(&self) -> &[Level] {
@@ -110,7 +119,7 @@ impl Here {
         Self {
             levels: Arc::clone(&self.levels),
             hidden,
-            error: None,
+            errors: Arc::clone(&self.errors),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What is asked before a node begins: conditions, items of loops, checks, outputs.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::frame::Frame;
@@ -202,14 +203,10 @@ impl Frame {
         if values.len() > ITEMS_MAX {
             return Err(too_many());
         }
-        let named = |value: Value| {
-            let mut names = vec![(name.to_owned(), value.clone())];
-            if name != "item" {
-                names.push(("item".to_owned(), value));
-            }
-            names
-        };
-        Ok(values.into_iter().map(named).collect())
+        Ok(values
+            .into_iter()
+            .map(|value| vec![(name.to_owned(), value)])
+            .collect())
     }
 
     fn list(&self, items: &[Data]) -> Result<Vec<Value>, Problem> {
@@ -278,6 +275,7 @@ impl Frame {
     fn files(&self, patterns: &[Text]) -> Result<Vec<Value>, Problem> {
         let folder = self.dir()?;
         let mut found: Vec<Vec<u8>> = Vec::new();
+        let mut seen: HashSet<Vec<u8>> = HashSet::new();
         for pattern in patterns {
             let (bytes, _) = typed::bytes(&self.text(pattern)?)?;
             let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -285,11 +283,7 @@ impl Frame {
                 let place = self.evaluator().place(pattern.place);
                 super::inside("'glob'", &place, &problem("glob", why, None))
             })?;
-            let new: Vec<Vec<u8>> = files
-                .into_iter()
-                .filter(|file| !found.contains(file))
-                .collect();
-            found.extend(new);
+            found.extend(files.into_iter().filter(|file| seen.insert(file.clone())));
         }
         Ok(found
             .into_iter()
@@ -338,10 +332,6 @@ impl Frame {
         }
         for more in include {
             all.push(self.set(more)?);
-        }
-        for one in &mut all {
-            let item = Value::Map(one.clone());
-            one.push(("item".to_owned(), item));
         }
         Ok(all)
     }

@@ -174,20 +174,20 @@ impl Names for Named {
         if frame.evaluator().outside.rests() {
             return Ok(Some(Value::Names(Arc::new(Later(path, 1)))));
         }
-        let found: Vec<NodeId> = self
+        let found: Vec<(NodeId, NodeId)> = self
             .list()
             .iter()
             .filter(|(known, _)| *known == wanted)
-            .map(|(_, spec)| frame.here().instance(&frame.evaluator().plan, *spec))
+            .map(|(_, spec)| (frame.here().instance(&frame.evaluator().plan, *spec), *spec))
             .collect();
         // Of several calls of one task the last one that has ended counts.
         let results = &frame.evaluator().results;
-        let ended = found.iter().rev().find_map(|id| {
+        let ended = found.iter().rev().find_map(|(id, spec)| {
             let result = results.get(*id)?;
-            result.ended.is_some().then_some((*id, result))
+            result.ended.is_some().then_some(((*id, *spec), result))
         });
         match ended {
-            Some((_, result)) => of_result(frame, &path, &result).map(Some),
+            Some((id, result)) => of_result(frame, &path, id, &result).map(Some),
             None if found.is_empty() => Ok(None),
             None => {
                 let help = "read it in a later step, or depend on it".to_owned();
@@ -205,7 +205,13 @@ impl Names for Named {
     }
 }
 
-fn of_result(frame: &Frame, path: &str, result: &Result) -> std::result::Result<Value, Problem> {
+/// What one node came to; `id` is the node and the node of the plan that it is an instance of.
+fn of_result(
+    frame: &Frame,
+    path: &str,
+    id: (NodeId, NodeId),
+    result: &Result,
+) -> std::result::Result<Value, Problem> {
     let Some(ended) = &result.ended else {
         return Ok(Value::None);
     };
@@ -224,26 +230,43 @@ fn of_result(frame: &Frame, path: &str, result: &Result) -> std::result::Result<
         ("stdout".to_owned(), stdout(path, result)?),
         ("outputs".to_owned(), Value::Map(result.outputs.clone())),
     ];
-    if let Some(items) = &result.items {
-        let results = &frame.evaluator().results;
+    let results = &frame.evaluator().results;
+    let looped = looped(frame, id, result);
+    if let Some((items, instances)) = looped {
         let mut runs = Vec::new();
-        for (names, id) in items.iter().zip(&result.instances) {
+        for (names, id) in items.iter().zip(&instances) {
             let run = results.get(*id).unwrap_or_default();
-            let mut run = match of_result(frame, path, &run)? {
+            let mut run = match of_result(frame, path, (*id, *id), &run)? {
                 Value::Map(members) => members,
                 _ => vec![("status".to_owned(), typed::code("blocked"))],
             };
-            let item = names
-                .iter()
-                .find(|(name, _)| name == "item")
-                .map(|(_, value)| value.clone());
-            run.push(("item".to_owned(), item.unwrap_or(Value::None)));
+            let item = match names.as_slice() {
+                [(_, value)] => value.clone(),
+                several => Value::Map(several.to_vec()),
+            };
+            run.push(("item".to_owned(), item));
             run.push(("vars".to_owned(), Value::Map(names.clone())));
             runs.push(Value::Map(run));
         }
         members.push(("runs".to_owned(), Value::List(runs)));
     }
     Ok(Value::Map(members))
+}
+
+/// The items and the instances of a loop, or of the loop that a called task is.
+fn looped(
+    frame: &Frame,
+    (id, spec): (NodeId, NodeId),
+    result: &Result,
+) -> Option<(Arc<Vec<Outputs>>, Vec<NodeId>)> {
+    if let Some(items) = &result.items {
+        return Some((Arc::clone(items), result.instances.clone()));
+    }
+    let node = frame.evaluator().plan.nodes.get(spec.index())?;
+    let child = node.children().first().filter(|_| node.called.is_some())?;
+    let child = NodeId(child.0 + (id.0 - spec.0));
+    let result = frame.evaluator().results.get(child)?;
+    Some((result.items?, result.instances))
 }
 
 fn stdout(path: &str, result: &Result) -> std::result::Result<Value, Problem> {

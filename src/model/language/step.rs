@@ -194,7 +194,7 @@ pub struct Loop {
     pub place: Place,
     /// The items.
     pub items: Items,
-    /// The name of the item in scope; `item` unless `as` says otherwise.
+    /// The name of the item in scope: `item` unless `as` says otherwise. The axes of a matrix have names of their own.
     pub name: String,
     /// How many at the same time: `Some(Fixed(1))` one after another, `None` all.
     pub parallel_max: Option<Setting<u32>>,
@@ -205,7 +205,7 @@ pub struct Loop {
 impl Loop {
     /// The names that it brings into scope.
     pub fn names(&self) -> Vec<String> {
-        let mut names = vec!["item".to_owned(), "index".to_owned()];
+        let mut names = vec!["index".to_owned()];
         match &self.items {
             Items::Matrix { axes, include, .. } => {
                 names.extend(axes.iter().map(|(name, _)| name.clone()));
