@@ -3,10 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, ValueEnum};
 
 use super::Trouble;
+use crate::model::time::parse_span;
 use crate::report::Mode;
 use crate::suggest::Suggest;
 
@@ -50,6 +52,9 @@ pub(super) struct RunArgs {
     /// Run the named tasks alone, without what they depend on
     #[arg(long)]
     pub(super) only: bool,
+    /// Stop the run after this long, such as 10m; it has failed then
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
     /// Answer what tasks ask to have confirmed with yes
     #[arg(short, long)]
     pub(super) yes: bool,
@@ -74,6 +79,11 @@ pub(super) struct RunArgs {
     /// Arguments for the tasks named on the command line, which read them as {{ args }}
     #[arg(last = true, value_name = "ARGS")]
     pub(super) args: Vec<OsString>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let help = "write a number with its unit: 500ms, 5s, 10m, 1h30m";
+    parse_span(text).ok_or_else(|| help.to_owned())
 }
 
 /// How to show the output of tasks.

@@ -47,6 +47,7 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
         args: texts(&args.args)?,
         called_in: context.called_in()?,
         only: args.only,
+        timeout: args.timeout,
     };
     let plan = plan::plan(workflow, &request).map_err(|refused| trouble(workflow, &refused))?;
     if args.dry_run {

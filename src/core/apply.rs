@@ -103,11 +103,13 @@ impl RunState {
     fn run_started(&mut self, at: Timestamp) {
         self.stage = RunStage::Running;
         self.started_at = Some(at);
+        self.goes_on_since = Some(at);
         self.want(self.plan.asked.clone());
     }
 
     fn run_resumed(&mut self, at: Timestamp) {
         self.stage = RunStage::Running;
+        self.goes_on_since = Some(at);
         if self.is_interrupted() {
             self.stop = None;
         }
@@ -151,7 +153,7 @@ impl RunState {
         let (outcome, signal, verdict) = match why {
             Why::Signal(signal) => (Outcome::Interrupted, Some(*signal), None),
             Why::Cancelled | Why::Rejected => (Outcome::Cancelled, None, Some(RunEnd::Cancelled)),
-            Why::Failure => (Outcome::Cancelled, None, Some(RunEnd::Failed)),
+            Why::Failure | Why::Timeout => (Outcome::Cancelled, None, Some(RunEnd::Failed)),
             Why::Decided(outcome) => (*outcome, None, None),
         };
         let stop = Stop {

@@ -245,6 +245,8 @@ pub enum Why {
     Failure,
     /// A gate was rejected.
     Rejected,
+    /// The run took longer than it may.
+    Timeout,
     /// The group's outcome is settled without the children that still run.
     Decided(Outcome),
 }

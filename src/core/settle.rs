@@ -27,6 +27,14 @@ pub fn next(state: &mut RunState, now: Timestamp) -> Option<Fact> {
 }
 
 fn timer(state: &RunState, now: Timestamp) -> Option<Fact> {
+    if state.deadline().is_some_and(|at| at <= now) {
+        return Some(Fact::CancelRequested {
+            node: None,
+            why: Why::Timeout,
+            now: false,
+            by: None,
+        });
+    }
     let (at, node) = *state.timers.first()?;
     if at > now {
         return None;

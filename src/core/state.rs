@@ -240,6 +240,8 @@ pub struct RunState {
     pub(super) views: Views,
     pub(super) timers: BTreeSet<(Timestamp, NodeId)>,
     pub(super) started_at: Option<Timestamp>,
+    /// When it started, or was last taken up again: the time in which nothing ran does not count.
+    pub(super) goes_on_since: Option<Timestamp>,
     pub(super) finished_at: Option<Timestamp>,
     /// Nodes that `settle` has to look at again. A hint and no state: what it finds there follows from the rest.
     pub(super) review: BTreeSet<NodeId>,
@@ -256,6 +258,7 @@ impl PartialEq for RunState {
             && (self.verdict, self.halted) == (other.verdict, other.halted)
             && (self.failed, self.live) == (other.failed, other.live)
             && (self.started_at, self.finished_at) == (other.started_at, other.finished_at)
+            && self.goes_on_since == other.goes_on_since
             && self.nodes == other.nodes
             && self.tasks == other.tasks
             && self.views == other.views
@@ -371,6 +374,7 @@ impl RunState {
             views: Views::default(),
             timers: BTreeSet::new(),
             started_at: None,
+            goes_on_since: None,
             finished_at: None,
             review: BTreeSet::new(),
             dependents: Arc::new(Dependents::of(&plan)),
@@ -440,7 +444,17 @@ impl RunState {
 
     /// When the next timer fires.
     pub fn next_timer(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(at, _)| *at)
+        let timer = self.timers.first().map(|(at, _)| *at);
+        timer.into_iter().chain(self.deadline()).min()
+    }
+
+    /// When the run has taken as long as it may, unless it is being stopped already.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        let micros = self.plan.timeout_micros.filter(|_| self.stop.is_none())?;
+        Some(
+            self.started_at?
+                .plus(std::time::Duration::from_micros(micros)),
+        )
     }
 
     /// Whether nothing more will happen in this process: it is finished, or paused, or was interrupted and all that ran has

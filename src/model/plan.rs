@@ -25,6 +25,9 @@ pub struct Plan {
     /// What a failure means for the rest of the run.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_failure: OnFailure,
+    /// The longest that the run may take, in microseconds.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub timeout_micros: Option<u64>,
     /// Folders and environments of commands, shared by those that have the same.
     pub contexts: Vec<Context>,
     /// What names mean, for commands of which anything is to be evaluated; shared too.

@@ -11,6 +11,7 @@ mod scopes;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use self::instances::{Instance, Instances};
 use self::nodes::Planner;
@@ -36,6 +37,8 @@ pub struct Request {
     pub called_in: PathBuf,
     /// The tasks alone, without what they need.
     pub only: bool,
+    /// The longest that the run may take.
+    pub timeout: Option<Duration>,
 }
 
 /// Tasks that wait for one another: each needs the one after it, the last one the first.
@@ -124,6 +127,7 @@ pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
         file: root(workflow).path.clone(),
         asked,
         on_failure: request.on_failure,
+        timeout_micros: request.timeout.map(nodes::micros),
         contexts: planner.contexts.list,
         scopes: planner.scopes.list,
         results: planner.results,
@@ -157,6 +161,7 @@ pub fn of_one_scope(workflow: &Workflow, request: &Request) -> Result<Plan, Refu
         file: root(workflow).path.clone(),
         asked: Vec::new(),
         on_failure: request.on_failure,
+        timeout_micros: None,
         contexts: Vec::new(),
         scopes: scopes.list,
         results: Vec::new(),

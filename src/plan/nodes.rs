@@ -616,7 +616,7 @@ fn fixed<T: Copy>(setting: &Setting<T>) -> T {
     }
 }
 
-fn micros(span: Duration) -> u64 {
+pub(super) fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 

@@ -239,6 +239,7 @@ impl Observer for Lines {
                 ..
             } if !self.settings.quiet => self.screen.say(match why {
                 Why::Signal(_) => "stopping what runs; once more kills it",
+                Why::Timeout => "the run has taken as long as it may; stopping what runs",
                 _ => "stopping what runs",
             }),
             _ => {}

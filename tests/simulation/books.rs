@@ -257,8 +257,12 @@ impl Books {
                 let entry = self.entry(place);
                 entry.tries += 1;
                 entry.ends.clear();
-                let expected = at.plus(rules.retry.delay(entry.tries));
-                assert_eq!(*until, expected, "the wrong delay before the next try");
+                let earliest = at.plus(rules.retry.delay(entry.tries));
+                let latest = earliest.plus(Duration::from_micros(rules.retry.jitter_micros));
+                assert!(
+                    (earliest..=latest).contains(until),
+                    "the wrong delay before the next try"
+                );
                 (entry.began, entry.backoff) = (None, Some(*until));
             }
             Fact::GateOpened { .. } => {
@@ -361,7 +365,7 @@ impl Books {
     fn run_told_to_stop(&mut self, why: &Why, now: bool) {
         let (outcome, verdict) = match why {
             Why::Signal(_) => (Outcome::Interrupted, None),
-            Why::Failure => (Outcome::Cancelled, Some(RunEnd::Failed)),
+            Why::Failure | Why::Timeout => (Outcome::Cancelled, Some(RunEnd::Failed)),
             _ => (Outcome::Cancelled, Some(RunEnd::Cancelled)),
         };
         let before = self.stop;

@@ -69,7 +69,7 @@ fn for_each_seed(name: &str, runs: u64, run: impl Fn(u64) -> Tally) {
 
 #[test]
 fn every_run_ends_and_keeps_the_rules() {
-    for_each_seed("anything", 20_000, |seed| {
+    for_each_seed("anything", 50_000, |seed| {
         let mut rng = Rng::with_seed(seed);
         let plan = plans::random(&mut rng, Taste { certain: false });
         let fates = Fates::new(seed, false);

@@ -62,6 +62,8 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
         2 => OnFailure::Stop,
         _ => OnFailure::Finish,
     };
+    let late = !taste.certain && maker.one_in(8);
+    let timeout_micros = late.then(|| maker.rng.u64(1..20_000));
     let contexts = vec![Context {
         dir: PathBuf::from("/"),
         env: Vec::new(),
@@ -69,6 +71,7 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
     }];
     Plan {
         confirms: Vec::new(),
+        timeout_micros,
         results: Vec::new(),
         file: PathBuf::from("/Workflowfile.yml"),
         asked,
@@ -175,6 +178,11 @@ impl Maker<'_> {
         Retry {
             attempts,
             delay_micros: self.rng.u64(0..500),
+            jitter_micros: if self.rng.bool() {
+                0
+            } else {
+                self.rng.u64(0..300)
+            },
             factor_permille: 2000,
             on_exit_codes,
             ..Retry::default()
