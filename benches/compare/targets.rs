@@ -43,7 +43,7 @@ impl Target {
     }
 }
 
-const PROMISES: [(WorkName, Unit, f64); 9] = [
+const PROMISES: [(WorkName, Unit, f64); 10] = [
     (WorkName::Startup, Unit::Times, 1.00),
     (WorkName::Independent, Unit::Times, 0.95),
     (WorkName::Chain, Unit::Times, 1.00),
@@ -53,6 +53,7 @@ const PROMISES: [(WorkName, Unit, f64); 9] = [
     (WorkName::List, Unit::Times, 0.70),
     (WorkName::Relist, Unit::Times, 1.00),
     (WorkName::Dry, Unit::Times, 1.00),
+    (WorkName::Loop, Unit::Times, 1.10),
 ];
 
 /// The promises about the works that the options ask for. They are about flow as it comes: with its record.

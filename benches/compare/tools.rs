@@ -174,40 +174,66 @@ pub(crate) enum Asked {
     List,
     /// What it would do for the goal.
     Dry,
+    /// The goal, or a loop with as many items as it has tasks.
+    Loop,
 }
 
 /// A tool with one set of flags.
 pub(crate) struct Contender<'a> {
     /// The tool.
     pub(crate) tool: &'a Tool,
-    record: bool,
+    variant: Variant,
+}
+
+/// How a tool takes part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Variant {
+    /// As it comes.
+    Usual,
+    /// flow without its record.
+    NoRecord,
+    /// flow with tasks instead of a loop.
+    Tasks,
 }
 
 impl<'a> Contender<'a> {
     /// The label of flow without its record.
     pub(crate) const NO_RECORD: &'static str = "flow --no-record";
+    /// The label of flow with tasks instead of a loop.
+    pub(crate) const TASKS: &'static str = "flow, tasks";
 
     /// The contenders of one tool: two for flow.
     pub(crate) fn of(tool: &'a Tool) -> impl Iterator<Item = Self> {
         let without = (tool.kind == Kind::Flow).then_some(Self {
             tool,
-            record: false,
+            variant: Variant::NoRecord,
         });
-        [Self { tool, record: true }].into_iter().chain(without)
+        let usual = Self {
+            tool,
+            variant: Variant::Usual,
+        };
+        [usual].into_iter().chain(without)
+    }
+
+    /// flow with a loop, and flow with tasks.
+    pub(crate) fn of_loop(tool: &'a Tool) -> impl Iterator<Item = Self> {
+        [Variant::Usual, Variant::Tasks]
+            .into_iter()
+            .map(move |variant| Self { tool, variant })
     }
 
     /// Its name in reports.
     pub(crate) fn label(&self) -> String {
-        if self.record {
-            self.tool.kind.name().to_owned()
-        } else {
-            Self::NO_RECORD.to_owned()
+        match self.variant {
+            Variant::Usual => self.tool.kind.name().to_owned(),
+            Variant::NoRecord => Self::NO_RECORD.to_owned(),
+            Variant::Tasks => Self::TASKS.to_owned(),
         }
     }
 
     /// Whether it keeps its record; all but flow do what they do.
     pub(crate) fn records(&self) -> bool {
-        self.record
+        self.variant != Variant::NoRecord
     }
 
     /// The command that does what is asked of the file in `home`.
@@ -237,7 +263,10 @@ impl<'a> Contender<'a> {
             return Ok(command);
         }
         match (self.tool.kind, self.tool.has_flag) {
-            (Kind::Flow, _) if self.record => command.args(["-j", &jobs, goal]),
+            (Kind::Flow, _) if asked == Asked::Loop && self.variant == Variant::Usual => {
+                command.args(["-j", &jobs, "loop"])
+            }
+            (Kind::Flow, _) if self.records() => command.args(["-j", &jobs, goal]),
             (Kind::Flow, _) => command.args(["-j", &jobs, "--no-record", goal]),
             (Kind::Make, _) => command.args(["-s", "-j", &jobs, goal]),
             (Kind::Ninja, true) => command.args(["--quiet", "-j", &jobs, goal]),

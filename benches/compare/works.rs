@@ -30,10 +30,12 @@ pub(crate) enum WorkName {
     Relist,
     /// What would be run of them.
     Dry,
+    /// flow with a loop of many items against flow with as many tasks.
+    Loop,
 }
 
 impl WorkName {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Startup,
         Self::Independent,
         Self::Chain,
@@ -43,6 +45,7 @@ impl WorkName {
         Self::List,
         Self::Relist,
         Self::Dry,
+        Self::Loop,
     ];
 
     /// Its name in options and reports.
@@ -57,6 +60,7 @@ impl WorkName {
             Self::List => "list",
             Self::Relist => "relist",
             Self::Dry => "dry",
+            Self::Loop => "loop",
         }
     }
 }
@@ -109,6 +113,7 @@ impl Work {
             WorkName::List => "listed, as if for the first time",
             WorkName::Relist => "listed again",
             WorkName::Dry => "in a dry run",
+            WorkName::Loop => "as items of a loop, and as tasks",
         }
     }
 
@@ -122,7 +127,8 @@ impl Work {
             | WorkName::Memory
             | WorkName::List
             | WorkName::Relist
-            | WorkName::Dry => Plan::independent(sized(10_000, 4)),
+            | WorkName::Dry
+            | WorkName::Loop => Plan::independent(sized(10_000, 4)),
             WorkName::Chain => Plan::chain(sized(1_000, 4)),
             WorkName::Layers => Plan::layers(sized(40, 2), 50, 5),
         }
@@ -132,7 +138,7 @@ impl Work {
     pub(crate) fn rounds(self, options: &Options) -> usize {
         options.rounds.unwrap_or(match self.0 {
             WorkName::Startup => 60,
-            WorkName::Independent => 5,
+            WorkName::Independent | WorkName::Loop => 5,
             WorkName::Chain | WorkName::Layers | WorkName::Record => 7,
             WorkName::Memory => 1,
             WorkName::List | WorkName::Relist | WorkName::Dry => 15,
@@ -151,13 +157,14 @@ impl Work {
 
     /// Whether another contender begins each round.
     pub(crate) fn rotates(self) -> bool {
-        self.0 != WorkName::Record
+        !matches!(self.0, WorkName::Record | WorkName::Loop)
     }
 
     /// Whom the others are compared with.
     pub(crate) fn baseline(self) -> &'static str {
         match self.0 {
             WorkName::Record => Contender::NO_RECORD,
+            WorkName::Loop => Contender::TASKS,
             WorkName::List => Kind::Just.name(),
             WorkName::Relist | WorkName::Dry => Kind::Ninja.name(),
             _ => Kind::Make.name(),
@@ -169,6 +176,7 @@ impl Work {
         match self.0 {
             WorkName::List | WorkName::Relist => Asked::List,
             WorkName::Dry => Asked::Dry,
+            WorkName::Loop => Asked::Loop,
             _ => Asked::Run,
         }
     }
@@ -182,11 +190,18 @@ impl Work {
     pub(crate) fn contenders(self, tools: &[Tool]) -> Vec<Contender<'_>> {
         let fits = |tool: &&Tool| match (self.0, tool.kind) {
             (_, Kind::Flow) => true,
-            (WorkName::Record, _) => false,
+            (WorkName::Record | WorkName::Loop, _) => false,
             (WorkName::List | WorkName::Relist, Kind::Make) => false,
             (_, Kind::Xargs) => matches!(self.0, WorkName::Independent | WorkName::Memory),
             _ => true,
         };
+        if self.0 == WorkName::Loop {
+            return tools
+                .iter()
+                .filter(fits)
+                .flat_map(Contender::of_loop)
+                .collect();
+        }
         let all = tools.iter().filter(fits).flat_map(Contender::of);
         let runs = self.asked() == Asked::Run;
         all.filter(|contender| runs || contender.records())
@@ -319,6 +334,9 @@ fn workflowfile(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "tasks:")?;
     if let Some(ends) = plan.gathered() {
         writeln!(out, "  all: {{depends_on: [{}]}}", names(&ends, ", "))?;
+        let count = plan.len();
+        let each = format!("{{range: [1, {count}], parallel: true}}");
+        writeln!(out, "  loop: {{for: {each}, run: 'true'}}")?;
     }
     for (task, needs) in plan.tasks() {
         match needs {
