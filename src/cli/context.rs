@@ -18,6 +18,9 @@ pub(super) struct Context {
     named: Option<PathBuf>,
     /// `-f` and `-C` as they were given, for commands that are shown.
     pub(super) options: String,
+    /// The folder that flow was called in, and the path of the file, once they have been asked for.
+    current: OnceCell<PathBuf>,
+    path: OnceCell<PathBuf>,
     loaded: OnceCell<Loaded>,
 }
 
@@ -40,12 +43,17 @@ impl Context {
         Ok(Self {
             named: place.file.clone(),
             options,
+            current: OnceCell::new(),
+            path: OnceCell::new(),
             loaded: OnceCell::new(),
         })
     }
 
     /// The path of the Workflowfile.
     pub(super) fn path(&self) -> Result<PathBuf, Trouble> {
+        if let Some(path) = self.path.get() {
+            return Ok(path.clone());
+        }
         let current = self.called_in()?;
         let path = match &self.named {
             Some(named) => current.join(named),
@@ -61,7 +69,7 @@ impl Context {
             let what = format!("the path {} is not UTF-8", path.display());
             return Err(Trouble::call(what, "rename the folder or the file"));
         }
-        Ok(path)
+        Ok(self.path.get_or_init(|| path).clone())
     }
 
     /// The file, read and checked. Warnings are for `flow validate`.
@@ -103,12 +111,16 @@ impl Context {
 
     /// The folder that flow was called in, after `-C`.
     pub(super) fn called_in(&self) -> Result<PathBuf, Trouble> {
-        std::env::current_dir().map_err(|error| {
+        if let Some(current) = self.current.get() {
+            return Ok(current.clone());
+        }
+        let current = std::env::current_dir().map_err(|error| {
             Trouble::call(
                 format!("can't tell the current folder: {error}"),
                 "-C names a folder to start in",
             )
-        })
+        })?;
+        Ok(self.current.get_or_init(|| current).clone())
     }
 
     /// The folder of flow's own data, beside the file.

@@ -5,7 +5,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ use crate::core::{Input, RunState, turn};
 use crate::eval::Evaluator;
 use crate::eval::here::{Failure, Here, Level};
 use crate::eval::results::Ended;
-use crate::exec::scratch::Scratch;
+use crate::exec::handed_on::Handover;
 use crate::exec::stops::{Stop, Stops};
 use crate::exec::{Event, Handed, Job};
 use crate::model::id::{NodeId, RunId};
@@ -56,8 +56,6 @@ pub(super) struct Going<'a> {
     pub(super) again: BTreeSet<(Instant, NodeId, u32)>,
     /// What commands hand on, until it is known that they are not tried again.
     pub(super) handed: HashMap<NodeId, Handed>,
-    /// The folder for what commands hand on, where no record is kept.
-    pub(super) scratch: Option<Scratch>,
 }
 
 impl Going<'_> {
@@ -300,7 +298,7 @@ impl Going<'_> {
         add("FLOW_RUN_ID", self.run.to_string().into_bytes());
         add("FLOW_TASK", task.into_bytes());
         add("FLOW_ATTEMPT", attempt.to_string().into_bytes());
-        add("FLOW_OUTPUT", handover.clone().into_os_string().into_vec());
+        add("FLOW_OUTPUT", handover.path().into_os_string().into_vec());
         Ok(Ok(Job {
             node,
             attempt,
@@ -313,20 +311,16 @@ impl Going<'_> {
         }))
     }
 
-    /// The file that a try may write values to: beside the logs of the run, in a folder that is there.
-    fn handover(&mut self, node: NodeId, attempt: u32) -> Result<PathBuf, Error> {
-        if let Some(logs) = &self.logs {
-            let mut path = logs.as_os_str().to_owned();
-            path.push(format!(".{node}.{attempt}.out"));
-            return Ok(path.into());
+    /// What a try may write values to: a file beside the logs of the run, in a folder that is there.
+    fn handover(&self, node: NodeId, attempt: u32) -> Result<Handover, Error> {
+        match &self.logs {
+            Some(logs) => {
+                let mut path = logs.as_os_str().to_owned();
+                path.push(format!(".{node}.{attempt}.out"));
+                Ok(Handover::File(path.into()))
+            }
+            None => Handover::in_memory().map_err(Error::Output),
         }
-        let scratch = match &self.scratch {
-            Some(scratch) => scratch,
-            None => self
-                .scratch
-                .insert(Scratch::new(self.run.as_str()).map_err(Error::Output)?),
-        };
-        Ok(scratch.path().join(format!("{node}.{attempt}.out")))
     }
 
     /// Output is shown at once and forgotten; the end of a command is an input.

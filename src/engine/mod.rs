@@ -146,7 +146,6 @@ impl Engine<'_> {
             asked: HashMap::new(),
             again: BTreeSet::new(),
             handed: HashMap::new(),
-            scratch: None,
         };
         let mut inbox = Inbox::new(self.signals);
         let crew = Crew::new(

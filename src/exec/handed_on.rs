@@ -4,27 +4,68 @@
 //! last value counts.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::io::{self, ErrorKind, Read, Seek};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 
 /// The largest file that is read, in bytes.
 const BYTES_MAX: u64 = 1024 * 1024;
 
-/// The names and values in the file, which is removed; what is wrong with it, as a sentence. No file is no values.
-pub fn take(path: &Path) -> Result<Vec<(String, Vec<u8>)>, String> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => {
-            return Err(format!(
-                "what it wrote to $FLOW_OUTPUT can't be read: {error}"
-            ));
+/// Where a command writes what it hands on.
+#[derive(Debug)]
+pub enum Handover {
+    /// A file, made by the first command that writes to it, in a folder that is there.
+    File(PathBuf),
+    /// A file in memory, for a run that keeps nothing on disk.
+    Memory(File),
+}
+
+impl Handover {
+    /// A file in memory.
+    pub fn in_memory() -> io::Result<Self> {
+        let file = rustix::fs::memfd_create(c"flow-output", rustix::fs::MemfdFlags::CLOEXEC)?;
+        Ok(Self::Memory(file.into()))
+    }
+
+    /// The path that a command opens it by.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Memory(file) => {
+                format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into()
+            }
         }
-    };
-    let mut bytes = Vec::new();
-    let read = file.by_ref().take(BYTES_MAX + 1).read_to_end(&mut bytes);
-    // It may be a folder by now; then it goes with the folder that it is in.
+    }
+
+    /// The names and values in it; what is wrong with it, as a sentence. A file on disk is removed.
+    pub fn take(self) -> Result<Vec<(String, Vec<u8>)>, String> {
+        let unreadable = |error| format!("what it wrote to $FLOW_OUTPUT can't be read: {error}");
+        match self {
+            Self::Memory(mut file) => {
+                file.rewind().map_err(unreadable)?;
+                read(&mut file)
+            }
+            Self::File(path) => match File::open(&path) {
+                Ok(mut file) => {
+                    let values = read(&mut file);
+                    remove(&path);
+                    values
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+                Err(error) => Err(unreadable(error)),
+            },
+        }
+    }
+}
+
+/// It may be a folder by now; then it goes with the folder that it is in.
+fn remove(path: &Path) {
     let _ = std::fs::remove_file(path);
+}
+
+fn read(file: &mut File) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let mut bytes = Vec::new();
+    let read = file.take(BYTES_MAX + 1).read_to_end(&mut bytes);
     read.map_err(|error| format!("what it wrote to $FLOW_OUTPUT can't be read: {error}"))?;
     if bytes.len() as u64 > BYTES_MAX {
         return Err(

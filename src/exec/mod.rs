@@ -11,7 +11,6 @@ pub mod mask;
 pub mod output;
 pub mod process;
 pub mod runner;
-pub mod scratch;
 pub mod shell;
 pub mod spawn;
 pub mod stops;
@@ -19,13 +18,14 @@ pub mod stops;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use self::handed_on::Handover;
 use crate::core::fact::Exit;
 use crate::core::observer::Stream;
 use crate::model::id::NodeId;
 use crate::model::plan::Program;
 
 /// One try of a command, with all that is needed to make it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Job {
     /// The node that it is for; the answers name it.
     pub node: NodeId,
@@ -39,8 +39,8 @@ pub struct Job {
     pub env: Vec<(String, Vec<u8>)>,
     /// The folder for its output, when that is kept.
     pub logs: Option<Arc<std::path::Path>>,
-    /// The file that it may write values for later steps to.
-    pub handover: PathBuf,
+    /// Where it may write values for later steps.
+    pub handover: Handover,
     /// Somebody reads what it prints on stdout.
     pub keeps_stdout: bool,
 }

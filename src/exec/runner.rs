@@ -6,17 +6,17 @@
 
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::handed_on::Handover;
 use super::mask::{Mask, Secrets};
 use super::output::Capture;
 use super::process::{Group, Process, signal_group};
 use super::shell::Programs;
 use super::stops::Stops;
-use super::{Event, Handed, Job, STDOUT_BYTES_MAX, handed_on};
+use super::{Event, Handed, Job, STDOUT_BYTES_MAX};
 use crate::core::fact::Exit;
 use crate::core::observer::Stream;
 use crate::model::id::NodeId;
@@ -50,7 +50,7 @@ struct Running {
     /// What hides the secrets in each of its streams.
     masks: [Mask; 2],
     capture: Capture,
-    handover: PathBuf,
+    handover: Handover,
     /// What it printed on stdout, where that is read.
     stdout: Option<Vec<u8>>,
     exit: Option<Exit>,
@@ -305,7 +305,7 @@ impl Running {
             log: self.capture.finish(),
             ..self.exit.unwrap_or_default()
         };
-        let outputs = handed_on::take(&self.handover).unwrap_or_else(|why| {
+        let outputs = self.handover.take().unwrap_or_else(|why| {
             exit.error.get_or_insert(why);
             Vec::new()
         });
@@ -359,7 +359,7 @@ mod tests {
                 shell: None,
                 text: command.to_owned(),
             },
-            handover: logs.join("handover"),
+            handover: Handover::File(logs.join("handover")),
             keeps_stdout: false,
             dir: logs.to_owned(),
             env: vec![("TOKEN".to_owned(), TOKEN.into())],
@@ -453,7 +453,7 @@ mod tests {
                 shell: None,
                 text: "true".to_owned(),
             },
-            handover: "/nowhere/handover".into(),
+            handover: Handover::File("/nowhere/handover".into()),
             keeps_stdout: false,
             dir: format!("/nowhere/{TOKEN}").into(),
             env: Vec::new(),
