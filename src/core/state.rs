@@ -79,6 +79,8 @@ pub struct NodeState {
     /// The node of the plan that it is, or is an instance of.
     pub spec: NodeId,
     pub(super) parent: Option<NodeId>,
+    /// Which item of its loop it is, counted from 0, if it is the body of one.
+    pub(super) item: Option<u32>,
     /// Where it stands.
     pub stage: Stage,
     /// The tries begun so far, over the whole run.
@@ -318,6 +320,7 @@ impl NodeState {
         Self {
             spec,
             parent,
+            item: None,
             stage: Stage::Idle,
             attempt: 0,
             uncounted: 0,
@@ -488,10 +491,7 @@ impl RunState {
 
     /// Which item of its loop a node is, counted from 0, if it is the body of one.
     pub fn item_index(&self, id: NodeId) -> Option<u32> {
-        let parent = self.node(id).parent?;
-        let (first, _) = self.node(parent).children.instances?;
-        let size = self.instance_size(parent);
-        (id >= first).then(|| (id.0 - first.0) / size)
+        self.node(id).item
     }
 
     /// The instances of a loop that has been expanded, in the order of its items.
@@ -595,12 +595,9 @@ impl RunState {
                     step: steps.join("."),
                 };
             };
-            match self.node(parent).children.instances {
-                Some((first, _)) if at >= first => {
-                    let size = self.instance_size(parent);
-                    items = format!("[{}]{items}", (at.0 - first.0) / size);
-                }
-                _ => steps.push(self.step_name(parent, node.spec) + &std::mem::take(&mut items)),
+            match node.item {
+                Some(item) => items = format!("[{item}]{items}"),
+                None => steps.push(self.step_name(parent, node.spec) + &std::mem::take(&mut items)),
             }
             at = parent;
         }

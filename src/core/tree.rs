@@ -590,14 +590,16 @@ impl RunState {
         };
         let first = NodeId::at(self.nodes.len());
         let size = self.instance_size(id);
-        for _ in 0..count {
+        for item in 0..count {
             let shift = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX) - body.0;
             for spec in body.0..body.0 + size {
                 let parent = match self.plan.nodes[spec as usize].parent {
                     Some(parent) if spec != body.0 => Some(NodeId(parent.0 + shift)),
                     _ => Some(id),
                 };
-                self.nodes.push(NodeState::new(NodeId(spec), parent));
+                let mut node = NodeState::new(NodeId(spec), parent);
+                node.item = (spec == body.0).then_some(item);
+                self.nodes.push(node);
             }
         }
         self.node_mut(id).children.instances = Some((first, count));

@@ -176,9 +176,18 @@ impl Going<'_> {
 
     fn ended(&self, id: NodeId, record: &Record) {
         let node = self.state.node(id);
-        let Some(outcome) = node.outcome().filter(|_| self.evaluator.keeps(node.spec)) else {
+        let Some(mut outcome) = node.outcome().filter(|_| self.evaluator.keeps(node.spec)) else {
             return;
         };
+        // Of a call counts what became of the task.
+        let spec = self.state.spec(id);
+        if let (Some(_), [child]) = (&spec.called, spec.children()) {
+            let child = NodeId(child.0 + (id.0 - node.spec.0));
+            let skipped = self.state.node(child).outcome() == Some(Outcome::Skipped);
+            if outcome == Outcome::Succeeded && skipped {
+                outcome = Outcome::Skipped;
+            }
+        }
         let ended = Ended {
             status: status(outcome),
             exit_code: match outcome {

@@ -93,9 +93,10 @@ impl Here {
 
     fn boundary(&self, plan: &Plan) -> Option<usize> {
         let levels = self.shown();
-        let at = levels.iter().position(|level| {
+        // What is evaluated at a call itself, its condition and its values, belongs to the caller.
+        let at = levels.iter().enumerate().position(|(at, level)| {
             let node = plan.node(level.spec);
-            node.parent.is_none() || node.called.is_some()
+            node.parent.is_none() || at > 0 && node.called.is_some()
         })?;
         // Of a task that is a loop each item has outputs of its own.
         let root = if plan.node(levels[at].spec).called.is_some() {
@@ -113,7 +114,8 @@ impl Here {
         let call = self
             .shown()
             .iter()
-            .position(|level| plan.node(level.spec).called.is_some());
+            .enumerate()
+            .position(|(at, level)| at > 0 && plan.node(level.spec).called.is_some());
         // The call itself is a step of the caller; what called a task of the graph is not running any more.
         let hidden = call.map_or(self.levels.len(), |at| self.hidden + at);
         Self {

@@ -126,7 +126,11 @@ impl<'a> Planner<'a> {
             Condition::Expr(expression) => &expression.text,
             Condition::Sh(text) => &text.text,
         };
-        let reads_results = seen.results.is_some();
+        let mentions = |text: &str| RESULT_NAMES.iter().any(|name| text.contains(name));
+        let file = self.workflow.file_of(seen.task);
+        let mut vars = seen.task.vars.iter().chain(&file.vars);
+        let reads_results = mentions(text)
+            || seen.results.is_some() && vars.any(|var| mentions(&format!("{:?}", var.value)));
         let names = rules.each.iter().flat_map(Loop::names);
         let reads_item = names.into_iter().any(|name| text.contains(&name));
         if reads_results || reads_item {
@@ -375,7 +379,12 @@ impl<'a> Planner<'a> {
                     interval_micros: micros(interval.as_ref().map_or(INTERVAL, fixed)),
                     timeout_micros: timeout.as_ref().map(|timeout| micros(fixed(timeout))),
                 };
-                (self.question(at, seen, step, about)?, false)
+                // The wait for nothing is the beginning of the step: from then on its timeout and that of its task count.
+                let id = self.push(at, Kind::Check)?;
+                let begin = self.push(At::in_node(id, 1), Kind::Wait { micros: 0 })?;
+                let until = self.question(At::in_node(id, 2), seen, step, about)?;
+                self.nodes[id.index()].kind = Kind::Group(Group::sequence(vec![begin, until]));
+                (id, false)
             }
             Action::Set(outputs) => {
                 let about = About::Set(outputs.clone());

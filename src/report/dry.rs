@@ -71,6 +71,7 @@ impl Shown<'_> {
         }
         match &node.kind {
             Kind::Work(work) => text.push_str(&shown(self.plan, (self.step)(work), depth)),
+            Kind::Wait { micros: 0 } => {}
             Kind::Wait { micros } => {
                 let span = human(Duration::from_micros(*micros));
                 text.push_str(&note(depth, &format!("wait {span}")));

@@ -200,6 +200,9 @@ impl Observer for Lines {
                 exit,
             } => {
                 if *again {
+                    // What failed in it before belongs to a try that does not count any more.
+                    self.failures
+                        .retain(|failure| !is_below(seen.state, failure.node, *node));
                     let uncounted = seen.state.node(*node).uncounted;
                     let next = attempt.saturating_sub(uncounted) + 1;
                     self.next_try.insert(*node, next);
@@ -316,6 +319,17 @@ fn matters(state: &RunState, node: NodeId) -> bool {
         at = state.parent(id);
     }
     true
+}
+
+fn is_below(state: &RunState, node: NodeId, above: NodeId) -> bool {
+    let mut at = state.parent(node);
+    while let Some(id) = at {
+        if id == above {
+            return true;
+        }
+        at = state.parent(id);
+    }
+    false
 }
 
 fn source(state: &RunState, node: NodeId) -> Source<'_> {
