@@ -12,7 +12,11 @@ use crate::files::{
 /// How a task of the run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Status {
-    /// It never began, and nothing is said of it.
+    /// Nobody has asked for it so far.
+    Unknown,
+    /// Its `if` is to be asked before its dependencies.
+    Asking,
+    /// It waits, and when it never begins nothing is said of it.
     Waiting,
     Running,
     Completed,
@@ -32,12 +36,16 @@ impl Status {
             Self::Skipped => "skipped",
             Self::Blocked => "blocked",
             Self::Cancelled => "cancelled",
-            Self::Waiting | Self::Running => "",
+            Self::Unknown | Self::Asking | Self::Waiting | Self::Running => "",
         }
     }
 
-    fn is_over(self) -> bool {
-        !matches!(self, Self::Waiting | Self::Running)
+    /// Whether it is known how it ended.
+    pub(crate) fn is_over(self) -> bool {
+        !matches!(
+            self,
+            Self::Unknown | Self::Asking | Self::Waiting | Self::Running
+        )
     }
 
     fn is_bad(self) -> bool {
@@ -141,9 +149,13 @@ pub(crate) fn expected(program: &Program) -> Expected {
         ends: BTreeSet::new(),
         known: BTreeMap::new(),
     };
-    search.go(waits.keys().map(|task| (*task, Status::Waiting)).collect());
+    let mut first: Statuses = waits.keys().map(|task| (*task, Status::Unknown)).collect();
+    for task in &program.asked {
+        model.wake(&mut first, *task, &waits);
+    }
+    search.go(first);
     let ends = std::mem::take(&mut search.ends);
-    let ways = ends.into_iter().map(|statuses| model.way(statuses, &waits));
+    let ways = ends.into_iter().map(|statuses| model.way(statuses));
     Expected {
         ways: ways.collect(),
         waits: waits.clone(),
@@ -158,7 +170,7 @@ type Statuses = BTreeMap<usize, Status>;
 type Waits = BTreeMap<usize, Vec<(usize, On)>>;
 
 /// Whether it reads no result, so that it is asked before the dependencies, and what it is then.
-pub(crate) fn early(task: &Task) -> Option<bool> {
+fn early(task: &Task) -> Option<bool> {
     match task.cond.as_ref()? {
         Cond::Literal(holds) => Some(*holds),
         Cond::Sh(command) => Some(command.fate == Fate::Good),
@@ -187,6 +199,26 @@ impl Model<'_> {
         waits
     }
 
+    /// Somebody asks for this task.
+    fn wake(&self, now: &mut Statuses, number: usize, waits: &Waits) {
+        if now[&number] != Status::Unknown {
+            return;
+        }
+        if early(&self.program.tasks[number]).is_some() {
+            now.insert(number, Status::Asking);
+        } else {
+            now.insert(number, Status::Waiting);
+            self.wake_all(now, number, waits);
+        }
+    }
+
+    /// It asks for what it waits for.
+    fn wake_all(&self, now: &mut Statuses, number: usize, waits: &Waits) {
+        for (dep, _) in &waits[&number] {
+            self.wake(now, *dep, waits);
+        }
+    }
+
     /// What the tasks that it calls depend on.
     fn called(&self, number: usize, list: &mut Vec<(usize, On)>) {
         for callee in self.program.tasks[number].calls() {
@@ -199,7 +231,7 @@ impl Model<'_> {
         }
     }
 
-    fn way(&self, statuses: Statuses, waits: &Waits) -> Way {
+    fn way(&self, statuses: Statuses) -> Way {
         let mut asked = BTreeMap::new();
         let mut ran = BTreeMap::new();
         for (number, status) in &statuses {
@@ -208,18 +240,17 @@ impl Model<'_> {
                 status,
                 Status::Completed | Status::Failed | Status::Ignored | Status::Cancelled
             );
-            let skipped = early(task) == Some(false) && *status == Status::Skipped;
-            if let (Some(Cond::Sh(command)), false) = (&task.cond, task.each.is_some()) {
+            if let (Some(Cond::Sh(command)), true) = (&task.cond, *status != Status::Unknown) {
                 let mut run = Run::new(self, &statuses);
                 let trace = run.ask(command, &Scope::top(self.program, *number)).0;
-                let sure = began || skipped;
+                let sure = *status != Status::Asking;
                 asked.insert(*number, if sure { trace } else { trace.perhaps() });
             }
             if began {
                 let trace = Run::new(self, &statuses).task(*number, "top", true).0;
                 let stopped = *status == Status::Cancelled;
                 ran.insert(*number, if stopped { trace.perhaps() } else { trace });
-            } else if *status == Status::Waiting && waits.contains_key(number) {
+            } else if *status == Status::Waiting {
                 // It may have been about to begin.
                 let trace = Run::new(self, &statuses).task(*number, "top", true).0;
                 let mut row = Vec::new();
@@ -251,39 +282,54 @@ impl Search<'_> {
             if !self.seen.insert(now.clone()) {
                 continue;
             }
-            let next = self.next(&now);
-            if next.is_empty() {
+            let (next, is_end) = self.next(&now);
+            if is_end {
                 self.ends.insert(now);
-            } else {
-                left.extend(next);
             }
+            left.extend(next);
         }
     }
 
-    fn next(&mut self, now: &Statuses) -> Vec<Statuses> {
+    /// What can come next, and whether nothing has to.
+    fn next(&mut self, now: &Statuses) -> (Vec<Statuses>, bool) {
         let mode = self.model.program.mode;
         let failed = now.values().any(|status| *status == Status::Failed);
         let wanted = match failed && mode != Mode::KeepGoing {
             true => self.wanted(now),
             false => now.keys().copied().collect(),
         };
+        let (model, waits) = (self.model, self.waits);
         let with = |number: usize, status: Status| {
             let mut after = now.clone();
             after.insert(number, status);
+            if status == Status::Waiting {
+                model.wake_all(&mut after, number, waits);
+            }
             after
         };
         let mut found = Vec::new();
+        let mut is_end = true;
         for (number, status) in now {
             let mut options = Vec::new();
             match status {
+                Status::Asking => {
+                    // What was about to be asked when another failed may still be asked.
+                    is_end &= !wanted.contains(number);
+                    options.push(match early(&model.program.tasks[*number]) {
+                        Some(false) => Status::Skipped,
+                        _ => Status::Waiting,
+                    });
+                }
                 Status::Waiting => {
                     options = self.begin(*number, now, wanted.contains(number));
+                    is_end &= options.is_empty();
                     let ready = options == [Status::Running];
-                    if ready && self.model.program.jobs == 64 && self.is_prompt(*number) {
-                        return vec![with(*number, Status::Running)];
+                    if ready && model.program.jobs == 64 && self.is_prompt(*number) {
+                        return (vec![with(*number, Status::Running)], false);
                     }
                 }
                 Status::Running => {
+                    is_end = false;
                     options.push(self.end(*number, now));
                     if failed && mode == Mode::FailFast {
                         options.push(Status::Cancelled);
@@ -297,13 +343,12 @@ impl Search<'_> {
                 break;
             }
         }
-        found
+        (found, is_end)
     }
 
     /// Whether nothing has to be asked before the first command of a task.
     fn is_prompt(&self, number: usize) -> bool {
-        let tasks = &self.model.program.tasks;
-        let task = &tasks[number];
+        let task = &self.model.program.tasks[number];
         let first = &task.run[0];
         matches!(first.action, Action::Run(_))
             && first.cond.is_none()
@@ -311,18 +356,10 @@ impl Search<'_> {
             && task.cond.is_none()
             && task.each.is_none()
             && task.preconditions.is_empty()
-            && self
-                .waits
-                .keys()
-                .all(|other| early(&tasks[*other]).is_none())
     }
 
     /// What a waiting task can become.
     fn begin(&self, number: usize, now: &Statuses, wanted: bool) -> Vec<Status> {
-        let task = &self.model.program.tasks[number];
-        if early(task) == Some(false) {
-            return vec![Status::Skipped];
-        }
         let mut options = BTreeSet::new();
         let mut ready = true;
         for (dep, on) in &self.waits[&number] {
@@ -332,6 +369,7 @@ impl Search<'_> {
                 continue;
             }
             match on {
+                On::Success if status == Status::Cancelled => ready = false,
                 On::Success if status.is_bad() => drop(options.insert(Status::Blocked)),
                 On::Failure if !status.is_bad() => drop(options.insert(Status::Skipped)),
                 _ => {}
@@ -353,7 +391,8 @@ impl Search<'_> {
         let waits_for_it = |(dep, on): &(usize, On)| *on != On::Success && now[dep].is_bad();
         let mut left: Vec<usize> = self.waits.keys().copied().collect();
         left.retain(|number| {
-            now[number] == Status::Waiting && self.waits[number].iter().any(waits_for_it)
+            matches!(now[number], Status::Waiting | Status::Asking)
+                && self.waits[number].iter().any(waits_for_it)
         });
         while let Some(number) = left.pop() {
             if found.insert(number) {
