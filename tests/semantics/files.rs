@@ -161,6 +161,7 @@ struct Place<'a> {
 const FINALLY_AFTER_SET: bool = false;
 const ITEM_AROUND_LOOPS: bool = false;
 const STOP_LEFT_OPEN_WITH_PARALLEL_1: bool = false;
+const OUTPUTS_IN_IF_OF_A_CALL: bool = false;
 const IF_BESIDE_STEPS_THAT_READ: bool = false;
 
 struct Maker {
@@ -280,6 +281,19 @@ impl Task {
         items * (tries * self.retry + handlers + self.preconditions.len() + 1)
     }
 
+    /// Whether what its steps read is there.
+    pub(crate) fn is_sound(&self) -> bool {
+        let named: Vec<usize> = self.run.iter().map(|step| step.id).collect();
+        let cond = match &self.cond {
+            Some(Cond::Task(task, ..)) => self.deps.iter().any(|(dep, _)| dep == task),
+            _ => true,
+        };
+        cond && self
+            .run
+            .iter()
+            .all(|step| step.is_sound(&named, &self.deps))
+    }
+
     /// All tasks that it calls.
     pub(crate) fn calls(&self) -> Vec<usize> {
         let mut found = Vec::new();
@@ -300,6 +314,34 @@ impl Step {
             Action::Call(task) => costs[*task],
         };
         once * self.retry * self.each.as_ref().map_or(1, |each| each.items.len())
+    }
+
+    /// Whether it sets something, maybe without a command.
+    pub(crate) fn sets(&self) -> bool {
+        match &self.action {
+            Action::Run(_) => false,
+            Action::Then(yes, no) => yes.iter().chain(no).any(Self::sets),
+            Action::Group(group) => group.members.iter().any(Self::sets),
+            Action::Call(_) | Action::Set(_) => true,
+        }
+    }
+
+    /// Whether what it reads is there: steps of this list, tasks that it depends on.
+    fn is_sound(&self, named: &[usize], deps: &[(usize, On)]) -> bool {
+        let sound = |step: &Self| step.is_sound(named, deps);
+        let inner = match &self.action {
+            Action::Then(yes, no) => yes.iter().chain(no).all(sound),
+            Action::Group(group) => group.members.iter().all(sound),
+            _ => true,
+        };
+        inner
+            && match &self.cond {
+                Some(Cond::Step(step, ..) | Cond::ExitCode(step, _) | Cond::Output(step, _)) => {
+                    named.contains(step)
+                }
+                Some(Cond::Task(task, ..)) => deps.iter().any(|(dep, _)| dep == task),
+                _ => true,
+            }
     }
 
     /// Whether it reads a result of another step or task.
@@ -616,7 +658,7 @@ impl Maker {
             true => None,
             false => cond,
         };
-        let sets = run.iter().any(|step| matches!(step.action, Action::Set(_)));
+        let sets = run.iter().any(Step::sets);
         let surely = matches!(run[0].action, Action::Run(_))
             && run[0].cond.is_none()
             && run[0].each.is_none();
@@ -805,6 +847,10 @@ impl Maker {
         let wanted = is_branch || self.one_in(7);
         let sh = each.is_none() && retry == 1;
         let cond = wanted.then(|| self.cond(place, before, sh));
+        let cond = match cond {
+            Some(Cond::Output(..)) if is_call && !OUTPUTS_IN_IF_OF_A_CALL => None,
+            cond => cond,
+        };
         Step {
             id: self.id(),
             named: place.depth == 0 && each.is_none() && !is_call && !is_branch && self.one_in(3),
