@@ -316,6 +316,10 @@ impl Step {
         once * self.retry * self.each.as_ref().map_or(1, |each| each.items.len())
     }
 
+    fn sleeps(&self) -> bool {
+        matches!(&self.action, Action::Run(command) if command.fate == Fate::Sleeps)
+    }
+
     /// Whether it sets something, maybe without a command.
     pub(crate) fn sets(&self) -> bool {
         match &self.action {
@@ -331,7 +335,8 @@ impl Step {
         let sound = |step: &Self| step.is_sound(named, deps);
         let inner = match &self.action {
             Action::Then(yes, no) => yes.iter().chain(no).all(sound),
-            Action::Group(group) => group.members.iter().all(sound),
+            // Somebody has to end a race.
+            Action::Group(group) => group.members.iter().all(sound) && !group.members[0].sleeps(),
             _ => true,
         };
         inner
@@ -835,7 +840,7 @@ impl Maker {
                 Action::Then(yes, self.steps(&inner, count))
             }
             14 | 15 if place.depth < 2 => Action::Group(self.group(&inner)),
-            16..19 if !place.calls.is_empty() && !(place.steady && place.named) => {
+            16..19 if !(place.calls.is_empty() || place.steady && place.named) => {
                 Action::Call(place.calls[self.rng.usize(0..place.calls.len())])
             }
             19 if each.is_none() && place.depth == 0 => Action::Set(self.rng.i32(0..3)),
