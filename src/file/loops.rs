@@ -50,7 +50,7 @@ impl Reader<'_, '_> {
     /// Whether the map says what the items are.
     fn loop_fields(&mut self, at: At, entries: &[Entry], each: &mut Loop, owner: &Owner) -> bool {
         let before = self.found.len();
-        let (mut source, mut stop) = (None, None);
+        let (mut source, mut stop, mut parallel) = (None, None, false);
         let (mut exclude, mut include) = (Vec::new(), Vec::new());
         for entry in entries {
             let value = entry.value;
@@ -69,7 +69,11 @@ impl Reader<'_, '_> {
                         each.name = name;
                     }
                 }
-                "parallel" => each.parallel_max = self.parallel(value),
+                "parallel" => {
+                    let one_by_one = Resolved::Bool(false);
+                    parallel = self.tree().resolve(self.walk.follow(value).node) != one_by_one;
+                    each.parallel_max = self.parallel(value);
+                }
                 "stop_on_failure" => stop = self.boolean(value, "'stop_on_failure'"),
                 "exclude" => exclude = self.combinations(value, owner),
                 "include" => include = self.combinations(value, owner),
@@ -78,7 +82,7 @@ impl Reader<'_, '_> {
                 }
             }
         }
-        each.stop_on_failure = stop.unwrap_or(each.parallel_max == Some(Setting::Fixed(1)));
+        each.stop_on_failure = stop.unwrap_or(!parallel);
         if source.is_none() && self.found.len() == before {
             self.wrong_type(at, "'for' has items", FORMS);
         }

@@ -379,16 +379,11 @@ impl<'a> Planner<'a> {
                     interval_micros: micros(interval.as_ref().map_or(INTERVAL, fixed)),
                     timeout_micros: timeout.as_ref().map(|timeout| micros(fixed(timeout))),
                 };
-                // The wait for nothing is the beginning of the step: from then on its timeout and that of its task count.
-                let id = self.push(at, Kind::Check)?;
-                let begin = self.push(At::in_node(id, 1), Kind::Wait { micros: 0 })?;
-                let until = self.question(At::in_node(id, 2), seen, step, about)?;
-                self.nodes[id.index()].kind = Kind::Group(Group::sequence(vec![begin, until]));
-                (id, false)
+                (self.begun_question(at, seen, step, about)?, false)
             }
             Action::Set(outputs) => {
                 let about = About::Set(outputs.clone());
-                (self.question(at, seen, step, about)?, false)
+                (self.begun_question(at, seen, step, about)?, false)
             }
         };
         let mut made = of_step(rules);
@@ -396,47 +391,29 @@ impl<'a> Planner<'a> {
         made.silent = rules.silent.unwrap_or(seen.task.rules().silent);
         if let Some(condition) = &rules.condition {
             made.ask = true;
-            return self.conditioned(at, id, seen, step, condition, made);
+            return Ok(self.conditioned(id, seen, step, condition, made));
         }
         self.nodes[id.index()].rules = boxed(made);
         Ok(id)
     }
 
-    /// A step with a condition. One that asks a question of its own stands in a group that asks the condition.
+    /// A step with a condition, which no step asks beside a question of its own.
     fn conditioned(
         &mut self,
-        at: At,
         id: NodeId,
         seen: &Instance<'a>,
         step: &Step,
         condition: &Condition,
         rules: Rules,
-    ) -> Result<NodeId, Refused> {
+    ) -> NodeId {
         let about = About::Begin {
             condition: Some(condition.clone()),
             preconditions: Vec::new(),
         };
-        if self.nodes[id.index()].ask.is_none()
-            && !matches!(self.nodes[id.index()].kind, Kind::Check)
-        {
-            self.ask(id, seen, step, about);
-            self.nodes[id.index()].rules = boxed(rules);
-            return Ok(id);
-        }
-        // The question of its own is asked within: the group takes its place and it becomes the only child.
-        let inner = self.nodes.remove(id.index());
-        debug_assert_eq!(self.nodes.len(), id.index(), "it is a leaf");
-        let group = self.push(at, Kind::Check)?;
-        let child = self.push(At::in_node(group, 1), Kind::Check)?;
-        self.nodes[child.index()] = Node {
-            parent: Some(group),
-            step: 1,
-            ..inner
-        };
-        self.nodes[group.index()].kind = Kind::Group(Group::sequence(vec![child]));
-        self.ask(group, seen, step, about);
-        self.nodes[group.index()].rules = boxed(rules);
-        Ok(group)
+        debug_assert!(self.nodes[id.index()].ask.is_none(), "it asks one question");
+        self.ask(id, seen, step, about);
+        self.nodes[id.index()].rules = boxed(rules);
+        id
     }
 
     fn question(
@@ -448,6 +425,22 @@ impl<'a> Planner<'a> {
     ) -> Result<NodeId, Refused> {
         let id = self.push(at, Kind::Check)?;
         self.ask(id, seen, step, about);
+        Ok(id)
+    }
+
+    /// A step that is a question. The wait for nothing before it is its beginning: from then on timeouts count, and `finally`
+    /// will run.
+    fn begun_question(
+        &mut self,
+        at: At,
+        seen: &Instance<'a>,
+        step: &Step,
+        about: About,
+    ) -> Result<NodeId, Refused> {
+        let id = self.push(at, Kind::Check)?;
+        let begin = self.push(At::in_node(id, 1), Kind::Wait { micros: 0 })?;
+        let question = self.question(At::in_node(id, 2), seen, step, about)?;
+        self.nodes[id.index()].kind = Kind::Group(Group::sequence(vec![begin, question]));
         Ok(id)
     }
 

@@ -41,10 +41,10 @@ pub fn plan(plan: &Plan, step: impl Fn(&Work) -> Result<Step, String>) -> String
             continue;
         }
         let shown = Shown { plan, step: &step };
-        if let Some(ask) = &task.first {
-            text.push_str(&questions(&ask.about, 1));
-        }
-        shown.node(id, 1, &mut text);
+        let first = task.first.as_ref();
+        let first = first.map_or(String::new(), |ask| questions(&ask.about, 1));
+        text.push_str(&first);
+        shown.node(id, if first.is_empty() { 1 } else { 2 }, &mut text);
     }
     text
 }

@@ -158,12 +158,6 @@ struct Place<'a> {
     named: bool,
 }
 
-const FINALLY_AFTER_SET: bool = false;
-const ITEM_AROUND_LOOPS: bool = false;
-const STOP_LEFT_OPEN_WITH_PARALLEL_1: bool = false;
-const OUTPUTS_IN_IF_OF_A_CALL: bool = false;
-const IF_BESIDE_STEPS_THAT_READ: bool = false;
-
 struct Maker {
     rng: Rng,
     next: usize,
@@ -320,16 +314,6 @@ impl Step {
         matches!(&self.action, Action::Run(command) if command.fate == Fate::Sleeps)
     }
 
-    /// Whether it sets something, maybe without a command.
-    pub(crate) fn sets(&self) -> bool {
-        match &self.action {
-            Action::Run(_) => false,
-            Action::Then(yes, no) => yes.iter().chain(no).any(Self::sets),
-            Action::Group(group) => group.members.iter().any(Self::sets),
-            Action::Call(_) | Action::Set(_) => true,
-        }
-    }
-
     /// Whether what it reads is there: steps of this list, tasks that it depends on.
     fn is_sound(&self, named: &[usize], deps: &[(usize, On)]) -> bool {
         let sound = |step: &Self| step.is_sound(named, deps);
@@ -347,17 +331,6 @@ impl Step {
                 Some(Cond::Task(task, ..)) => deps.iter().any(|(dep, _)| dep == task),
                 _ => true,
             }
-    }
-
-    /// Whether it reads a result of another step or task.
-    fn reads(&self) -> bool {
-        let reads = |cond: &Cond| !matches!(cond, Cond::Literal(_) | Cond::Sh(_));
-        let inner = match &self.action {
-            Action::Then(yes, no) => yes.iter().chain(no).any(Self::reads),
-            Action::Group(group) => group.members.iter().any(Self::reads),
-            _ => false,
-        };
-        inner || self.cond.as_ref().is_some_and(reads)
     }
 
     fn calls(&self, found: &mut Vec<usize>) {
@@ -554,7 +527,6 @@ impl Shown {
 fn loops_in(outside: usize, each: Option<&Each>) -> usize {
     match each {
         None => outside,
-        Some(each) if each.name == "item" && !ITEM_AROUND_LOOPS => 2,
         Some(_) => outside + 1,
     }
 }
@@ -658,19 +630,7 @@ impl Maker {
         } else {
             1
         };
-        let early = matches!(cond, Some(Cond::Literal(_) | Cond::Sh(_)));
-        let cond = match early && !IF_BESIDE_STEPS_THAT_READ && run.iter().any(Step::reads) {
-            true => None,
-            false => cond,
-        };
-        let sets = run.iter().any(Step::sets);
-        let surely = matches!(run[0].action, Action::Run(_))
-            && run[0].cond.is_none()
-            && run[0].each.is_none();
-        let finally = match FINALLY_AFTER_SET || !sets || surely {
-            true => self.handler(&inner, 5),
-            false => Vec::new(),
-        };
+        let finally = self.handler(&inner, 5);
         Task {
             callable,
             deps,
@@ -752,8 +712,7 @@ impl Maker {
             3 => Parallel::All,
             _ => Parallel::Some(self.rng.usize(1..=2)),
         };
-        let open = parallel != Parallel::Some(1) || STOP_LEFT_OPEN_WITH_PARALLEL_1;
-        let stop = (!open || self.one_in(3)).then(|| self.rng.bool());
+        let stop = self.one_in(3).then(|| self.rng.bool());
         let name = match loops {
             0 if self.rng.bool() => "item".to_owned(),
             _ => format!("v{}", self.id()),
@@ -852,10 +811,6 @@ impl Maker {
         let wanted = is_branch || self.one_in(7);
         let sh = each.is_none() && retry == 1;
         let cond = wanted.then(|| self.cond(place, before, sh));
-        let cond = match cond {
-            Some(Cond::Output(..)) if is_call && !OUTPUTS_IN_IF_OF_A_CALL => None,
-            cond => cond,
-        };
         Step {
             id: self.id(),
             named: place.depth == 0 && each.is_none() && !is_call && !is_branch && self.one_in(3),
