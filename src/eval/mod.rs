@@ -323,6 +323,18 @@ pub fn fixed(surroundings: Surroundings, scopes: &[Scope], scope: u32, var: &Var
     as_code(&frame.var(var).ok()?)
 }
 
+/// A text without any data in it.
+fn code_of(text: &expr::Text) -> Option<String> {
+    let mut all = String::new();
+    for part in &text.parts {
+        match part {
+            Part::Code(code) => all.push_str(code),
+            Part::Data { .. } => return None,
+        }
+    }
+    Some(all)
+}
+
 /// A value that is code as a whole.
 fn as_code(value: &Value) -> Option<Data> {
     Some(match value {
@@ -330,19 +342,10 @@ fn as_code(value: &Value) -> Option<Data> {
         Value::Bool(value) => Data::Bool(*value),
         Value::Int(value) => Data::Int(*value),
         Value::Float(value) => Data::Float(*value),
-        Value::Text(text) => {
-            let mut all = String::new();
-            for part in &text.parts {
-                match part {
-                    Part::Code(code) => all.push_str(code),
-                    Part::Data { .. } => return None,
-                }
-            }
-            Data::Text(Text {
-                text: all,
-                place: Place::default(),
-            })
-        }
+        Value::Text(text) => Data::Text(Text {
+            text: code_of(text)?,
+            place: Place::default(),
+        }),
         Value::List(items) => Data::List(items.iter().map(as_code).collect::<Option<_>>()?),
         Value::Map(entries) => {
             let entry = |(name, value): &(String, Value)| Some((name.clone(), as_code(value)?));
@@ -380,16 +383,7 @@ fn foreign(value: &Value, shell: &str) -> Result<String, Problem> {
         )
     };
     match value {
-        Value::Text(text) => {
-            let mut all = String::new();
-            for part in &text.parts {
-                match part {
-                    Part::Code(code) => all.push_str(code),
-                    Part::Data { .. } => return Err(refused()),
-                }
-            }
-            Ok(all)
-        }
+        Value::Text(text) => code_of(text).ok_or_else(refused),
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
             Ok(String::from_utf8_lossy(&typed::bytes(value)?.0).into_owned())
         }

@@ -119,10 +119,7 @@ impl Evaluator {
 impl Frame {
     /// Whether a condition holds.
     fn holds(&self, condition: &Condition) -> Result<bool, Problem> {
-        let place = self.evaluator().place(match condition {
-            Condition::Expr(expression) => expression.place,
-            Condition::Sh(text) => text.place,
-        });
+        let place = self.evaluator().place(condition.place());
         let here = |problem: Problem| super::inside("a condition", &place, &problem);
         match condition {
             Condition::Expr(expression) => {

@@ -8,10 +8,7 @@ use super::frame::Frame;
 use super::{problem, typed};
 use crate::expr::{Names, Problem, Value};
 use crate::model::id::NodeId;
-use crate::model::plan::{Kind, Plan};
-
-/// The longest output that can be read, in bytes.
-pub const STDOUT_BYTES_MAX: usize = 1024 * 1024;
+use crate::model::plan::{Kind, Plan, STDOUT_BYTES_MAX};
 
 /// Names with values, in order.
 pub type Outputs = Vec<(String, Value)>;

@@ -75,9 +75,6 @@ pub enum Event {
 pub struct Handed {
     /// Names with their values.
     pub outputs: Vec<(String, Vec<u8>)>,
-    /// What it printed on stdout, where that is read: at most [`STDOUT_BYTES_MAX`] and a byte.
+    /// What it printed on stdout, where that is read: at most [`crate::model::plan::STDOUT_BYTES_MAX`] and a byte.
     pub stdout: Option<Vec<u8>>,
 }
-
-/// How much of what a command prints can be read, in bytes.
-pub const STDOUT_BYTES_MAX: usize = 1024 * 1024;

@@ -16,10 +16,11 @@ use super::output::Capture;
 use super::process::{Group, Process, signal_group};
 use super::shell::Programs;
 use super::stops::Stops;
-use super::{Event, Handed, Job, STDOUT_BYTES_MAX};
+use super::{Event, Handed, Job};
 use crate::core::fact::Exit;
 use crate::core::observer::Stream;
 use crate::model::id::NodeId;
+use crate::model::plan::STDOUT_BYTES_MAX;
 
 /// How long output is waited for after a process has ended while something else holds its pipe.
 const DRAIN: Duration = Duration::from_millis(500);

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use super::includes::Node;
 use super::raw::{Owner, Read};
 use crate::diagnostic::Diagnostic;
-use crate::model::language::task::as_identifier;
+use crate::model::language::task::{as_identifier, relative};
 use crate::model::language::{File, Profile, Task, Workflow};
 use crate::suggest::Suggest;
 
@@ -432,14 +432,6 @@ fn circle(names: &[&str], read: &Read) -> Diagnostic {
     Diagnostic::error("value-cycle", message)
         .at(read.span.clone(), "")
         .help(help)
-}
-
-/// The name of a task as a file of this namespace calls it.
-fn relative<'n>(name: &'n str, namespace: &str) -> &'n str {
-    let rest = name
-        .strip_prefix(namespace)
-        .and_then(|rest| rest.strip_prefix(':'));
-    rest.filter(|_| !namespace.is_empty()).unwrap_or(name)
 }
 
 /// What an include hands over and neither a var nor a text of the file takes.

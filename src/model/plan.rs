@@ -240,21 +240,17 @@ pub enum About {
 impl About {
     /// Where it stands in the file, where that is one place.
     pub fn place(&self) -> Option<Place> {
-        let of = |condition: &Condition| match condition {
-            Condition::Expr(expression) => expression.place,
-            Condition::Sh(text) => text.place,
-        };
         match self {
             Self::Begin {
                 condition: Some(condition),
                 ..
             }
             | Self::Branch(condition)
-            | Self::Until { condition, .. } => Some(of(condition)),
+            | Self::Until { condition, .. } => Some(condition.place()),
             Self::Begin { preconditions, .. } => {
-                preconditions.first().map(|check| of(&check.condition))
+                preconditions.first().map(|check| check.condition.place())
             }
-            Self::Verify(check) => Some(of(&check.condition)),
+            Self::Verify(check) => Some(check.condition.place()),
             Self::Outputs(outputs) => outputs.first().map(|(_, value)| value.place),
             Self::Items {
                 items: Items::In(expression),
@@ -434,6 +430,9 @@ impl Work {
         }
     }
 }
+
+/// How much of what a command prints can be read by others, in bytes.
+pub const STDOUT_BYTES_MAX: usize = 1024 * 1024;
 
 /// A word as one would type it in a shell.
 pub fn as_typed(word: &str) -> String {

@@ -3,7 +3,7 @@
 //! What a called task depends on has happened before the first step of the task that calls it (docs/decisions/0006): so the
 //! needs of a task are its own and those of all that its steps call.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::scopes::Scopes;
 use super::{Cycle, Refused, Request, given};
@@ -127,8 +127,8 @@ impl<'a> Instances<'a> {
         surroundings: &dyn Fn() -> Surroundings,
     ) -> Result<(), Refused> {
         let number = self.add((root, String::new()), None, String::new())?;
-        let mut path = vec![(number, self.edges(root), 0)];
-        while let Some((number, edges, next)) = path.last_mut() {
+        let mut path = vec![(number, self.edges(root), 0, HashSet::new())];
+        while let Some((number, edges, next, met)) = path.last_mut() {
             let number = *number;
             let Some(edge) = edges.get(*next) else {
                 self.marks[number] = Mark::Placed;
@@ -141,7 +141,11 @@ impl<'a> Instances<'a> {
             let (index, on) = (edge.need.task, edge.need.on);
             let identity = (index, key);
             match self.known.get(&identity).copied() {
-                Some(known) if self.marks[known] == Mark::Placed => self.need(number, known, on),
+                Some(known) if self.marks[known] == Mark::Placed => {
+                    if met.insert((known, on)) {
+                        self.list[number].needs.push((known, on));
+                    }
+                }
                 Some(known) => {
                     let from = path
                         .iter()
@@ -152,19 +156,13 @@ impl<'a> Instances<'a> {
                 }
                 None => {
                     let new = self.add(identity, call, shown)?;
-                    self.need(number, new, on);
-                    path.push((new, self.edges(index), 0));
+                    met.insert((new, on));
+                    self.list[number].needs.push((new, on));
+                    path.push((new, self.edges(index), 0, HashSet::new()));
                 }
             }
         }
         Ok(())
-    }
-
-    fn need(&mut self, number: usize, need: usize, on: On) {
-        let needs = &mut self.list[number].needs;
-        if !needs.contains(&(need, on)) {
-            needs.push((need, on));
-        }
     }
 
     /// What must have happened before a task begins: what it needs, and what those need that its steps call.
@@ -174,7 +172,7 @@ impl<'a> Instances<'a> {
             return edges;
         }
         let mut left = vec![(index, Vec::new())];
-        let mut seen: Vec<TaskIndex> = Vec::new();
+        let mut seen: HashSet<TaskIndex> = HashSet::new();
         while let Some((index, through)) = left.pop() {
             let task = &self.workflow.tasks[index];
             let of_need = |need: &'a Dependency| Edge {
@@ -185,10 +183,9 @@ impl<'a> Instances<'a> {
             let mut calls = Vec::new();
             task.each_call(&mut |call| calls.push(call));
             for call in calls {
-                if call.vars.is_empty() && seen.contains(&call.task) {
+                if !seen.insert(call.task) && call.vars.is_empty() {
                     continue;
                 }
-                seen.push(call.task);
                 // A circle of calls is an error of the file.
                 if through.len() < CALLS_MAX {
                     left.push((call.task, [&through[..], &[call]].concat()));

@@ -111,7 +111,6 @@ pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
     for number in &instances.order {
         planner.add(&instances, *number)?;
     }
-    planner.keep_stdout();
     let surroundings = if planner.scopes.list.is_empty() {
         Surroundings::default()
     } else {
@@ -123,7 +122,7 @@ pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
         let id = number.and_then(|number| planner.of_instance[number]);
         asked.extend(id.filter(|id| !asked.contains(id)));
     }
-    Ok(Plan {
+    let mut plan = Plan {
         file: root(workflow).path.clone(),
         asked,
         on_failure: request.on_failure,
@@ -134,7 +133,9 @@ pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
         surroundings,
         confirms: planner.confirms,
         nodes: planner.nodes,
-    })
+    };
+    nodes::keep_stdout(&mut plan);
+    Ok(plan)
 }
 
 /// A plan without any work whose only scope is that of the one task asked for, to look at its values.

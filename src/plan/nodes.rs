@@ -8,14 +8,14 @@ use super::scopes::Scopes;
 use super::{Contexts, Refused, Request, elsewhere, given};
 use crate::model::id::NodeId;
 use crate::model::language::rules::Backoff;
-use crate::model::language::task::as_identifier;
+use crate::model::language::task::{as_identifier, relative};
 use crate::model::language::{
     Action, Call, Condition, Loop, Retry as WrittenRetry, Setting, Step, StepRules, Task,
     TaskIndex, TaskRules, Text, Wait, WaitFor as WrittenWaitFor, Workflow,
 };
 use crate::model::plan::{
-    About, Ask, Called, Confirm, Group, Handlers, Kind, Need, Node, On, Results, Retry, Rules,
-    Task as PlannedTask, WaitFor, Work,
+    About, Ask, Called, Confirm, Group, Handlers, Kind, Need, Node, On, Plan, Results, Retry,
+    Rules, Task as PlannedTask, WaitFor, Work,
 };
 
 /// How many nodes a plan may have.
@@ -122,10 +122,7 @@ impl<'a> Planner<'a> {
         let Some(condition) = &rules.condition else {
             return (None, None);
         };
-        let text = match condition {
-            Condition::Expr(expression) => &expression.text,
-            Condition::Sh(text) => &text.text,
-        };
+        let text = condition.text();
         let mentions = |text: &str| RESULT_NAMES.iter().any(|name| text.contains(name));
         let file = self.workflow.file_of(seen.task);
         let mut vars = seen.task.vars.iter().chain(&file.vars);
@@ -506,8 +503,9 @@ impl<'a> Planner<'a> {
         self.nodes[id.index()].kind = Kind::Group(Group::sequence(vec![child]));
         self.calls.pop();
         if let Some(results) = seen.results {
+            let namespace = &self.workflow.file_of(seen.task).namespace;
             let tasks = &mut self.results[results as usize].tasks;
-            tasks.push((as_identifier(&relative(&task.name, &seen.task.name)), id));
+            tasks.push((as_identifier(relative(&task.name, namespace)), id));
         }
         Ok(id)
     }
@@ -544,6 +542,7 @@ impl<'a> Planner<'a> {
 
     /// The tasks that have surely run before the steps of this one: those that it needs, and what they need.
     fn name_tasks(&mut self, task: &Task, results: usize) {
+        let namespace = &self.workflow.file_of(task).namespace;
         let mut seen: HashSet<TaskIndex> = HashSet::new();
         let mut left: Vec<TaskIndex> = task.depends_on.iter().map(|need| need.task).collect();
         while let Some(index) = left.pop() {
@@ -551,7 +550,7 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let other = &self.workflow.tasks[index];
-            let name = as_identifier(&relative(&other.name, &task.name));
+            let name = as_identifier(relative(&other.name, namespace));
             if let Some(id) = self.first[index].filter(|_| task_reads(task, &name, &other.name)) {
                 self.results[results].tasks.push((name, id));
             }
@@ -559,29 +558,16 @@ impl<'a> Planner<'a> {
             other.each_call(&mut |call| left.push(call.task));
         }
     }
+}
 
-    /// Marks the commands whose output is read by somebody.
-    pub(super) fn keep_stdout(&mut self) {
-        let mut read: Vec<NodeId> = Vec::new();
-        for results in &self.results {
-            read.extend(
-                results
-                    .steps
-                    .iter()
-                    .chain(&results.tasks)
-                    .map(|(_, id)| *id),
-            );
-        }
-        for id in read {
-            let mut at = id.index();
-            while at < self.nodes.len()
-                && (at == id.index() || self.nodes[at].parent.is_some_and(|parent| parent >= id))
-            {
-                let node = &mut self.nodes[at];
-                if matches!(node.kind, Kind::Work(_)) {
-                    node.rules.get_or_insert_default().keeps_stdout = true;
-                }
-                at += 1;
+/// Marks the commands whose output is read by somebody.
+pub(super) fn keep_stdout(plan: &mut Plan) {
+    let named = |results: &Results| [&results.steps[..], &results.tasks].concat();
+    for (_, id) in plan.results.iter().flat_map(named).collect::<Vec<_>>() {
+        let end = plan.subtree_end(id);
+        for node in &mut plan.nodes[id.index()..end.index()] {
+            if matches!(node.kind, Kind::Work(_)) {
+                node.rules.get_or_insert_default().keeps_stdout = true;
             }
         }
     }
@@ -590,17 +576,6 @@ impl<'a> Planner<'a> {
 /// Whether a task has a text with this name of another.
 fn task_reads(task: &Task, identifier: &str, name: &str) -> bool {
     task.mentions(&[identifier, name.rsplit(':').next().unwrap_or(name)])
-}
-
-/// The name of a task as another one of the same namespace calls it.
-fn relative(name: &str, by: &str) -> String {
-    let namespace = by.rsplit_once(':').map_or("", |(namespace, _)| namespace);
-    let rest = name
-        .strip_prefix(namespace)
-        .and_then(|rest| rest.strip_prefix(':'));
-    rest.filter(|_| !namespace.is_empty())
-        .unwrap_or(name)
-        .to_owned()
 }
 
 fn on_of(on: crate::model::language::On) -> On {

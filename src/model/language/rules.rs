@@ -28,11 +28,24 @@ pub enum Condition {
 impl Condition {
     /// As it stands in the file, on one line.
     pub fn written(&self) -> String {
-        let text = match self {
+        let words: Vec<&str> = self.text().split_whitespace().collect();
+        words.join(" ")
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        match self {
             Self::Expr(expression) => &expression.text,
             Self::Sh(text) => &text.text,
-        };
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
+        }
+    }
+
+    /// Where it stands.
+    pub const fn place(&self) -> Place {
+        match self {
+            Self::Expr(expression) => expression.place,
+            Self::Sh(text) => text.place,
+        }
     }
 }
 

@@ -157,6 +157,13 @@ pub fn as_identifier(name: &str) -> String {
     name.chars().map(fits).collect()
 }
 
+/// The name of a task as a file of this namespace calls it.
+pub fn relative<'n>(name: &'n str, namespace: &str) -> &'n str {
+    let rest = name.strip_prefix(namespace);
+    let rest = rest.and_then(|rest| rest.strip_prefix(':'));
+    rest.filter(|_| !namespace.is_empty()).unwrap_or(name)
+}
+
 /// What must have happened before a task begins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dependency {
@@ -171,7 +178,7 @@ pub struct Dependency {
 }
 
 /// How a dependency must have ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum On {
     /// In a way that counts as success.
     #[default]

@@ -93,10 +93,7 @@ fn data<'a>(value: &'a Data, visit: Visit<'_, 'a>) {
 }
 
 fn condition<'a>(condition: &'a Condition, visit: Visit<'_, 'a>) {
-    match condition {
-        Condition::Expr(expression) => visit(&expression.text),
-        Condition::Sh(text) => visit(&text.text),
-    }
+    visit(condition.text());
 }
 
 fn check<'a>(check: &'a Check, visit: Visit<'_, 'a>) {
