@@ -14,6 +14,7 @@ use crate::engine::outside::World;
 use crate::engine::{Ending, Engine};
 use crate::eval::here::Here;
 use crate::eval::{Evaluator, RunNames};
+use crate::exec::OwnStreams;
 use crate::exec::mask::Secrets;
 use crate::exec::shell::Programs;
 use crate::model::id::RunId;
@@ -257,10 +258,11 @@ fn execute(context: &Context, args: &RunArgs, plan: Arc<Plan>) -> Result<Exit, T
     drop(text);
     let (run, journal) = begin(&*store, &clock)?;
     let settings = settings(context, args, &run, &*journal)?;
-    if args.verbose && !matches!(settings.mode, report::Mode::Json) {
+    if args.verbose && settings.mode != report::Mode::Json {
         // The run matters more than the word of it.
         let _ = screen::print("", &format!("run {run}\n"));
     }
+    let json = settings.mode == report::Mode::Json;
     let (slots, threads) = slots_and_threads(args, &plan);
     let secrets = Secrets::default();
     let evaluator = Arc::new(Evaluator::new(
@@ -285,8 +287,12 @@ fn execute(context: &Context, args: &RunArgs, plan: Arc<Plan>) -> Result<Exit, T
         programs: Programs::new(std::env::vars_os().collect()),
         secrets,
         threads,
-        signals: Signals::catch()
+        signals: Signals::catch(std::io::stdin().is_terminal() || std::io::stderr().is_terminal())
             .map_err(|error| Trouble::call(format!("can't catch signals: {error}"), ""))?,
+        own_streams: OwnStreams {
+            stdout: std::io::stdout().is_terminal() && !json,
+            stderr: std::io::stderr().is_terminal(),
+        },
         clock,
         observers: vec![report::reporter(settings, &plan)],
         plan,

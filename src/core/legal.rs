@@ -195,6 +195,10 @@ fn start(state: &RunState, id: NodeId, attempt: u32) -> Result<(), &'static str>
         state.stopped(id).is_none(),
         "nothing starts that is to stop",
     )?;
+    rule(
+        !state.rules(id).interactive || state.at_terminal().is_none(),
+        "one command at a time has the terminal",
+    )?;
     let (mut at, mut tidies) = (id, false);
     while let Some(parent) = state.node(at).parent {
         let above = state.node(parent);

@@ -174,6 +174,8 @@ pub(super) struct Views {
     pub(super) deciding: BTreeSet<(Class, NodeId)>,
     pub(super) locking: BTreeSet<(Class, NodeId)>,
     pub(super) ready: BTreeSet<(Class, NodeId)>,
+    /// Work that may start once nobody else has the terminal.
+    pub(super) for_terminal: BTreeSet<(Class, NodeId)>,
     /// Waits and child runs that may start; they take no slot.
     pub(super) free: BTreeSet<(Class, NodeId)>,
     pub(super) tried: BTreeSet<(Class, NodeId)>,
@@ -185,17 +187,18 @@ pub(super) struct Views {
 }
 
 impl Views {
-    /// The set that a node of this kind is in at this stage.
+    /// The set that such a node is in at this stage.
     pub(super) fn of(
         &mut self,
         stage: Stage,
-        kind: &Kind,
+        spec: &Node,
     ) -> Option<&mut BTreeSet<(Class, NodeId)>> {
-        Some(match (stage, kind) {
+        Some(match (stage, &spec.kind) {
             (Stage::Asking, _) => &mut self.asking,
             (Stage::Gate, _) => &mut self.gate,
             (Stage::Deciding, _) => &mut self.deciding,
             (Stage::Locking, _) => &mut self.locking,
+            (Stage::Ready, Kind::Work(_)) if spec.rules().interactive => &mut self.for_terminal,
             (Stage::Ready, Kind::Work(_)) => &mut self.ready,
             (Stage::Ready, _) => &mut self.free,
             (Stage::Tried, _) => &mut self.tried,
@@ -208,12 +211,13 @@ impl Views {
     }
 
     /// The sets of those nodes that wait for something, without the running work and the open gates.
-    pub(super) fn going(&self) -> [&BTreeSet<(Class, NodeId)>; 8] {
+    pub(super) fn going(&self) -> [&BTreeSet<(Class, NodeId)>; 9] {
         [
             &self.asking,
             &self.gate,
             &self.locking,
             &self.ready,
+            &self.for_terminal,
             &self.free,
             &self.tried,
             &self.backoff,
@@ -443,6 +447,11 @@ impl RunState {
     /// The work that runs at the moment.
     pub fn running(&self) -> impl ExactSizeIterator<Item = NodeId> + '_ {
         self.views.work.iter().map(|(_, node)| *node)
+    }
+
+    /// The work that has the terminal to itself at the moment.
+    pub fn at_terminal(&self) -> Option<NodeId> {
+        self.running().find(|node| self.rules(*node).interactive)
     }
 
     /// When the next timer fires.

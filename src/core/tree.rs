@@ -26,16 +26,16 @@ impl RunState {
 
     fn set_stage_in(&mut self, id: NodeId, stage: Stage, class: Class) {
         let node = &mut self.nodes[id.index()];
-        let kind = &self.plan.nodes[node.spec.index()].kind;
+        let spec = &self.plan.nodes[node.spec.index()];
         let before = std::mem::replace(&mut node.stage, stage);
-        if let Some(view) = self.views.of(before, kind) {
+        if let Some(view) = self.views.of(before, spec) {
             for class in [Class::Handler, Class::Begun, Class::New] {
                 if view.remove(&(class, id)) {
                     break;
                 }
             }
         }
-        if let Some(view) = self.views.of(stage, kind) {
+        if let Some(view) = self.views.of(stage, spec) {
             view.insert((class, id));
         }
     }
@@ -76,7 +76,7 @@ impl RunState {
     /// The stop that holds for a node: its own, or that of the nearest node above it.
     ///
     /// A handler is not stopped with the node that it tidies up after, unless it must end at once.
-    pub(super) fn stopped(&self, id: NodeId) -> Option<super::state::Stop> {
+    pub fn stopped(&self, id: NodeId) -> Option<super::state::Stop> {
         if let Some(stop) = self.stop.filter(|stop| stop.now) {
             return Some(stop);
         }

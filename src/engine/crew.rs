@@ -357,6 +357,12 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         let now = going.clock.instant();
         going.stops.tick(now);
         self.runner.reap(now, &mut going.stops, &mut events)?;
+        if events
+            .iter()
+            .any(|event| matches!(event, Event::Ended { .. }))
+        {
+            going.stops.reap_orphans();
+        }
         for (node, event) in self.failed.drain(..) {
             going.stops.remove(node);
             events.push(event);
@@ -368,10 +374,13 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
             inputs.append(answers);
         }
         for signal in ready.signals {
-            going.signal.get_or_insert(signal);
-            inputs.push(Input::Interrupt { signal });
+            inputs.extend(going.signalled(signal));
         }
-        inputs.extend(events.into_iter().filter_map(|event| going.input(event)));
+        for event in events {
+            let interrupted = going.interrupted_at_terminal(&event);
+            inputs.extend(interrupted.and_then(|signal| going.signalled(signal)));
+            inputs.extend(going.input(event));
+        }
         Ok(())
     }
 }

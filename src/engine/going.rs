@@ -23,7 +23,8 @@ use crate::eval::here::{Failure, Here, Level};
 use crate::eval::results::Ended;
 use crate::exec::handed_on::Handover;
 use crate::exec::stops::{Stop, Stops};
-use crate::exec::{Event, Handed, Job};
+use crate::exec::terminal;
+use crate::exec::{Event, Handed, Job, OwnStreams};
 use crate::model::id::{NodeId, RunId};
 use crate::model::plan::Kind;
 use crate::store::Journal;
@@ -35,6 +36,8 @@ pub(super) struct Going<'a> {
     pub(super) actor: String,
     pub(super) slots: usize,
     pub(super) logs: Option<Arc<Path>>,
+    /// Which of flow's streams are a terminal that a command may have to itself.
+    pub(super) own_streams: OwnStreams,
     pub(super) journal: Box<dyn Journal>,
     pub(super) clock: Clock,
     pub(super) observers: Vec<Box<dyn Observer + 'a>>,
@@ -108,7 +111,8 @@ impl Going<'_> {
         for action in actions(&self.state) {
             match action {
                 Action::Run { node, attempt } if !self.stops.has(node, attempt) => {
-                    self.stops.insert(node, attempt);
+                    let interactive = self.state.rules(node).interactive;
+                    self.stops.insert(node, attempt, interactive);
                     self.waiting.push((node, attempt));
                 }
                 Action::Run { .. } => {}
@@ -308,6 +312,8 @@ impl Going<'_> {
         add("FLOW_TASK", task.into_bytes());
         add("FLOW_ATTEMPT", attempt.to_string().into_bytes());
         add("FLOW_OUTPUT", handover.path().into_os_string().into_vec());
+        let rules = self.state.rules(node);
+        let (keeps_stdout, interactive) = (rules.keeps_stdout, rules.interactive);
         Ok(Ok(Job {
             node,
             attempt,
@@ -316,7 +322,11 @@ impl Going<'_> {
             env,
             logs: self.logs.clone(),
             handover,
-            keeps_stdout: self.state.rules(node).keeps_stdout,
+            keeps_stdout,
+            own_streams: interactive.then_some(OwnStreams {
+                stdout: self.own_streams.stdout && !keeps_stdout,
+                stderr: self.own_streams.stderr,
+            }),
         }))
     }
 
@@ -329,6 +339,47 @@ impl Going<'_> {
                 Ok(Handover::File(path.into()))
             }
             None => Handover::in_memory().map_err(Error::Output),
+        }
+    }
+
+    /// Ctrl-C goes to the command that has the terminal and to nobody else. One that died of it was to be ended with all the
+    /// rest, as for a shell.
+    pub(super) fn interrupted_at_terminal(&self, event: &Event) -> Option<i32> {
+        let Event::Ended { node, exit, .. } = event else {
+            return None;
+        };
+        let alone = self.signal.is_none() && self.state.stopped(*node).is_none();
+        let interrupted = |signal: &i32| *signal == Number::INT.as_raw();
+        exit.signal
+            .filter(interrupted)
+            .filter(|_| alone && self.stops.had_terminal(*node))
+    }
+
+    /// What a signal to flow amounts to.
+    pub(super) fn signalled(&mut self, number: i32) -> Option<Input> {
+        match Number::from_named_raw(number) {
+            Some(Number::TSTP) => {
+                self.stops.suspend();
+                super::signals::suspend();
+                self.stops.resume();
+                None
+            }
+            Some(Number::CONT) => {
+                self.stops.resume_all();
+                None
+            }
+            Some(Number::CHILD) => {
+                self.stops.reap_orphans();
+                if self.stops.look_for_stopped() {
+                    // Flow is told too, and suspended with it.
+                    terminal::suspend_own_group();
+                }
+                None
+            }
+            _ => {
+                self.signal.get_or_insert(number);
+                Some(Input::Interrupt { signal: number })
+            }
         }
     }
 

@@ -7,20 +7,30 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 
+use crate::exec::family;
 use crate::exec::runner::{Place, Runner};
 
 /// The signals that end a run, each of which is passed on as it is.
 const ENDING: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
+
+/// The signals by which a shell suspends flow and lets it go on, and by which a child says that it was stopped or has ended.
+const JOB_CONTROL: [Signal; 3] = [Signal::TSTP, Signal::CONT, Signal::CHILD];
 
 /// Where signals to flow arrive, as bytes on pipes.
 #[derive(Debug)]
 pub struct Signals(Vec<(i32, PipeReader)>);
 
 impl Signals {
-    /// Begins to catch them. Those that flow was started to ignore (as by `nohup`) stay ignored.
-    pub fn catch() -> io::Result<Self> {
+    /// Begins to catch those that end a run, and with a terminal those of job control. What flow was started to ignore (as by
+    /// `nohup`) stays ignored.
+    pub fn catch(terminal: bool) -> io::Result<Self> {
         let mut caught = Vec::new();
-        for signal in ENDING {
+        // The first process of a container is told of orphans that have ended by the last of them.
+        let more = terminal || family::is_first_process();
+        for signal in ENDING
+            .into_iter()
+            .chain(JOB_CONTROL.into_iter().filter(|_| more))
+        {
             let number = signal.as_raw();
             if !super::signals::is_ignored(number) {
                 let (reader, writer) = io::pipe()?;
@@ -44,7 +54,7 @@ pub struct Inbox {
 /// What there is to look at after a wait.
 #[derive(Debug, Default)]
 pub struct Ready {
-    /// Signals to flow that came, in the order of their kinds.
+    /// Signals to flow that came, in the order of their kinds; each that ends a run as often as it came.
     pub signals: Vec<i32>,
     /// What can be read of the commands.
     pub places: Vec<Place>,
@@ -91,6 +101,9 @@ impl Inbox {
         let (readable, mut ready) = self.poll(runner, deadline, own)?;
         for ((number, pipe), readable) in self.signals.0.iter_mut().zip(&readable) {
             let count = if *readable { drain(pipe) } else { 0 };
+            // How often it was asked to end counts; the others say that there is something to look at.
+            let ending = ENDING.iter().any(|signal| signal.as_raw() == *number);
+            let count = if ending { count } else { count.min(1) };
             ready.signals.extend(std::iter::repeat_n(*number, count));
         }
         if let (Some(knock), Some(true)) = (&mut self.knock, readable.last()) {

@@ -35,6 +35,7 @@ use crate::core::fact::RunEnd;
 use crate::core::observer::{Observer, Signal};
 use crate::core::{Input, RunState};
 use crate::eval::Evaluator;
+use crate::exec::OwnStreams;
 use crate::exec::family;
 use crate::exec::mask::Secrets;
 use crate::exec::runner::Runner;
@@ -71,6 +72,8 @@ pub struct Engine<'a> {
     pub threads: usize,
     /// Where signals arrive.
     pub signals: Signals,
+    /// Which of flow's streams are a terminal that a command may have to itself.
+    pub own_streams: OwnStreams,
     /// The time.
     pub clock: Clock,
     /// Those who watch.
@@ -140,6 +143,7 @@ impl Engine<'_> {
             signal: None,
             lines: String::new(),
             stops: Stops::default(),
+            own_streams: self.own_streams,
             waiting: Vec::new(),
             evaluator: self.evaluator,
             questions: VecDeque::new(),

@@ -1,4 +1,4 @@
-//! What flow was started with: signals that are ignored, descriptors that are open.
+//! What flow was started with: signals that are ignored, descriptors that are open. And how it is suspended.
 
 /// Whether a signal is ignored, as `nohup` does with SIGHUP and a script's shell with SIGINT of background jobs.
 #[expect(
@@ -30,5 +30,25 @@ pub fn keep_descriptors() {
             libc::c_uint::MAX,
             CLOSE_ON_EXEC,
         );
+    }
+}
+
+/// Suspends this process as Ctrl-Z does; returns when it goes on. In a group that nobody could let go on (`setpgid(2)`,
+/// orphaned) it returns at once.
+#[expect(
+    unsafe_code,
+    reason = "no safe interface sets a signal back to what it does by itself for a moment"
+)]
+pub fn suspend() {
+    // SAFETY: both structs are valid; the action is set back as it was, and raise(3) is for this thread, so the signal has
+    // come before it returns.
+    unsafe {
+        let mut before: libc::sigaction = std::mem::zeroed();
+        let mut default: libc::sigaction = std::mem::zeroed();
+        default.sa_sigaction = libc::SIG_DFL;
+        if libc::sigaction(libc::SIGTSTP, &raw const default, &raw mut before) == 0 {
+            libc::raise(libc::SIGTSTP);
+            libc::sigaction(libc::SIGTSTP, &raw const before, std::ptr::null_mut());
+        }
     }
 }

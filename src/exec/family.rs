@@ -6,8 +6,11 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, wait, waitid,
+};
 
 use crate::model::id::RunId;
 
@@ -22,6 +25,11 @@ pub fn adopt_orphans() {
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
 }
 
+/// Whether all orphans there are come to us, as they do in a container that runs nothing else.
+pub fn is_first_process() -> bool {
+    rustix::process::getpid().is_init()
+}
+
 /// A descendant that outlived its task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left {
@@ -31,6 +39,48 @@ pub struct Left {
     pub program: String,
     /// The task that it came from, from its environment; empty when that can't be read.
     pub task: String,
+}
+
+/// Children that are no commands of a step, and that whoever started them waits for.
+static OTHERS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+/// The children that are waited for by whoever started them; none is started by others as long as this is held.
+pub fn others() -> MutexGuard<'static, Vec<Pid>> {
+    OTHERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends the zombies among the orphans that were given to us, while others of our children go on. The first process of a
+/// container and whoever takes in orphans have to, or those fill the table of processes.
+///
+/// `is_command` tells the commands of steps, whose ends are asked for elsewhere; none may be starting.
+pub fn reap_orphans(is_command: impl Fn(Pid) -> bool) {
+    let others = others();
+    while let Some(pid) = next_zombie() {
+        if is_command(pid) || others.contains(&pid) {
+            // Whoever waits for it comes soon; what is behind it is seen the next time.
+            return;
+        }
+        let _ = waitid(
+            WaitId::Pid(pid),
+            WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+        );
+    }
+}
+
+/// A child that has ended, which stays one that has.
+#[expect(
+    unsafe_code,
+    reason = "rustix does not tell which child waitid(2) has found"
+)]
+fn next_zombie() -> Option<Pid> {
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: `found` is a valid struct that waitid only writes; with WNOHANG and nobody found its process id stays zero.
+    let pid = unsafe {
+        let mut found: libc::siginfo_t = std::mem::zeroed();
+        let result = libc::waitid(libc::P_ALL, 0, &raw mut found, flags);
+        (result == 0).then(|| found.si_pid())
+    };
+    Pid::from_raw(pid?)
 }
 
 /// Whether we have children of any kind. Zombies are ended on the way.

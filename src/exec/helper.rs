@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::family;
 use super::shell::SHELL;
 
 /// The longest output that is taken as a value, in bytes.
@@ -78,15 +79,19 @@ impl Helpers {
             if state.stopped {
                 return Err("it was stopped".to_owned());
             }
+            let mut others = family::others();
             let reader = command
                 .reader()
                 .map_err(|error| format!("it could not be started: {error}"))?;
+            others.extend(group(&reader));
             state.running.extend(group(&reader));
             reader
         };
         let result = follow(&reader);
         let leader = group(&reader);
         self.state().running.retain(|pid| Some(*pid) != leader);
+        drop(reader);
+        family::others().retain(|pid| Some(*pid) != leader);
         result
     }
 

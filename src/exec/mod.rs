@@ -14,6 +14,7 @@ pub mod runner;
 pub mod shell;
 pub mod spawn;
 pub mod stops;
+pub mod terminal;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,6 +44,17 @@ pub struct Job {
     pub handover: Handover,
     /// Somebody reads what it prints on stdout.
     pub keeps_stdout: bool,
+    /// It has flow's own stdin and these of flow's own streams; `None` for an empty stdin and pipes.
+    pub own_streams: Option<OwnStreams>,
+}
+
+/// Which of flow's own streams a command writes to by itself, so that nobody reads along.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnStreams {
+    /// Its stdout.
+    pub stdout: bool,
+    /// Its stderr.
+    pub stderr: bool,
 }
 
 /// Something that happened to a job.

@@ -1,4 +1,4 @@
-//! One child process: started as the leader of a group of its own, with two pipes and an empty stdin.
+//! One child process: started as the leader of a group of its own, with two pipes and an empty stdin, or with flow's own.
 //!
 //! It is started without a fork (`spawn`), so a flow with a large heap starts processes as fast as a small one.
 
@@ -14,7 +14,7 @@ use rustix::process::{
 
 use super::Job;
 use super::shell::{Programs, SHELL};
-use super::spawn::c_string;
+use super::spawn::{Streams, c_string};
 use crate::core::fact::Exit;
 use crate::model::plan::Program;
 
@@ -29,7 +29,7 @@ pub struct Process {
     pub pipes: [Option<PipeReader>; 2],
     /// The writing ends stay open until the process has ended. Otherwise its end would wake the poll twice, when the pipes
     /// close and a moment later when it can be waited for, and waking is what costs most.
-    writers: Option<[PipeWriter; 2]>,
+    writers: [Option<PipeWriter>; 2],
 }
 
 /// What there still is of a process group.
@@ -116,17 +116,24 @@ impl Process {
         job: &Job,
         programs: &mut Programs,
     ) -> io::Result<Self> {
-        let (stdout, to_stdout) = io::pipe()?;
-        let (stderr, to_stderr) = io::pipe()?;
-        rustix::io::ioctl_fionbio(&stdout, true)?;
-        rustix::io::ioctl_fionbio(&stderr, true)?;
+        let own = job.own_streams.unwrap_or_default();
+        let (stdout, to_stdout) = pipe_unless(own.stdout)?;
+        let (stderr, to_stderr) = pipe_unless(own.stderr)?;
         let dir = (!is_current(&job.dir))
             .then(|| c_string(job.dir.as_os_str().as_bytes()))
             .transpose()?;
-        let output = [to_stdout.as_fd(), to_stderr.as_fd()];
+        let streams = Streams {
+            stdin: job.own_streams.map(|_| rustix::stdio::stdin()),
+            stdout: to_stdout
+                .as_ref()
+                .map_or(rustix::stdio::stdout(), AsFd::as_fd),
+            stderr: to_stderr
+                .as_ref()
+                .map_or(rustix::stdio::stderr(), AsFd::as_fd),
+        };
         let pid = programs
             .start
-            .spawn(program, args, &job.env, dir.as_deref(), output)?;
+            .spawn(program, args, &job.env, dir.as_deref(), streams)?;
         let end = pidfd_open(pid, PidfdFlags::empty()).inspect_err(|_| {
             // Nobody could tell when it ends, so it must not go on.
             let _ = kill_process_group(pid, Signal::KILL);
@@ -134,14 +141,14 @@ impl Process {
         Ok(Self {
             pid,
             end,
-            pipes: [Some(stdout), Some(stderr)],
-            writers: Some([to_stdout, to_stderr]),
+            pipes: [stdout, stderr],
+            writers: [to_stdout, to_stderr],
         })
     }
 
     /// Closes our own writing ends: from now on the pipes end when nobody else holds them.
     pub fn close_writers(&mut self) {
-        self.writers = None;
+        self.writers = [None, None];
     }
 
     /// How it ended, if it has. It is not to be asked again then.
@@ -181,6 +188,16 @@ impl Process {
             }
         }
     }
+}
+
+/// A pipe whose reading end does not block; none for a stream that is flow's own.
+fn pipe_unless(own: bool) -> io::Result<(Option<PipeReader>, Option<PipeWriter>)> {
+    if own {
+        return Ok((None, None));
+    }
+    let (reader, writer) = io::pipe()?;
+    rustix::io::ioctl_fionbio(&reader, true)?;
+    Ok((Some(reader), Some(writer)))
 }
 
 /// Sends a signal to a process group that still has its leader, or members that are our children.

@@ -21,6 +21,17 @@ pub struct Start {
     nothing: Option<Arc<File>>,
 }
 
+/// The streams of a program.
+#[derive(Clone, Copy, Debug)]
+pub struct Streams<'a> {
+    /// Its stdin; `None` for an empty one.
+    pub stdin: Option<BorrowedFd<'a>>,
+    /// Its stdout.
+    pub stdout: BorrowedFd<'a>,
+    /// Its stderr.
+    pub stderr: BorrowedFd<'a>,
+}
+
 impl Start {
     /// With these inherited variables.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
@@ -40,16 +51,19 @@ impl Start {
     /// Starts a program as the leader of a process group of its own.
     ///
     /// `program` is a path, `args` begins with the name that it is told, `env` wins over what is inherited, `dir` is where it
-    /// runs if that is not here, and `output` its stdout and stderr. All other descriptors have to be closed on exec.
+    /// runs if that is not here. All descriptors but its streams have to be closed on exec.
     pub fn spawn(
         &mut self,
         program: &CStr,
         args: &[CString],
         env: &[(String, Vec<u8>)],
         dir: Option<&CStr>,
-        output: [BorrowedFd<'_>; 2],
+        streams: Streams<'_>,
     ) -> io::Result<Pid> {
-        let stdin = self.nothing()?.as_raw_fd();
+        let stdin = match streams.stdin {
+            Some(stdin) => stdin.as_raw_fd(),
+            None => self.nothing()?.as_raw_fd(),
+        };
         let own = own_entries(env)?;
         let name = |entry: &'_ (usize, CString)| entry.1.as_bytes()[..entry.0].to_vec();
         let names: Vec<Vec<u8>> = own.iter().map(name).collect();
@@ -67,7 +81,11 @@ impl Start {
             &args,
             &environment,
             dir,
-            [stdin, output[0].as_raw_fd(), output[1].as_raw_fd()],
+            [
+                stdin,
+                streams.stdout.as_raw_fd(),
+                streams.stderr.as_raw_fd(),
+            ],
         )
     }
 

@@ -1,4 +1,5 @@
-//! The commands that are under way, and which of them were told to stop: the one place that signals them.
+//! The commands that are under way, which of them were told to stop, and which has the terminal: the one place that signals
+//! them.
 //!
 //! A command is told once, gets its grace time, and is killed then, or at once when that is asked for. Its process id is
 //! only ever used while it is in this book, which it leaves in the same step in which it is reaped, so no signal can
@@ -9,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
+use super::family;
 use super::process::signal_group;
+use super::terminal::{self, Terminal};
 use crate::model::id::NodeId;
 
 /// How long a process has between being told to stop and being killed.
@@ -26,11 +29,20 @@ pub enum Stop {
 
 /// The commands that are under way.
 #[derive(Debug, Default)]
-pub struct Stops(HashMap<NodeId, Entry>);
+pub struct Stops {
+    entries: HashMap<NodeId, Entry>,
+    terminal: Terminal,
+    /// The last command that has given the terminal back.
+    had_terminal: Option<NodeId>,
+}
 
 #[derive(Debug)]
 struct Entry {
     attempt: u32,
+    /// It is to have the terminal.
+    wants_terminal: bool,
+    /// It has been stopped, and is to go on later.
+    stopped: bool,
     /// Its process, once it has one.
     pid: Option<Pid>,
     told: Told,
@@ -47,22 +59,24 @@ enum Told {
 impl Stops {
     /// Whether this try is under way.
     pub fn has(&self, node: NodeId, attempt: u32) -> bool {
-        self.0
+        self.entries
             .get(&node)
             .is_some_and(|entry| entry.attempt == attempt)
     }
 
     /// Whether nothing is under way.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 
     /// A try is about to be started.
-    pub fn insert(&mut self, node: NodeId, attempt: u32) {
-        self.0.insert(
+    pub fn insert(&mut self, node: NodeId, attempt: u32, wants_terminal: bool) {
+        self.entries.insert(
             node,
             Entry {
                 attempt,
+                wants_terminal,
+                stopped: false,
                 pid: None,
                 told: Told::Nothing,
             },
@@ -71,10 +85,14 @@ impl Stops {
 
     /// It has a process now, which is told what was missed in between.
     pub fn started(&mut self, node: NodeId, pid: Pid) {
-        let Some(entry) = self.0.get_mut(&node) else {
+        let Some(entry) = self.entries.get_mut(&node) else {
             return;
         };
         entry.pid = Some(pid);
+        if entry.wants_terminal && self.terminal.lend(pid) {
+            // It may have wanted it before it had it, and been stopped for that.
+            terminal::resume(pid);
+        }
         match entry.told {
             Told::Nothing => {}
             Told::Asked(signal, _) => signal_group(pid, signal),
@@ -84,19 +102,98 @@ impl Stops {
 
     /// It is over.
     pub fn remove(&mut self, node: NodeId) {
-        self.0.remove(&node);
+        let Some(entry) = self.entries.remove(&node) else {
+            return;
+        };
+        if entry.pid.is_some_and(|pid| self.terminal.is_lent_to(pid)) {
+            self.had_terminal = Some(node);
+            self.terminal.take_back();
+            self.lend();
+        }
+    }
+
+    /// Ends the zombies that nobody waits for.
+    pub fn reap_orphans(&self) {
+        let entries = || self.entries.values();
+        if entries().all(|entry| entry.pid.is_some()) {
+            family::reap_orphans(|pid| entries().any(|entry| entry.pid == Some(pid)));
+        }
+    }
+
+    /// Whether a command that has just ended had the terminal until then.
+    pub fn had_terminal(&self, node: NodeId) -> bool {
+        self.had_terminal == Some(node)
+    }
+
+    /// Looks which commands have been stopped. One that was stopped because it wants the terminal gets it, sooner or later.
+    /// Says whether flow is to be suspended: Ctrl-Z has suspended the one that has the terminal, or flow is in the background
+    /// and has none to lend.
+    pub fn look_for_stopped(&mut self) -> bool {
+        let mut suspended = false;
+        for entry in self.entries.values_mut() {
+            let Some(pid) = entry.pid else { continue };
+            match terminal::was_stopped(pid) {
+                Some(Signal::TTIN | Signal::TTOU) => entry.wants_terminal = true,
+                Some(_) => suspended |= self.terminal.is_lent_to(pid),
+                None => continue,
+            }
+            entry.stopped = true;
+        }
+        self.lend();
+        let waits = |entry: &Entry| entry.stopped && entry.wants_terminal;
+        suspended || self.entries.values().any(waits) && self.terminal.is_elsewhere()
+    }
+
+    /// Lends the terminal to the first command that was stopped because it wants it.
+    fn lend(&mut self) {
+        let waits = |entry: &&mut Entry| entry.stopped && entry.wants_terminal;
+        let waiting = self.entries.values_mut().filter(waits);
+        let first = waiting.filter_map(|entry| Some((entry.pid?, entry)));
+        if let Some((pid, entry)) = first.min_by_key(|(pid, _)| pid.as_raw_nonzero())
+            && self.terminal.lend(pid)
+        {
+            entry.stopped = false;
+            terminal::resume(pid);
+        }
+    }
+
+    /// Suspends all of them, and takes the terminal back.
+    pub fn suspend(&mut self) {
+        for entry in self.entries.values_mut() {
+            if let Some(pid) = entry.pid {
+                terminal::suspend(pid);
+                entry.stopped = true;
+            }
+        }
+        self.terminal.take_back();
+    }
+
+    /// Lets all of them go on but those that want the terminal, the first of which gets it if it is there to be lent.
+    pub fn resume(&mut self) {
+        let lends = self.terminal.exists();
+        let waits = |entry: &Entry| entry.wants_terminal && lends;
+        let others = self.entries.values_mut().filter(|entry| !waits(entry));
+        others.for_each(Entry::resume);
+        self.lend();
+    }
+
+    /// The same for a flow that was told to go on: in the background those that want the terminal may go on too, until they
+    /// really ask for it.
+    pub fn resume_all(&mut self) {
+        self.resume();
+        self.entries.values_mut().for_each(Entry::resume);
     }
 
     /// Whether it was told to stop.
     pub fn was_told(&self, node: NodeId) -> bool {
-        self.0
+        self.entries
             .get(&node)
             .is_some_and(|entry| entry.told != Told::Nothing)
     }
 
     /// Tells a command to stop, the first time it is asked for, and kills it when that is asked for.
     pub fn stop(&mut self, node: NodeId, stop: Stop, now: Instant) {
-        let Some(entry) = self.0.get_mut(&node) else {
+        let Some(entry) = self.entries.get_mut(&node) else {
             return;
         };
         match (stop, entry.told) {
@@ -110,7 +207,7 @@ impl Stops {
 
     /// Kills those whose grace time is over.
     pub fn tick(&mut self, now: Instant) {
-        for entry in self.0.values_mut() {
+        for entry in self.entries.values_mut() {
             if matches!(entry.told, Told::Asked(_, deadline) if deadline <= now) {
                 entry.tell(Signal::KILL, Told::Killed);
             }
@@ -119,7 +216,7 @@ impl Stops {
 
     /// Kills all of them.
     pub fn kill_all(&mut self) {
-        for entry in self.0.values_mut() {
+        for entry in self.entries.values_mut() {
             entry.tell(Signal::KILL, Told::Killed);
         }
     }
@@ -130,11 +227,18 @@ impl Stops {
             Told::Asked(_, deadline) => Some(deadline),
             Told::Nothing | Told::Killed => None,
         };
-        self.0.values().filter_map(deadline).min()
+        self.entries.values().filter_map(deadline).min()
     }
 }
 
 impl Entry {
+    fn resume(&mut self) {
+        if let Some(pid) = self.pid.filter(|_| self.stopped) {
+            terminal::resume(pid);
+            self.stopped = false;
+        }
+    }
+
     fn tell(&mut self, signal: Signal, told: Told) {
         self.told = told;
         if let Some(pid) = self.pid {
@@ -171,7 +275,7 @@ mod tests {
     fn what_ignores_its_signal_is_killed_when_its_time_is_over() {
         let mut child = stubborn();
         let (mut stops, now) = (Stops::default(), Instant::now());
-        stops.insert(NODE, 1);
+        stops.insert(NODE, 1, false);
         stops.started(NODE, Pid::from_child(&child));
         stops.stop(NODE, Stop::Ask(Signal::TERM), now);
         assert_eq!(stops.next_deadline(), Some(now + GRACE));
@@ -189,7 +293,7 @@ mod tests {
     #[test]
     fn what_starts_after_it_was_told_to_stop_is_told_at_once() {
         let (mut stops, now) = (Stops::default(), Instant::now());
-        stops.insert(NODE, 1);
+        stops.insert(NODE, 1, false);
         stops.stop(NODE, Stop::Ask(Signal::TERM), now);
         stops.stop(NODE, Stop::Kill, now);
         let mut child = stubborn();

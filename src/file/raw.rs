@@ -67,6 +67,7 @@ pub(super) struct Defaults {
     pub(super) shell: Option<Text>,
     pub(super) timeout: Option<Setting<Duration>>,
     pub(super) retry: Option<Retry>,
+    pub(super) interactive: bool,
 }
 
 /// A name that a template or an expression reads.

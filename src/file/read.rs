@@ -164,6 +164,10 @@ impl Reader<'_, '_> {
                 "shell" => self.defaults.shell = self.shell(entry.value),
                 "timeout" => self.defaults.timeout = self.duration(entry.value, "'timeout'"),
                 "retry" => self.defaults.retry = self.retry(entry.value),
+                "interactive" => {
+                    let interactive = self.boolean(entry.value, "'interactive'");
+                    self.defaults.interactive = interactive.unwrap_or_default();
+                }
                 _ => {
                     self.unknown_key(Scope::Defaults, &entry);
                 }

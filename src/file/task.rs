@@ -11,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::model::language::{Expr, On, Platform, Task, Text};
 
 /// The keys that go to the rules of a task.
-const RULES: [&str; 12] = [
+const RULES: [&str; 13] = [
     "if",
     "preconditions",
     "verify",
@@ -19,6 +19,7 @@ const RULES: [&str; 12] = [
     "retry",
     "ignore_error",
     "silent",
+    "interactive",
     "confirm",
     "outputs",
     "on_success",
@@ -64,6 +65,10 @@ impl<'w> Reader<'w, '_> {
         };
         let owner = Owner::Task(number);
         self.shell_of_task = self.defaults.shell.clone();
+        if self.defaults.interactive {
+            // The task may say otherwise.
+            raw.task.rules.get_or_insert_default().interactive = true;
+        }
         match self.walk.open(entry.value) {
             Value::Map(entries) if !entries.is_empty() => {
                 self.fields(&mut raw, entry, &entries, &owner)
@@ -171,6 +176,9 @@ impl<'w> Reader<'w, '_> {
                 rules.ignore_error = self.boolean(value, "'ignore_error'").unwrap_or_default()
             }
             "silent" => rules.silent = self.boolean(value, "'silent'").unwrap_or_default(),
+            "interactive" => {
+                rules.interactive = self.boolean(value, "'interactive'").unwrap_or_default();
+            }
             "confirm" => {
                 let help = "write the question, such as 'Deploy to production?'";
                 rules.confirm = self.template(value, owner, "'confirm' is a question", help);

@@ -489,6 +489,9 @@ pub struct Rules {
     /// Its command is not shown.
     #[serde(skip_serializing_if = "is_default")]
     pub silent: bool,
+    /// It has the terminal to itself.
+    #[serde(skip_serializing_if = "is_default")]
+    pub interactive: bool,
     /// What it prints on stdout is read by somebody.
     #[serde(skip_serializing_if = "is_default")]
     pub keeps_stdout: bool,

@@ -386,6 +386,8 @@ impl<'a> Planner<'a> {
         let mut made = of_step(rules);
         made.ask = slow;
         made.silent = rules.silent.unwrap_or(seen.task.rules().silent);
+        made.interactive = seen.task.rules().interactive
+            && matches!(step.action, Action::Run(_) | Action::Argv(_));
         if let Some(condition) = &rules.condition {
             made.ask = true;
             return Ok(self.conditioned(id, seen, step, condition, made));

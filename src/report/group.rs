@@ -58,6 +58,10 @@ impl Output for Grouped {
         self.end_line(from.task);
     }
 
+    fn make_room(&mut self, screen: &mut Screen, from: &Source<'_>) {
+        self.task_ended(screen, from);
+    }
+
     fn task_ended(&mut self, screen: &mut Screen, from: &Source<'_>) {
         self.open_lines.remove(&from.task);
         if let Some(spool) = self.tasks.remove(&from.task) {

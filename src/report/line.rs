@@ -10,7 +10,7 @@ use super::summary::summary;
 use super::{Mode, Output, Settings, Source};
 use crate::core::RunState;
 use crate::core::fact::{Exit, Fact, Outcome, Why};
-use crate::core::observer::{Observer, Seen, Signal};
+use crate::core::observer::{Observer, Seen, Signal, Stream};
 use crate::model::id::NodeId;
 use crate::model::plan::Kind;
 use crate::model::time::human;
@@ -26,6 +26,8 @@ pub struct Lines {
     evaluated: BTreeMap<NodeId, Evaluated>,
     /// Which try comes next, of what is tried again.
     next_try: BTreeMap<NodeId, u32>,
+    /// The command that has the terminal to itself.
+    at_terminal: Option<NodeId>,
 }
 
 impl Lines {
@@ -43,6 +45,7 @@ impl Lines {
             failures: Vec::new(),
             evaluated: BTreeMap::new(),
             next_try: BTreeMap::new(),
+            at_terminal: None,
         }
     }
 
@@ -50,6 +53,13 @@ impl Lines {
         let Kind::Work(work) = &state.spec(node).kind else {
             return;
         };
+        if state.rules(node).interactive {
+            // What there is to be seen of its task comes before it, and what others say after it.
+            self.output
+                .make_room(&mut self.screen, &source(state, node));
+            self.at_terminal = Some(node);
+            self.screen.hold();
+        }
         // What is evaluated is told when it is.
         if state.plan().contexts[work.context() as usize]
             .scope
@@ -64,8 +74,18 @@ impl Lines {
             return;
         }
         let words = self.settings.style.dim(&shortened(command)).into_owned();
-        self.output
-            .say(&mut self.screen, &source(state, node), &words);
+        let from = source(state, node);
+        if self.at_terminal == Some(node) {
+            let name = if self.several {
+                format!("[{}] ", from.name)
+            } else {
+                String::new()
+            };
+            let line = format!("{name}{words}\n");
+            self.screen.write_through(Stream::Stderr, line.as_bytes());
+        } else {
+            self.output.say(&mut self.screen, &from, &words);
+        }
     }
 
     fn ended(&mut self, seen: &Seen<'_>, node: NodeId, outcome: Outcome, exit: &Exit) {
@@ -73,6 +93,10 @@ impl Lines {
             return;
         }
         let from = source(seen.state, node);
+        if self.at_terminal == Some(node) {
+            self.at_terminal = None;
+            self.screen.release();
+        }
         self.output.command_ended(&mut self.screen, &from);
         let evaluated = self.evaluated.remove(&node);
         if !outcome.is_failure() {
@@ -240,11 +264,15 @@ impl Observer for Lines {
                 now: false,
                 why,
                 ..
-            } if !self.settings.quiet => self.screen.say(match why {
-                Why::Signal(_) => "stopping what runs; once more kills it",
-                Why::Timeout => "the run has taken as long as it may; stopping what runs",
-                _ => "stopping what runs",
-            }),
+            } if !self.settings.quiet
+                && (*why == Why::Timeout || seen.state.running().len() > 0) =>
+            {
+                self.screen.say(match why {
+                    Why::Signal(_) => "stopping what runs; once more kills it",
+                    Why::Timeout => "the run has taken as long as it may; stopping what runs",
+                    _ => "stopping what runs",
+                });
+            }
             _ => {}
         }
     }
@@ -256,8 +284,12 @@ impl Observer for Lines {
                 stream,
                 bytes,
             } => {
-                self.output
-                    .print(&mut self.screen, &source(state, *node), *stream, bytes);
+                if self.at_terminal == Some(*node) {
+                    self.screen.write_through(*stream, bytes);
+                } else {
+                    self.output
+                        .print(&mut self.screen, &source(state, *node), *stream, bytes);
+                }
             }
             Signal::Command {
                 node,

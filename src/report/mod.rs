@@ -85,6 +85,9 @@ pub trait Output: Send {
     /// A command has ended: what it left unfinished is a line now.
     fn command_ended(&mut self, screen: &mut Screen, from: &Source<'_>);
 
+    /// A command of a task gets the screen to itself: what there is of the task comes before it, on lines of its own.
+    fn make_room(&mut self, screen: &mut Screen, from: &Source<'_>);
+
     /// A task has ended.
     fn task_ended(&mut self, screen: &mut Screen, from: &Source<'_>);
 }

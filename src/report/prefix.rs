@@ -97,5 +97,7 @@ impl Output for Prefixed {
         }
     }
 
+    fn make_room(&mut self, _: &mut Screen, _: &Source<'_>) {}
+
     fn task_ended(&mut self, _: &mut Screen, _: &Source<'_>) {}
 }

@@ -8,11 +8,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+use super::spool::Spool;
 use crate::core::observer::Stream;
 
 /// Where words and output go.
 pub struct Screen {
     target: Target,
+    /// What waits as long as somebody else has the terminal.
+    held: Option<Spool>,
 }
 
 /// What a test's screen was told, piece by piece.
@@ -32,6 +35,7 @@ impl Screen {
     pub const fn standard() -> Self {
         Self {
             target: Target::Standard { gone: [false; 2] },
+            held: None,
         }
     }
 
@@ -41,13 +45,34 @@ impl Screen {
         (
             Self {
                 target: Target::Memory(std::sync::Arc::clone(&written)),
+                held: None,
             },
             written,
         )
     }
 
+    /// From now on all waits: somebody else has the terminal.
+    pub fn hold(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// Shows what has waited.
+    pub fn release(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.show(self);
+        }
+    }
+
     /// Writes all of it, in one piece where the system allows.
     pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        match &mut self.held {
+            Some(held) if !bytes.is_empty() => held.add(stream, bytes),
+            _ => self.write_through(stream, bytes),
+        }
+    }
+
+    /// The same for those that nothing waits for.
+    pub fn write_through(&mut self, stream: Stream, bytes: &[u8]) {
         match &mut self.target {
             Target::Standard { gone } => {
                 let (fd, gone) = match stream {
@@ -67,6 +92,13 @@ impl Screen {
     /// A line of flow's own words.
     pub fn say(&mut self, words: &str) {
         self.write(Stream::Stderr, format!("{words}\n").as_bytes());
+    }
+}
+
+/// What has waited is not lost, whatever ends the run.
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 

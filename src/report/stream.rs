@@ -126,6 +126,10 @@ impl Output for Streamed {
         }
     }
 
+    fn make_room(&mut self, screen: &mut Screen, _: &Source<'_>) {
+        self.end_line(screen);
+    }
+
     fn task_ended(&mut self, _: &mut Screen, _: &Source<'_>) {}
 }
 

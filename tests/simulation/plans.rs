@@ -153,6 +153,7 @@ impl Maker<'_> {
         if works {
             rules.retry = self.retry();
             rules.timeout_micros = self.timeout();
+            rules.interactive = self.one_in(8);
             let certain = self.taste.certain;
             rules.on_lost = match self.rng.u8(0..4) {
                 0 if !certain => OnLost::Fail,

@@ -1,0 +1,62 @@
+//! Orphans that flow takes in end while its run goes on: no zombie of theirs stays, also where flow is the first process of a
+//! container (P7).
+
+pub mod support;
+
+use support::Space;
+
+/// Counts the zombies among the children of a process, as a command for the shell.
+const ZOMBIES: &str = r#"zombies() {
+  for stat in /proc/[0-9]*/stat; do cat "$stat"; done 2>/dev/null | sed 's/.*) //' | grep -c "^Z $1 "
+}
+"#;
+
+/// Makes five orphans that end at once.
+const ORPHANS: &str = "for i in 1 2 3 4 5; do (sh -c 'echo x >> ended' &) ; done\n";
+
+#[test]
+fn the_next_step_finds_no_zombies() {
+    let workflow = format!(
+        "tasks:\n  make:\n    run:\n      - {}\n      - {}\n",
+        quoted(&format!(
+            "{ZOMBIES}{ORPHANS}until [ \"$(zombies $PPID)\" = 5 ]; do sleep 0.01; done"
+        )),
+        quoted(&format!("{ZOMBIES}test \"$(zombies $PPID)\" = 0")),
+    );
+    let space = Space::with(&workflow);
+    let ended = space.run(&["make"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out(), ended.err());
+}
+
+#[test]
+fn as_the_first_process_it_reaps_as_it_goes() {
+    let ended = "until [ \"$(grep -c x ended)\" = 5 ]; do sleep 0.01; done";
+    let reaped = "until [ \"$(zombies 1)\" = 0 ]; do sleep 0.01; done";
+    let script = format!("{ZOMBIES}test $PPID = 1\n{ORPHANS}{ended}\n{reaped}");
+    let space = Space::with(&format!("tasks: {{make: {{run: {}}}}}\n", quoted(&script)));
+    let inside = [
+        "--user",
+        "--map-root-user",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        "--kill-child",
+    ];
+    let mut probe = space.command("unshare");
+    probe.args(inside).arg("true");
+    if !probe.status().is_ok_and(|status| status.success()) {
+        support::skipped(
+            "flow as the first process, because this system lets nobody make a container",
+        );
+        return;
+    }
+    let mut flow = space.command("unshare");
+    flow.args(inside).args([env!("CARGO_BIN_EXE_flow"), "make"]);
+    let ended = space.finish(flow.spawn().expect("there is unshare"));
+    assert_eq!(ended.code, 0, "{}{}", ended.out(), ended.err());
+}
+
+/// A script as YAML.
+fn quoted(script: &str) -> String {
+    format!("{script:?}")
+}
