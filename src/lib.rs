@@ -30,6 +30,7 @@ pub mod eval;
 pub mod exec;
 pub mod expr;
 pub mod file;
+pub mod incremental;
 pub mod model;
 pub mod plan;
 pub mod report;

@@ -285,15 +285,12 @@ fn unknown_keys_come_with_a_suggestion() {
         ("workingDirectory", "write 'dir'"),
         ("working-directory", "write 'dir'"),
         ("when", "write 'if'"),
-        (
-            "inputs",
-            "write 'sources', which this version of flow does not have yet",
-        ),
+        ("inputs", "write 'sources'"),
         ("loop", "write 'for'"),
         ("timeot", "write 'timeout'"),
         (
             "zzz",
-            "the keys that can stand here are: desc, run, depends_on, dir, env, params, vars, dotenv, platforms, aliases, internal, shell, if, for, preconditions, timeout, retry, ignore_error, confirm, verify, on_success, on_failure, finally, outputs, interactive, silent",
+            "the keys that can stand here are: desc, run, depends_on, dir, env, params, vars, dotenv, platforms, aliases, internal, shell, if, for, preconditions, timeout, retry, ignore_error, confirm, verify, on_success, on_failure, finally, outputs, interactive, silent, sources, generates, status",
         ),
     ];
     for (key, help) in table {

@@ -14,14 +14,15 @@ const MAY_KNOW: &[(&str, &str)] = &[
     ("file", "model suggest diagnostic expr"),
     ("eval", "model expr"),
     ("plan", "model suggest diagnostic eval"),
+    ("incremental", "eval"),
     ("core", "model"),
     ("store", "model core"),
     ("exec", "model core"),
     ("report", "model diagnostic core"),
-    ("engine", "model eval core store exec"),
+    ("engine", "model eval incremental core store exec"),
     (
         "cli",
-        "model suggest diagnostic expr file eval plan core store exec report engine",
+        "model suggest diagnostic expr file eval plan incremental core store exec report engine",
     ),
     ("lib", ""),
     ("main", "cli"),
@@ -39,7 +40,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ),
     (
         "std::fs std::net std::process std::thread rustix",
-        "file/ expr/glob.rs store/ exec/ report/ engine/ cli/ main.rs",
+        "file/ expr/glob.rs incremental/ store/ exec/ report/ engine/ cli/ main.rs",
     ),
 ];
 

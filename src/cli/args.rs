@@ -52,6 +52,15 @@ pub(super) struct RunArgs {
     /// Run the named tasks alone, without what they depend on
     #[arg(long)]
     pub(super) only: bool,
+    /// Run the named tasks also when they are up to date
+    #[arg(long)]
+    pub(super) force: bool,
+    /// The same for all that they depend on, too
+    #[arg(long)]
+    pub(super) force_all: bool,
+    /// Say of each task why it runs
+    #[arg(long)]
+    pub(super) explain: bool,
     /// Stop the run after this long, such as 10m; it has failed then
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
@@ -119,6 +128,9 @@ pub(super) struct ListArgs {
     /// Also those without a description, when some have one, and internal ones
     #[arg(short, long)]
     pub(super) all: bool,
+    /// Say of each whether it would run, and why
+    #[arg(long)]
+    pub(super) status: bool,
     /// As JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -147,6 +159,20 @@ pub(super) struct HelpArgs {
 /// Show every var, param and environment variable of a task and where it came from; secrets are hidden
 #[derive(Debug, Args)]
 pub(super) struct VarsArgs {
+    /// The task, and NAME=VALUE as when it is run
+    #[arg(value_name = "TASK | NAME=VALUE", required = true)]
+    pub(super) words: Vec<String>,
+    /// Use the vars and the environment of this profile
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Say in a sentence whether a task would run, and why: which file, which value
+#[derive(Debug, Args)]
+pub(super) struct WhyArgs {
     /// The task, and NAME=VALUE as when it is run
     #[arg(value_name = "TASK | NAME=VALUE", required = true)]
     pub(super) words: Vec<String>,
@@ -208,6 +234,8 @@ pub(super) enum Verb {
     Schema,
     /// `flow vars`
     Vars,
+    /// `flow why`
+    Why,
     /// `flow history`
     History,
     /// `flow help`
@@ -215,7 +243,7 @@ pub(super) enum Verb {
 }
 
 /// All verbs, with what the help says of them, and whether a task of the same name wins.
-const VERBS: [(&str, Verb, bool, &str); 8] = [
+const VERBS: [(&str, Verb, bool, &str); 9] = [
     (
         "run",
         Verb::Run,
@@ -246,6 +274,12 @@ const VERBS: [(&str, Verb, bool, &str); 8] = [
         Verb::Vars,
         true,
         "Show the values of a task and where they came from",
+    ),
+    (
+        "why",
+        Verb::Why,
+        true,
+        "Say whether a task would run, and why",
     ),
     (
         "history",

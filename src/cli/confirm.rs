@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Exit, Trouble};
 use crate::engine::outside::World;
-use crate::eval::{self, Evaluator, RunNames};
+use crate::eval::{self, Evaluator};
 use crate::exec::mask::Secrets;
 use crate::model::plan::Plan;
 use crate::report::screen;
@@ -17,7 +17,6 @@ pub(super) fn all(plan: &Arc<Plan>) -> Result<bool, Trouble> {
         Arc::clone(plan),
         std::env::vars_os(),
         Box::new(World::new(Secrets::default())),
-        RunNames::default(),
     ));
     for confirm in &plan.confirms {
         let text = evaluator.text(confirm.scope, &confirm.text);

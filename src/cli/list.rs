@@ -1,20 +1,32 @@
 //! `flow list`
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::args::ListArgs;
 use super::context::Context;
+use super::run::{self, Values};
 use super::{Exit, Trouble};
+use crate::engine::incremental::Told;
+use crate::incremental::Reason;
+use crate::model::id::NodeId;
 use crate::model::language::{Task, Workflow};
+use crate::plan::{self, Request};
 use crate::report::table;
 
 /// Lists the tasks.
 pub(super) fn list(context: &Context, args: &ListArgs) -> Result<Exit, Trouble> {
     let workflow = context.workflow()?;
+    let status = match args.status {
+        true => Some(statuses(context, workflow, args.all)?),
+        false => None,
+    };
     let text = if args.json {
-        as_json(workflow, args.all)
+        as_json(workflow, args.all, status.as_ref())
     } else {
-        as_table(workflow, args.all)
+        as_table(workflow, args.all, status.as_ref())
     };
     super::show(&text)
 }
@@ -29,11 +41,17 @@ fn listed(workflow: &Workflow, all: bool) -> impl Iterator<Item = &Task> {
     tasks.iter().filter(wanted)
 }
 
-fn as_table(workflow: &Workflow, all: bool) -> String {
+fn as_table(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String {
     let row = |task: &Task| {
         let names = task.aliases.iter().map(String::as_str);
         let names: Vec<&str> = std::iter::once(task.name.as_str()).chain(names).collect();
-        vec![names.join(", "), first_line(task)]
+        let mut row = vec![names.join(", ")];
+        if let Some(status) = status {
+            let told = status.get(&task.name);
+            row.push(told.map_or_else(String::new, words));
+        }
+        row.push(first_line(task));
+        row
     };
     let mut text = table::aligned(listed(workflow, all).map(row));
     let more = workflow.tasks.iter().filter(|task| !task.internal).count()
@@ -49,6 +67,43 @@ fn as_table(workflow: &Workflow, all: bool) -> String {
     text
 }
 
+/// What can be said of tasks, by name.
+type Statuses = HashMap<String, Told>;
+
+/// Whether the listed tasks would run. One that needs a value on the command line is not asked about.
+fn statuses(context: &Context, workflow: &Workflow, all: bool) -> Result<Statuses, Trouble> {
+    let asked =
+        listed(workflow, all).filter(|task| !task.params.iter().any(|param| param.required));
+    let names: HashSet<&str> = asked.map(|task| task.name.as_str()).collect();
+    let tasks = workflow.tasks.iter().enumerate();
+    let request = Request {
+        tasks: tasks
+            .filter(|(_, task)| names.contains(task.name.as_str()))
+            .map(|(index, _)| index)
+            .collect(),
+        called_in: context.called_in()?,
+        ..Request::default()
+    };
+    let plan =
+        plan::plan(workflow, &request).map_err(|refused| run::trouble(workflow, &refused))?;
+    let plan = Arc::new(plan);
+    let values = Values::of(&plan);
+    let told = run::freshness(context, &plan, &values)?.tell().into_iter();
+    let named =
+        |(id, told): (NodeId, Told)| Some((plan.node(id).task.as_ref()?.name.clone(), told));
+    Ok(told.filter_map(named).collect())
+}
+
+fn words(told: &Told) -> String {
+    match told {
+        Told::UpToDate => "up to date".to_owned(),
+        Told::Runs(Reason::Always) => "always runs".to_owned(),
+        Told::Runs(reason) => format!("would run: {reason}"),
+        Told::Unknown(why) => format!("not known: {why}"),
+        Told::Nothing => String::new(),
+    }
+}
+
 fn first_line(task: &Task) -> String {
     task.desc
         .as_deref()
@@ -57,7 +112,7 @@ fn first_line(task: &Task) -> String {
         .to_owned()
 }
 
-fn as_json(workflow: &Workflow, all: bool) -> String {
+fn as_json(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String {
     let task = |task: &Task| {
         let needs = task.depends_on.iter();
         let needs: Vec<&str> = needs
@@ -69,10 +124,23 @@ fn as_json(workflow: &Workflow, all: bool) -> String {
             .map(|param| param.name.as_str())
             .collect();
         let file = &workflow.file_of(task).path;
-        json!({
+        let mut object = json!({
             "name": task.name, "aliases": task.aliases, "desc": task.desc, "depends_on": needs, "params": params,
             "internal": task.internal, "file": file, "line": task.place.line,
-        })
+        });
+        if let Some(told) = status.and_then(|status| status.get(&task.name)) {
+            object["up_to_date"] = match told {
+                Told::UpToDate => json!(true),
+                Told::Runs(_) => json!(false),
+                Told::Unknown(_) | Told::Nothing => json!(null),
+            };
+            object["because"] = match told {
+                Told::Runs(reason) => json!(reason.to_string()),
+                Told::Unknown(why) => json!(why),
+                Told::UpToDate | Told::Nothing => json!(null),
+            };
+        }
+        object
     };
     let tasks: Vec<_> = workflow
         .tasks

@@ -12,6 +12,7 @@ mod list;
 mod run;
 mod validate;
 mod vars;
+mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -120,6 +121,7 @@ fn verb(context: &Context, called: Called) -> Result<Exit, Trouble> {
         Verb::Validate => call_in(context, args, name, validate::validate),
         Verb::Schema => call_in(context, args, name, schema),
         Verb::Vars => call_in(context, args, name, vars::vars),
+        Verb::Why => call_in(context, args, name, why::why),
         Verb::History => call_in(context, args, name, history::history),
     }
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::args::RunArgs;
@@ -10,6 +11,7 @@ use super::context::{self, Context};
 use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
 use crate::engine::inbox::Signals;
+use crate::engine::incremental::{Ahead, Freshness};
 use crate::engine::outside::World;
 use crate::engine::{Ending, Engine};
 use crate::eval::here::Here;
@@ -17,13 +19,15 @@ use crate::eval::{Evaluator, RunNames};
 use crate::exec::OwnStreams;
 use crate::exec::mask::Secrets;
 use crate::exec::shell::Programs;
+use crate::file;
+use crate::incremental::{self, Incremental};
 use crate::model::id::RunId;
 use crate::model::language::{Task, TaskIndex, Workflow};
 use crate::model::plan::{Kind as PlanKind, Node, OnFailure, Plan, as_typed};
 use crate::plan::{self, Cycle, Refused, Request};
 use crate::report::failure::shown_path;
-use crate::report::screen;
 use crate::report::{self, Again, Settings};
+use crate::report::{screen, summary};
 use crate::store::memory::Nothing;
 use crate::store::{self, Journal, Kind, Store};
 use crate::suggest::Suggest;
@@ -31,6 +35,14 @@ use crate::{core::fact::RunEnd, engine};
 
 /// Runs tasks.
 pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
+    let call = quiet_call(context, args)?;
+    if let Some((call, state)) = &call {
+        let root = state.parent().unwrap_or(state);
+        let tasks = incremental::is_quiet(call, root, &state.join("fingerprints"), cores);
+        if let Some(tasks) = tasks {
+            return Ok(nothing_to_do(args, tasks as usize));
+        }
+    }
     let workflow = context.workflow()?;
     let words = words(&args.tasks);
     let Some(tasks) = wanted(workflow, &words.tasks)? else {
@@ -49,16 +61,116 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
         called_in: context.called_in()?,
         only: args.only,
         timeout: args.timeout,
+        force: args.force,
+        force_all: args.force_all,
     };
     let plan = plan::plan(workflow, &request).map_err(|refused| trouble(workflow, &refused))?;
     if args.dry_run {
         return super::show(&dry(plan));
     }
     let plan = Arc::new(plan);
+    let values = Values::of(&plan);
+    let freshness = Freshness::matters(&plan)
+        .then(|| {
+            if args.no_record {
+                // Where it can't be made nothing is kept, and so nothing is up to date.
+                let _ = context.store()?.make_folders();
+            }
+            freshness(context, &plan, &values)
+        })
+        .transpose()?;
+    let ahead = freshness.as_ref().map(|freshness| freshness.look_ahead());
+    let ahead = ahead.unwrap_or_default();
+    let json = report::Mode::from(args.output) == report::Mode::Json;
+    if let Some(freshness) = freshness.as_ref().filter(|_| ahead.is_all && !json) {
+        // What could not be kept is found out again the next time.
+        let _ = freshness.keep();
+        if let (Some((call, _)), [file]) = (&call, &workflow.files[..]) {
+            let _ = freshness.keep_quiet(call, std::slice::from_ref(&file.path), &ahead);
+        }
+        let done = nothing_to_do(args, ahead.up_to_date.len());
+        // A process that ends need not take a large plan to pieces.
+        std::mem::forget((plan, values, ahead));
+        return Ok(done);
+    }
     if !args.yes && !plan.confirms.is_empty() && !super::confirm::all(&plan)? {
         return Ok(Exit::Cancelled);
     }
-    execute(context, args, plan)
+    execute(context, args, plan, values, freshness, ahead)
+}
+
+/// What evaluates, and what is hidden of it.
+pub(super) struct Values {
+    secrets: Secrets,
+    evaluator: Arc<Evaluator>,
+}
+
+impl Values {
+    pub(super) fn of(plan: &Arc<Plan>) -> Self {
+        let secrets = Secrets::default();
+        let world = Box::new(World::new(secrets.clone()));
+        let evaluator = Evaluator::new(Arc::clone(plan), std::env::vars_os(), world);
+        Self {
+            secrets,
+            evaluator: Arc::new(evaluator),
+        }
+    }
+}
+
+/// Where it is written down that a call had nothing to do, and the folder for what flow keeps; `None` for calls in which more
+/// is to be said or done.
+fn quiet_call(context: &Context, args: &RunArgs) -> Result<Option<(PathBuf, PathBuf)>, Trouble> {
+    let json = report::Mode::from(args.output) == report::Mode::Json;
+    if args.force || args.force_all || args.dry_run || json {
+        return Ok(None);
+    }
+    let state = context.state()?;
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |text: &[u8]| {
+        hasher
+            .update(&(text.len() as u64).to_le_bytes())
+            .update(text);
+    };
+    add(file::compiled::BUILD.as_bytes());
+    add(context.path()?.as_os_str().as_encoded_bytes());
+    add(context.called_in()?.as_os_str().as_encoded_bytes());
+    add(args.profile.as_deref().unwrap_or_default().as_bytes());
+    add(&[u8::from(args.only), u8::from(args.profile.is_some())]);
+    args.tasks.iter().for_each(|task| add(task.as_bytes()));
+    add(b"--");
+    args.args.iter().for_each(|arg| add(arg.as_encoded_bytes()));
+    let name = hasher.finalize().to_hex();
+    Ok(Some((state.join("quiet").join(&name[..32]), state)))
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// What is known of the files of the project.
+pub(super) fn freshness(
+    context: &Context,
+    plan: &Arc<Plan>,
+    values: &Values,
+) -> Result<Arc<Freshness>, Trouble> {
+    let state = context.state()?;
+    let root = state.parent().unwrap_or(&state).to_owned();
+    let table = state.join("fingerprints");
+    let incremental = Incremental::open(root, table, Clock::of_files, cores());
+    Ok(Arc::new(Freshness::new(
+        Arc::clone(plan),
+        Arc::clone(&values.evaluator),
+        incremental,
+        state,
+    )))
+}
+
+fn nothing_to_do(args: &RunArgs, tasks: usize) -> Exit {
+    if !args.quiet {
+        // That there is nobody to read it is no error.
+        let _ = screen::print("", &format!("{}\n", summary::nothing_to_do(tasks)));
+    }
+    Exit::Done
 }
 
 /// What was typed: names of tasks, and `NAME=VALUE`.
@@ -223,7 +335,6 @@ fn dry(plan: Plan) -> String {
         Arc::clone(&plan),
         std::env::vars_os(),
         world,
-        RunNames::default(),
     ));
     report::dry::plan(&plan, |work| {
         match evaluator.command(work, &Here::default()) {
@@ -244,7 +355,14 @@ fn dry(plan: Plan) -> String {
     })
 }
 
-fn execute(context: &Context, args: &RunArgs, plan: Arc<Plan>) -> Result<Exit, Trouble> {
+fn execute(
+    context: &Context,
+    args: &RunArgs,
+    plan: Arc<Plan>,
+    values: Values,
+    freshness: Option<Arc<Freshness>>,
+    ahead: Ahead,
+) -> Result<Exit, Trouble> {
     let clock = Clock::system();
     let (plan_hash, text) = plan::pin(&plan);
     let store: Box<dyn Store> = if args.no_record {
@@ -264,16 +382,11 @@ fn execute(context: &Context, args: &RunArgs, plan: Arc<Plan>) -> Result<Exit, T
     }
     let json = settings.mode == report::Mode::Json;
     let (slots, threads) = slots_and_threads(args, &plan);
-    let secrets = Secrets::default();
-    let evaluator = Arc::new(Evaluator::new(
-        Arc::clone(&plan),
-        std::env::vars_os(),
-        Box::new(World::new(secrets.clone())),
-        RunNames {
-            id: run.to_string(),
-            started_at: clock.now().to_string(),
-        },
-    ));
+    let Values { secrets, evaluator } = values;
+    evaluator.begin_run(RunNames {
+        id: run.to_string(),
+        started_at: clock.now().to_string(),
+    });
     let engine = Engine {
         run,
         evaluator,
@@ -293,6 +406,9 @@ fn execute(context: &Context, args: &RunArgs, plan: Arc<Plan>) -> Result<Exit, T
             stdout: std::io::stdout().is_terminal() && !json,
             stderr: std::io::stderr().is_terminal(),
         },
+        freshness,
+        up_to_date: ahead.up_to_date,
+        explain: args.explain,
         clock,
         observers: vec![report::reporter(settings, &plan)],
         plan,
@@ -368,7 +484,7 @@ fn slots_and_threads(args: &RunArgs, plan: &Plan) -> (usize, usize) {
     if leaves.nth(1).is_none() && !plan.nodes.iter().any(loops) {
         return (1, 1);
     }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = cores();
     let slots = args.jobs.map_or(cores, usize::from);
     (slots, slots.min(cores))
 }

@@ -8,7 +8,7 @@ use super::args::VarsArgs;
 use super::context::Context;
 use super::{Exit, Trouble, run};
 use crate::engine::outside::World;
-use crate::eval::{self, Evaluator, Origin, RunNames, Shown};
+use crate::eval::{self, Evaluator, Origin, Shown};
 use crate::exec::mask::Secrets;
 use crate::plan::{self, Request};
 use crate::report::table;
@@ -39,7 +39,6 @@ pub(super) fn vars(context: &Context, args: &VarsArgs) -> Result<Exit, Trouble> 
         Arc::new(plan),
         std::env::vars_os(),
         Box::new(World::new(Secrets::default())),
-        RunNames::default(),
     ));
     let shown = evaluator.show(0);
     let text = if args.json {

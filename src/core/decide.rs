@@ -3,6 +3,8 @@
 //! Every input about a node names the try or the round that it speaks of. One that speaks of another than the current is
 //! late, from an engine that died or for a question that is not asked any more, and becomes nothing.
 
+use std::collections::HashSet;
+
 use super::fact::{Decision, Exit, Fact, Outcome, RunEnd, Value, Why};
 use super::state::{RunStage, RunState, Stage};
 use crate::model::id::{NodeId, RunId};
@@ -19,6 +21,11 @@ pub enum Input {
         plan: String,
         /// The run that started it.
         parent: Option<RunId>,
+    },
+    /// These tasks have nothing to do, as is known before anything runs; each comes after those that it needs.
+    UpToDate {
+        /// The tasks.
+        nodes: Vec<NodeId>,
     },
     /// Another process takes it up.
     Resume,
@@ -114,6 +121,7 @@ pub fn decide(state: &RunState, input: &Input) -> Vec<Fact> {
     match input {
         _ if ended => Vec::new(),
         Input::Start { run, plan, parent } => start(state, run, plan, parent.as_ref()),
+        Input::UpToDate { nodes } => up_to_date(state, nodes).into_iter().collect(),
         Input::Resume if state.stage() == RunStage::Running => vec![Fact::RunResumed {}],
         Input::Resume | Input::Tick => Vec::new(),
         Input::Exited {
@@ -172,6 +180,18 @@ fn start(state: &RunState, run: &RunId, plan: &str, parent: Option<&RunId>) -> V
         parent: parent.cloned(),
     };
     vec![created, Fact::RunStarted {}]
+}
+
+/// Those of these tasks that nothing is in the way of, in one fact.
+fn up_to_date(state: &RunState, nodes: &[NodeId]) -> Option<Fact> {
+    let mut told: Vec<NodeId> = Vec::new();
+    let mut set = HashSet::new();
+    for node in nodes.iter().filter(|node| known(state, **node)) {
+        if super::legal::may_be_up_to_date(state, *node, &set) && set.insert(*node) {
+            told.push(*node);
+        }
+    }
+    (!told.is_empty()).then_some(Fact::TaskUpToDate { nodes: told })
 }
 
 fn known(state: &RunState, node: NodeId) -> bool {

@@ -3,10 +3,12 @@
 //! `decide` and `settle` say what happens next, this says what may happen at all, in other words on purpose: every fact
 //! is checked against it in debug builds and in the simulation, and whoever reads a log from outside can do the same.
 
+use std::collections::HashSet;
+
 use super::fact::{Fact, Outcome};
 use super::state::{RunStage, RunState, Stage};
 use crate::model::id::NodeId;
-use crate::model::plan::{Kind, On};
+use crate::model::plan::{Kind, Need, On};
 
 /// Whether `fact` may follow `state`; the error is the rule that it breaks.
 pub fn check(state: &RunState, fact: &Fact) -> Result<(), &'static str> {
@@ -32,9 +34,15 @@ pub fn check(state: &RunState, fact: &Fact) -> Result<(), &'static str> {
         Fact::TaskBlocked { nodes, cause } => nodes
             .iter()
             .try_for_each(|node| block(state, *node, *cause)),
-        Fact::TaskUpToDate { nodes } => nodes
-            .iter()
-            .try_for_each(|node| at(state, *node, &[Stage::Asking])),
+        Fact::TaskUpToDate { nodes } => {
+            let mut before = HashSet::new();
+            nodes.iter().try_for_each(|node| {
+                rule(
+                    may_be_up_to_date(state, *node, &before) && before.insert(*node),
+                    "a task is up to date when it is asked about, or with all that it needs",
+                )
+            })
+        }
         Fact::TaskSkipped { node, .. } => {
             at(state, *node, &[Stage::Asking, Stage::Refused, Stage::Idle])
         }
@@ -81,6 +89,28 @@ pub fn check(state: &RunState, fact: &Fact) -> Result<(), &'static str> {
 
 fn rule(holds: bool, rule: &'static str) -> Result<(), &'static str> {
     if holds { Ok(()) } else { Err(rule) }
+}
+
+/// Whether a task may be told up to date, after these: when it is asked about, or has not begun and all that it needs has ended
+/// as it wants.
+pub(super) fn may_be_up_to_date(state: &RunState, id: NodeId, before: &HashSet<NodeId>) -> bool {
+    let node = state.node(id);
+    if node.stage == Stage::Asking {
+        return state.stopped(id).is_none();
+    }
+    let task = state
+        .plan
+        .nodes
+        .get(id.index())
+        .and_then(|node| node.task.as_deref());
+    let wanted = state.task_state(id).is_some_and(|task| task.wanted) && state.stop().is_none();
+    let ended = |need: &Need| {
+        let outcome = state.node(need.task).outcome();
+        let ok = outcome.is_some_and(|outcome| state.counts_as_ok(need.task, outcome));
+        let success = ok || before.contains(&need.task);
+        need.on != On::Failure && success
+    };
+    node.stage == Stage::Idle && wanted && task.is_some_and(|task| task.needs.iter().all(ended))
 }
 
 fn largest(fact: &Fact) -> Option<NodeId> {

@@ -39,6 +39,13 @@ pub enum Signal<'a> {
         /// Values with white space that stand in it as one word each.
         several_words: &'a [String],
     },
+    /// A task has to run, and why.
+    Runs {
+        /// The node.
+        node: NodeId,
+        /// Why, as a sentence.
+        why: &'a str,
+    },
     /// A process that outlived its task was ended with the run.
     LeftBehind {
         /// The name of its program.

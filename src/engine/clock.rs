@@ -31,6 +31,14 @@ impl Clock {
         self.started_at.plus(self.started.elapsed())
     }
 
+    /// The system's own idea of now, which may jump, as files have it: nanoseconds since 1970.
+    pub fn of_files() -> i128 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| {
+            i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
+        })
+    }
+
     /// Now, for deadlines.
     pub fn instant(&self) -> Instant {
         Instant::now()

@@ -18,6 +18,7 @@ use crate::exec::mask::Secrets;
 use crate::exec::runner::{CaptureError, Runner, Started};
 use crate::exec::shell::Programs;
 use crate::exec::{Event, Job};
+use crate::incremental::Reason;
 use crate::model::id::NodeId;
 
 /// What the threads share.
@@ -40,6 +41,8 @@ struct Shared<'a> {
     over: Option<Result<Ending, Error>>,
     /// What came of questions, for the first thread.
     answers: Vec<Input>,
+    /// Reason tasks run, to be told.
+    reasons: Vec<(NodeId, Reason)>,
     /// How many threads answer questions.
     answering: usize,
 }
@@ -54,6 +57,7 @@ impl<'a> Crew<'a> {
             minded: None,
             over: None,
             answers: Vec::new(),
+            reasons: Vec::new(),
             answering: 0,
         };
         Self {
@@ -65,10 +69,14 @@ impl<'a> Crew<'a> {
     }
 
     /// Runs the loop in this thread, and in more as they are needed, until the run is over.
-    pub(super) fn run(self, inbox: &mut Inbox, first: Input) -> (Going<'a>, Result<Ending, Error>) {
+    pub(super) fn run(
+        self,
+        inbox: &mut Inbox,
+        first: Vec<Input>,
+    ) -> (Going<'a>, Result<Ending, Error>) {
         thread::scope(|scope| {
             let mut hand = Hand::new(&self, 0, inbox);
-            hand.work(scope, vec![first]);
+            hand.work(scope, first);
         });
         let shared = self
             .shared
@@ -80,7 +88,7 @@ impl<'a> Crew<'a> {
     /// Answers questions as long as there are any.
     fn answer_questions(&self) {
         loop {
-            let (question, evaluator, clock) = {
+            let (question, evaluator, freshness, clock) = {
                 let mut shared = self.lock();
                 let question = shared.going.next_question();
                 let open = shared.over.is_none();
@@ -91,13 +99,17 @@ impl<'a> Crew<'a> {
                 (
                     question,
                     Arc::clone(&shared.going.evaluator),
+                    shared.going.freshness.clone(),
                     shared.going.clock,
                 )
             };
-            let outcome = question.answer(&evaluator, clock.instant());
+            let outcome = question.answer(&evaluator, freshness.as_deref(), clock.instant());
             let mut shared = self.lock();
             match outcome {
-                Outcome::Answered(answer) => shared.answers.push(answer),
+                Outcome::Answered(answer, why) => {
+                    shared.answers.push(answer);
+                    shared.reasons.extend(why);
+                }
                 Outcome::Again(at, node, round) => {
                     shared.going.again.insert((at, node, round));
                 }
@@ -188,6 +200,9 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
     {
         if shared.over.is_some() {
             return;
+        }
+        for (node, why) in std::mem::take(&mut shared.reasons) {
+            shared.going.explain(node, &why);
         }
         let turned = shared.going.turn(inputs);
         if let Err(error) = turned.and_then(|()| self.take(shared)) {
@@ -362,6 +377,7 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
             .any(|event| matches!(event, Event::Ended { .. }))
         {
             going.stops.reap_orphans();
+            going.files_may_have_changed();
         }
         for (node, event) in self.failed.drain(..) {
             going.stops.remove(node);

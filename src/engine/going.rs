@@ -12,6 +12,7 @@ use std::time::Instant;
 use rustix::process::Signal as Number;
 
 use super::clock::Clock;
+use super::incremental::{Freshness, Who};
 use super::{Ending, Error};
 use crate::core::action::{Action, Signal as HowToStop, actions};
 use crate::core::fact::{Exit, Fact, Outcome, Record, RunEnd, Why};
@@ -25,6 +26,7 @@ use crate::exec::handed_on::Handover;
 use crate::exec::stops::{Stop, Stops};
 use crate::exec::terminal;
 use crate::exec::{Event, Handed, Job, OwnStreams};
+use crate::incremental::Reason;
 use crate::model::id::{NodeId, RunId};
 use crate::model::plan::Kind;
 use crate::store::Journal;
@@ -57,6 +59,10 @@ pub(super) struct Going<'a> {
     pub(super) asked: HashMap<(NodeId, u32), Instant>,
     /// The questions that are to be asked again, and when.
     pub(super) again: BTreeSet<(Instant, NodeId, u32)>,
+    /// Whether tasks have to run, where any may not have to.
+    pub(super) freshness: Option<Arc<Freshness>>,
+    /// Whether it is said why each task runs.
+    pub(super) explain: bool,
     /// What commands hand on, until it is known that they are not tried again.
     pub(super) handed: HashMap<NodeId, Handed>,
 }
@@ -70,6 +76,7 @@ impl Going<'_> {
             self.journal.append(&self.lines).map_err(Error::Store)?;
             self.show(&records, &ends);
             self.remember(&records);
+            self.keep_fresh(&records)?;
         }
         self.act()
     }
@@ -137,6 +144,65 @@ impl Going<'_> {
             self.questions.push_back((node, round));
         }
         Ok(())
+    }
+
+    /// Why a task runs, for those who asked for that.
+    pub(super) fn explain(&mut self, node: NodeId, why: &Reason) {
+        if self.explain {
+            let why = why.to_string();
+            self.notice(&Signal::Runs { node, why: &why });
+        }
+    }
+
+    pub(super) fn files_may_have_changed(&self) {
+        if let Some(freshness) = &self.freshness {
+            freshness.changed();
+        }
+    }
+
+    /// Tasks that have succeeded are up to date from now on.
+    fn keep_fresh(&self, records: &[Record]) -> Result<(), Error> {
+        let Some(freshness) = &self.freshness else {
+            return Ok(());
+        };
+        for record in records {
+            if let Some(node) = record.fact.node()
+                && let Some(outcome) = self.state.node(node).outcome()
+            {
+                let spec = self.state.node(node).spec;
+                let succeeded = outcome == Outcome::Succeeded;
+                freshness
+                    .ended(node, spec, succeeded)
+                    .map_err(Error::Fingerprints)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Who a node is to those who know whether it has to run.
+    pub(super) fn who(&self, id: NodeId) -> Who {
+        let mut parts = Vec::new();
+        let mut at = Some(id);
+        while let Some(node) = at {
+            let spec = self.state.spec(node);
+            if let (Some(index), Some(looped)) =
+                (self.state.item_index(node), self.state.parent(node))
+            {
+                parts.push(format!("[{}]", self.evaluator.item_name(looped, index)));
+            }
+            if let Some(called) = &spec.called {
+                parts.push(format!(" {}:{called}", spec.step));
+            } else if let Some(task) = &spec.task {
+                parts.push(task.name.clone());
+            }
+            at = self.state.parent(node);
+        }
+        parts.reverse();
+        Who {
+            id,
+            spec: self.state.node(id).spec,
+            name: parts.concat(),
+        }
     }
 
     /// What may be read of steps and tasks that have ended, or begin again.

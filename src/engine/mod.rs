@@ -16,6 +16,7 @@ pub mod clock;
 mod crew;
 mod going;
 pub mod inbox;
+pub mod incremental;
 pub mod outside;
 mod questions;
 pub mod signals;
@@ -31,6 +32,7 @@ use self::clock::Clock;
 use self::crew::Crew;
 use self::going::Going;
 use self::inbox::{Inbox, Signals};
+use self::incremental::Freshness;
 use crate::core::fact::RunEnd;
 use crate::core::observer::{Observer, Signal};
 use crate::core::{Input, RunState};
@@ -41,7 +43,7 @@ use crate::exec::mask::Secrets;
 use crate::exec::runner::Runner;
 use crate::exec::shell::Programs;
 use crate::exec::stops::{GRACE, Stops};
-use crate::model::id::RunId;
+use crate::model::id::{NodeId, RunId};
 use crate::model::plan::Plan;
 use crate::store::line::Chain;
 use crate::store::{self, Journal};
@@ -74,6 +76,12 @@ pub struct Engine<'a> {
     pub signals: Signals,
     /// Which of flow's streams are a terminal that a command may have to itself.
     pub own_streams: OwnStreams,
+    /// Whether tasks have to run, where any may not have to.
+    pub freshness: Option<Arc<Freshness>>,
+    /// The tasks that are up to date, as far as that is known.
+    pub up_to_date: Vec<NodeId>,
+    /// Whether it is said why each task runs.
+    pub explain: bool,
     /// The time.
     pub clock: Clock,
     /// Those who watch.
@@ -98,6 +106,8 @@ pub enum Error {
     Store(store::Error),
     /// Output can't be kept.
     Output(std::io::Error),
+    /// What is known of files can't be kept.
+    Fingerprints(std::io::Error),
     /// The system refused to wait for events.
     Wait(std::io::Error),
     /// A belief of the program was wrong; what it was has been printed.
@@ -111,6 +121,9 @@ impl fmt::Display for Error {
         match self {
             Self::Store(error) => error.fmt(f),
             Self::Output(error) => write!(f, "could not keep the output of a task: {error}"),
+            Self::Fingerprints(error) => {
+                write!(f, "could not keep what tasks were made of: {error}")
+            }
             Self::Wait(error) => write!(f, "could not wait for the tasks: {error}"),
             Self::Panicked => write!(f, "flow itself has a bug"),
             Self::Unsupported(what) => write!(f, "this version of flow has no {what}"),
@@ -125,11 +138,15 @@ impl Engine<'_> {
     pub fn run(self) -> Result<Ending, Error> {
         family::adopt_orphans();
         signals::keep_descriptors();
-        let first = Input::Start {
+        let start = Input::Start {
             run: self.run.clone(),
             plan: self.plan_hash,
             parent: self.parent,
         };
+        let up_to_date = Input::UpToDate {
+            nodes: self.up_to_date,
+        };
+        let first = vec![start, up_to_date];
         let going = Going {
             chain: Chain::new(&self.run),
             state: RunState::new(Arc::clone(&self.plan)),
@@ -150,6 +167,8 @@ impl Engine<'_> {
             asked: HashMap::new(),
             again: BTreeSet::new(),
             handed: HashMap::new(),
+            freshness: self.freshness,
+            explain: self.explain,
         };
         let mut inbox = Inbox::new(self.signals);
         let crew = Crew::new(
@@ -159,6 +178,10 @@ impl Engine<'_> {
             self.threads.min(self.slots),
         );
         let (mut going, ended) = crew.run(&mut inbox, first);
+        if let Some(freshness) = &going.freshness {
+            // What could not be kept is found out again the next time.
+            let _ = freshness.keep();
+        }
         let signal = end_family(
             &mut going,
             &mut inbox,

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::going::Going;
+use super::incremental::{Asked, Freshness, Who};
 use crate::core::Input;
 use crate::core::decide::Answer;
 use crate::eval::Evaluator;
 use crate::eval::here::Here;
 use crate::eval::questions::Answer as Evaluated;
+use crate::incremental::Reason;
 use crate::model::id::NodeId;
 use crate::model::plan::{About, Ask, Kind, Work};
 
@@ -29,12 +31,25 @@ pub(super) struct Question {
     work: Option<Work>,
     /// When it was first asked.
     since: Instant,
+    /// The task whose files it is about, and where that is.
+    about_files: Option<(Who, Here)>,
+}
+
+/// How often it is looked whether another flow still makes the files of a task.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// What comes of asking whether a task begins.
+enum Begin {
+    Evaluated(Evaluated),
+    UpToDate,
+    Runs(Evaluated, Reason),
+    Busy,
 }
 
 /// What comes of a question.
 pub(super) enum Outcome {
-    /// An answer.
-    Answered(Input),
+    /// An answer; for a task that has to run, why.
+    Answered(Input, Option<(NodeId, Reason)>),
     /// It is to be asked again at this time.
     Again(Instant, NodeId, u32),
 }
@@ -70,19 +85,60 @@ impl Going<'_> {
             branches: spec.children().len(),
             work,
             since,
+            about_files: self.about_files(node, first),
         })
+    }
+
+    /// The task whose files a question is about: the node itself when it is about to begin, or the one that it is the last step
+    /// of.
+    fn about_files(&self, node: NodeId, first: bool) -> Option<(Who, Here)> {
+        self.freshness.as_ref().filter(|_| !first)?;
+        let spec = self.state.spec(node);
+        let made = spec
+            .ask
+            .as_ref()
+            .is_some_and(|ask| matches!(ask.about, About::Made(_)));
+        let of = if made { self.state.parent(node)? } else { node };
+        let incremental = self.state.spec(of).incremental.as_ref()?;
+        let asks = made || incremental.sources.is_some() || !incremental.status.is_empty();
+        asks.then(|| (self.who(of), self.here(of)))
     }
 }
 
 impl Question {
     /// Answers it. What was evaluated is remembered by the evaluator, so that the command starts at once.
-    pub(super) fn answer(self, evaluator: &Arc<Evaluator>, now: Instant) -> Outcome {
-        let answered = match &self.ask {
+    pub(super) fn answer(
+        self,
+        evaluator: &Arc<Evaluator>,
+        freshness: Option<&Freshness>,
+        now: Instant,
+    ) -> Outcome {
+        let mut why = None;
+        let answered = match (&self.ask, freshness, &self.about_files) {
             _ if self.elsewhere.is_some() => {
                 Evaluated::Skip(self.elsewhere.clone().unwrap_or_default())
             }
-            Some(ask) => evaluator.answer(ask, &self.here, self.branches),
-            None => Evaluated::Go,
+            (Some(ask), Some(freshness), Some((who, here)))
+                if matches!(ask.about, About::Made(_)) =>
+            {
+                match freshness.made(who, here) {
+                    Ok(()) => Evaluated::Go,
+                    Err(why) => Evaluated::Fail(why),
+                }
+            }
+            (ask, Some(freshness), Some((who, here))) => {
+                match self.begin(evaluator, ask.as_deref(), || freshness.ask(who, here)) {
+                    Begin::Evaluated(answer) => answer,
+                    Begin::UpToDate => return self.answered(Answer::UpToDate, None),
+                    Begin::Runs(answer, reason) => {
+                        why = Some((self.node, reason));
+                        answer
+                    }
+                    Begin::Busy => return Outcome::Again(now + LOOK_AGAIN, self.node, self.round),
+                }
+            }
+            (Some(ask), ..) => evaluator.answer(ask, &self.here, self.branches),
+            (None, ..) => Evaluated::Go,
         };
         let answer = match answered {
             Evaluated::Go => self.ahead(evaluator),
@@ -95,11 +151,50 @@ impl Question {
                 Err(reason) => Answer::Fail(evaluator.hidden(&reason)),
             },
         };
-        Outcome::Answered(Input::Answered {
+        self.answered(answer, why)
+    }
+
+    fn answered(&self, answer: Answer, why: Option<(NodeId, Reason)>) -> Outcome {
+        let input = Input::Answered {
             node: self.node,
             round: self.round,
             answer,
-        })
+        };
+        Outcome::Answered(input, why)
+    }
+
+    /// A task that may not have to run: its condition first, then whether it has to, and only then what must hold for it.
+    fn begin(
+        &self,
+        evaluator: &Arc<Evaluator>,
+        ask: Option<&Ask>,
+        fresh: impl FnOnce() -> Asked,
+    ) -> Begin {
+        let part = |keep: &dyn Fn(&mut Ask)| {
+            let mut ask = ask?.clone();
+            keep(&mut ask);
+            Some(evaluator.answer(&ask, &self.here, self.branches))
+                .filter(|answer| *answer != Evaluated::Go)
+        };
+        let without_checks = |ask: &mut Ask| {
+            if let About::Begin { preconditions, .. } = &mut ask.about {
+                preconditions.clear();
+            }
+        };
+        let without_condition = |ask: &mut Ask| {
+            if let About::Begin { condition, .. } = &mut ask.about {
+                *condition = None;
+            }
+        };
+        if let Some(answer) = part(&without_checks) {
+            return Begin::Evaluated(answer);
+        }
+        match fresh() {
+            Asked::UpToDate => Begin::UpToDate,
+            Asked::Busy => Begin::Busy,
+            Asked::Failed(why) => Begin::Evaluated(Evaluated::Fail(why)),
+            Asked::Runs(why) => Begin::Runs(part(&without_condition).unwrap_or(Evaluated::Go), why),
+        }
     }
 
     /// Commands that run for a value of a command run before it takes its slot.

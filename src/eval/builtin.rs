@@ -86,8 +86,8 @@ fn run(frame: &Frame) -> Value {
     let cwd = &evaluator.plan.surroundings.called_in;
     let text = |text: &str| typed::data(text.as_bytes().to_vec(), false);
     Value::Map(vec![
-        ("id".to_owned(), text(&evaluator.run.id)),
-        ("started_at".to_owned(), text(&evaluator.run.started_at)),
+        ("id".to_owned(), text(&evaluator.run().id)),
+        ("started_at".to_owned(), text(&evaluator.run().started_at)),
         ("cwd".to_owned(), text(&cwd.to_string_lossy())),
     ])
 }

@@ -125,6 +125,30 @@ impl Here {
         }
     }
 
+    /// The place of a node of the plan below the one that is here, whose node of the plan is `of`; nowhere in a run if this is
+    /// not in one.
+    pub(super) fn below(&self, plan: &Plan, of: NodeId, spec: NodeId) -> Self {
+        let Some(own) = self.shown().first() else {
+            return self.clone();
+        };
+        let shift = own.id.0 - own.spec.0;
+        let mut levels = Vec::new();
+        let mut at = spec;
+        while at != of {
+            levels.push(Level {
+                id: NodeId(at.0 + shift),
+                spec: at,
+                index: None,
+            });
+            let Some(parent) = plan.node(at).parent else {
+                break;
+            };
+            at = parent;
+        }
+        levels.extend_from_slice(self.shown());
+        Self::new(levels, Vec::new())
+    }
+
     /// The node that stands to `spec` as this does to the nodes of the plan: the one of the same item.
     pub(super) fn instance(&self, plan: &Plan, spec: NodeId) -> NodeId {
         for level in self.shown() {

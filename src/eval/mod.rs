@@ -9,8 +9,10 @@ pub mod dotenv;
 mod environment;
 mod frame;
 pub mod here;
+mod kept;
 pub mod outside;
 pub mod questions;
+pub mod recipe;
 pub mod results;
 mod typed;
 
@@ -18,7 +20,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use self::frame::Frame;
 pub use self::frame::{Origin, Shown};
@@ -38,7 +40,7 @@ pub struct Evaluator {
     /// The environment that flow has.
     inherited: BTreeMap<String, Vec<u8>>,
     outside: Box<dyn Outside>,
-    run: RunNames,
+    run: OnceLock<RunNames>,
     outputs: Mutex<HashMap<OutputKey, Result<Vec<u8>, NoOutput>>>,
     dotenvs: Mutex<HashMap<PathBuf, Dotenv>>,
     results: Store,
@@ -79,7 +81,6 @@ impl Evaluator {
         plan: Arc<Plan>,
         inherited: impl IntoIterator<Item = (OsString, OsString)>,
         outside: Box<dyn Outside>,
-        run: RunNames,
     ) -> Self {
         let text = |(name, value): (OsString, OsString)| {
             Some((name.into_string().ok()?, value.into_vec()))
@@ -90,10 +91,20 @@ impl Evaluator {
             plan,
             inherited: inherited.into_iter().filter_map(text).collect(),
             outside,
-            run,
+            run: OnceLock::new(),
             outputs: Mutex::default(),
             dotenvs: Mutex::default(),
         }
+    }
+
+    /// A run of it begins.
+    pub fn begin_run(&self, names: RunNames) {
+        // There is one run of a plan.
+        let _ = self.run.set(names);
+    }
+
+    fn run(&self) -> RunNames {
+        self.run.get().cloned().unwrap_or_default()
     }
 
     /// What a step starts, for the node that is here.
@@ -228,6 +239,28 @@ impl Evaluator {
         }
     }
 
+    /// What a node handed on, to be kept for the runs in which it is up to date; `None` when a secret is part of it.
+    pub fn kept_values(&self, node: NodeId) -> Option<Vec<u8>> {
+        let (stdout, secret, outputs) = self.results.values(node);
+        let kept = kept::Kept::of(&stdout, &outputs).filter(|_| !secret)?;
+        postcard::to_stdvec(&kept).ok()
+    }
+
+    /// What tells an item of a loop from the others, for people.
+    pub fn item_name(&self, looped: NodeId, index: u32) -> String {
+        let names = self.results.item(looped, index).unwrap_or_default();
+        let names: Vec<String> = names.iter().map(|(_, value)| written(value)).collect();
+        names.join(",")
+    }
+
+    /// A node is up to date, and has the values that were kept.
+    pub fn hand_back(&self, node: NodeId, values: &[u8]) {
+        if let Ok(kept) = postcard::from_bytes::<kept::Kept>(values) {
+            self.results.handed_on(&[node], &kept.outputs());
+            self.results.printed(&[node], &kept.stdout, false);
+        }
+    }
+
     fn has_secret(&self, bytes: &[u8]) -> bool {
         let text = String::from_utf8_lossy(bytes);
         self.outside.hidden(&text) != text
@@ -316,7 +349,7 @@ pub fn fixed(surroundings: Surroundings, scopes: &[Scope], scope: u32, var: &Var
         surroundings,
         ..Plan::default()
     };
-    let mut evaluator = Evaluator::new(Arc::new(plan), [], Box::new(Nowhere), RunNames::default());
+    let mut evaluator = Evaluator::new(Arc::new(plan), [], Box::new(Nowhere));
     evaluator.closed = true;
     let evaluator = Arc::new(evaluator);
     let frame = Frame::of_scope(&evaluator, 0, Here::default());

@@ -77,6 +77,8 @@ impl Evaluator {
                     Ok(())
                 })
                 .map(|()| Answer::Go),
+            // Asked of those who know files.
+            About::Made(_) => Ok(Answer::Go),
             About::Until { condition, .. } => frame.holds(condition).map(|holds| match holds {
                 true => Answer::Go,
                 false => Answer::NotYet,

@@ -102,6 +102,12 @@ impl Store {
         }
     }
 
+    /// What a node printed, whether that has a secret in it, and what it handed on.
+    pub(super) fn values(&self, node: NodeId) -> (Vec<u8>, bool, Outputs) {
+        let result = self.get(node).unwrap_or_default();
+        (result.stdout, result.secret, result.outputs)
+    }
+
     pub(super) fn items(&self, node: NodeId, items: Vec<Outputs>) {
         self.lock().entry(node).or_default().items = Some(Arc::new(items));
     }

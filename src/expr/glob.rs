@@ -48,7 +48,7 @@ fn literal_folders(pattern: &str) -> (&str, &str) {
 }
 
 /// Whether each bracket is closed.
-fn closed(pattern: &str) -> Result<(), String> {
+pub(super) fn closed(pattern: &str) -> Result<(), String> {
     let mut open = Vec::new();
     let mut letters = pattern.chars();
     while let Some(letter) = letters.next() {

@@ -154,6 +154,11 @@ pub fn check_expression(source: &str) -> Checked {
     }
 }
 
+/// What is wrong with a pattern of files, if anything is.
+pub fn check_pattern(pattern: &str) -> Result<(), String> {
+    glob::closed(pattern)
+}
+
 fn unreadable(problem: Problem) -> Checked {
     Checked {
         problems: vec![problem],

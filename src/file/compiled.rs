@@ -19,7 +19,7 @@ pub const BYTES_MIN: u64 = 64 * 1024;
 /// How many models are kept.
 const MODELS_MAX: usize = 100;
 /// What a kept model was made from, and by which build.
-const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " ", env!("FLOW_MODEL"));
+pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " ", env!("FLOW_MODEL"));
 
 /// What stands before the model.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -66,7 +66,7 @@ pub enum Part {
 }
 
 /// The parts that this version has.
-pub const BUILT: &[Part] = &[Part::Core, Part::File, Part::Execution];
+pub const BUILT: &[Part] = &[Part::Core, Part::File, Part::Execution, Part::Incremental];
 
 /// Whether this version has what a key stands for.
 pub fn is_built(key: &Key) -> bool {
@@ -298,10 +298,10 @@ pub static KEYS: &[Key] = &[
     built("outputs", Scope::Task, Part::Execution, Shape::Outputs, "none", "{digest: steps.push.stdout}", "values that others can read"),
     built("interactive", Scope::Task, Part::Execution, Shape::Bool, "false", "true", "whether it has flow's stdin and the terminal to itself"),
     built("silent", Scope::Task, Part::Execution, Shape::Bool, "false", "true", "whether its commands are not shown"),
-    later("sources", Scope::Task, Part::Incremental, "the files it reads"),
-    later("generates", Scope::Task, Part::Incremental, "the files it makes"),
-    later("status", Scope::Task, Part::Incremental, "commands that say whether it is up to date"),
-    later("cache", Scope::Task, Part::Incremental, "whether what it generates is kept and restored"),
+    built("sources", Scope::Task, Part::Incremental, Shape::Texts, "", "[\"src/**/*.c\", \"!src/gen/**\"]", "the files it reads: it runs when they have changed"),
+    built("generates", Scope::Task, Part::Incremental, Shape::Texts, "none", "dist/app", "the files it makes: it runs when they are not as it left them"),
+    built("status", Scope::Task, Part::Incremental, Shape::Texts, "none", "test -d node_modules", "commands that all succeed when it need not run"),
+    later("cache", Scope::Task, Part::Later, "whether what it generates is kept and restored"),
     later("on_lost", Scope::Task, Part::Durable, "what resume does with a step in flight when flow died"),
     later("locks", Scope::Task, Part::Durable, "what it must have for itself"),
     later("durable", Scope::Task, Part::Durable, "whether each fact is synced to disk at once"),

@@ -11,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::model::language::{Expr, On, Platform, Task, Text};
 
 /// The keys that go to the rules of a task.
-const RULES: [&str; 13] = [
+const RULES: [&str; 16] = [
     "if",
     "preconditions",
     "verify",
@@ -20,6 +20,9 @@ const RULES: [&str; 13] = [
     "ignore_error",
     "silent",
     "interactive",
+    "sources",
+    "generates",
+    "status",
     "confirm",
     "outputs",
     "on_success",
@@ -176,6 +179,16 @@ impl<'w> Reader<'w, '_> {
                 rules.ignore_error = self.boolean(value, "'ignore_error'").unwrap_or_default()
             }
             "silent" => rules.silent = self.boolean(value, "'silent'").unwrap_or_default(),
+            "sources" => rules.sources = Some(self.patterns(value, owner, "sources")),
+            "generates" => rules.generates = self.patterns(value, owner, "generates"),
+            "status" => {
+                let help = "write a command, or a list of them";
+                let items = self.one_or_many(value);
+                let commands = items
+                    .into_iter()
+                    .filter_map(|item| self.script(item, owner, "'status' is a command", help));
+                rules.status = commands.collect();
+            }
             "interactive" => {
                 rules.interactive = self.boolean(value, "'interactive'").unwrap_or_default();
             }
@@ -195,6 +208,27 @@ impl<'w> Reader<'w, '_> {
                 }
             }
         }
+    }
+
+    /// `sources` and `generates`: patterns of files.
+    fn patterns(&mut self, at: At, owner: &Owner, what: &str) -> Vec<Text> {
+        let help = "write a file or a pattern such as 'src/**/*.c', or a list of them";
+        let wanted = format!("'{what}' has patterns of files");
+        let mut patterns = Vec::new();
+        for item in self.one_or_many(at) {
+            let Some(text) = self.template(item, owner, &wanted, help) else {
+                continue;
+            };
+            if !text.is_template()
+                && let Err(wrong) = check_pattern(&text.text, what == "generates")
+            {
+                let message = format!("'{}' is no pattern of files: {wrong}", text.text);
+                self.report(item, Diagnostic::error("pattern", message).help(help));
+                continue;
+            }
+            patterns.push(text);
+        }
+        patterns
     }
 
     /// `outputs`: names and expressions.
@@ -398,6 +432,18 @@ fn wrong_name(name: &str) -> Option<(usize, String)> {
         }
     }
     None
+}
+
+/// What is wrong with a pattern of files; what a task makes is in the project.
+fn check_pattern(text: &str, made: bool) -> Result<(), String> {
+    let pattern = text.strip_prefix('!').unwrap_or(text);
+    if pattern.trim().is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    if made && (pattern.starts_with('/') || pattern.split('/').any(|part| part == "..")) {
+        return Err("what a task makes is in its folder or below".to_owned());
+    }
+    crate::expr::check_pattern(pattern)
 }
 
 #[cfg(test)]

@@ -188,6 +188,35 @@ pub struct Node {
     /// The name of the task that it is a call of.
     #[serde(default, skip_serializing_if = "is_default")]
     pub called: Option<Box<str>>,
+    /// By what it is told whether it has to run.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub incremental: Option<Box<Incremental>>,
+}
+
+/// By what a task is told whether it has to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Incremental {
+    /// The files that it reads, as patterns; `None` when it does not say.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sources: Option<Vec<Text>>,
+    /// The files that it makes, as patterns.
+    #[serde(skip_serializing_if = "is_default")]
+    pub generates: Vec<Text>,
+    /// Commands that all succeed when there is nothing to do.
+    #[serde(skip_serializing_if = "is_default")]
+    pub status: Vec<Text>,
+    /// The number of its folder and environment in [`Plan::contexts`].
+    pub context: u32,
+    /// What the tasks make that it needs and that are left out of this run: their contexts and their patterns.
+    #[serde(skip_serializing_if = "is_default")]
+    pub left_out: Vec<(u32, Vec<Text>)>,
+    /// A command may have to run to know any of that, or what its steps come to.
+    #[serde(skip_serializing_if = "is_default")]
+    pub slow: bool,
+    /// It is run whatever has changed, because that was asked for.
+    #[serde(skip_serializing_if = "is_default")]
+    pub forced: bool,
 }
 
 /// A question that is answered before a node begins.
@@ -221,6 +250,8 @@ pub enum About {
     },
     /// Whether a check holds.
     Verify(Check),
+    /// Whether the files are there that it was to make; where that is said.
+    Made(Place),
     /// What these outputs come to.
     Set(Vec<(String, Data)>),
     /// What the outputs of the task come to.
@@ -256,6 +287,7 @@ impl About {
                 items: Items::In(expression),
                 ..
             } => Some(expression.place),
+            Self::Made(place) => Some(*place),
             Self::Items { .. } | Self::Set(_) => None,
         }
     }
@@ -666,6 +698,7 @@ impl Node {
             rules: None,
             ask: None,
             called: None,
+            incremental: None,
         }
     }
 

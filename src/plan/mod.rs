@@ -39,6 +39,10 @@ pub struct Request {
     pub only: bool,
     /// The longest that the run may take.
     pub timeout: Option<Duration>,
+    /// The named tasks run whether they have to or not.
+    pub force: bool,
+    /// And so does all that they need.
+    pub force_all: bool,
 }
 
 /// Tasks that wait for one another: each needs the one after it, the last one the first.

@@ -14,8 +14,8 @@ use crate::model::language::{
     TaskIndex, TaskRules, Text, Wait, WaitFor as WrittenWaitFor, Workflow,
 };
 use crate::model::plan::{
-    About, Ask, Called, Confirm, Group, Handlers, Kind, Need, Node, On, Plan, Results, Retry,
-    Rules, Task as PlannedTask, WaitFor, Work,
+    About, Ask, Called, Confirm, Group, Handlers, Incremental, Kind, Need, Node, On, Plan, Results,
+    Retry, Rules, Task as PlannedTask, WaitFor, Work,
 };
 
 /// How many nodes a plan may have.
@@ -221,7 +221,11 @@ impl<'a> Planner<'a> {
         let mut children = self.list(id, seen, &task.steps)?;
         let mut check = |planner: &mut Self, about| -> Result<(), Refused> {
             let number = u32::try_from(children.len() + 1).unwrap_or(u32::MAX);
-            let scope = planner.scopes.of_step(seen, None);
+            let scope = match about {
+                // It reads nothing.
+                About::Made(_) => 0,
+                _ => planner.scopes.of_step(seen, None),
+            };
             let check = planner.push(At::in_node(id, number), Kind::Check)?;
             planner.nodes[check.index()].ask = Some(Box::new(Ask { scope, about }));
             children.push(check);
@@ -233,13 +237,22 @@ impl<'a> Planner<'a> {
         for one in &rules.verify {
             check(self, About::Verify(one.clone()))?;
         }
+        if !rules.generates.is_empty() || rules.is_incremental() {
+            let place = rules
+                .generates
+                .first()
+                .map_or(task.place, |text| text.place);
+            check(self, About::Made(place))?;
+        }
         let handlers = Handlers {
             on_success: self.handler(id, seen, &rules.on_success)?,
             on_failure: self.handler(id, seen, &rules.on_failure)?,
             finally: self.handler(id, seen, &rules.finally)?,
         };
-        let asks = condition.is_some() || !rules.preconditions.is_empty();
-        let ask = asks.then(|| {
+        let incremental = self.incremental(id, seen);
+        let questions = condition.is_some() || !rules.preconditions.is_empty();
+        let asks = questions || rules.is_incremental();
+        let ask = questions.then(|| {
             let about = About::Begin {
                 condition,
                 preconditions: rules.preconditions.clone(),
@@ -251,7 +264,69 @@ impl<'a> Planner<'a> {
         node.kind = Kind::Group(Group::sequence(children));
         node.rules = boxed(of_task(rules, handlers, asks));
         node.ask = ask;
+        node.incremental = incremental;
         Ok(id)
+    }
+
+    /// By what a task is told whether it has to run; all its steps have been added.
+    fn incremental(&mut self, id: NodeId, seen: &Instance<'a>) -> Option<Box<Incremental>> {
+        let rules = seen.task.rules();
+        if !rules.is_incremental() && rules.generates.is_empty() {
+            return None;
+        }
+        let texts = rules.sources.iter().flatten().chain(&rules.generates);
+        let texts: Vec<&Text> = texts.chain(&rules.status).collect();
+        let scoped = self.scopes.of_files(seen, &texts);
+        let asks = |node: &Node| node.rules().ask || node.ask.is_some();
+        let steps = &self.nodes[id.index() + 1..];
+        // Whether it has made what it was to make is a question without a command.
+        let steps = steps.iter().filter(|node| {
+            let about = node.ask.as_ref().map(|ask| &ask.about);
+            !matches!(about, Some(About::Made(_)))
+        });
+        let slow = scoped.asks || !rules.status.is_empty() || steps.clone().any(asks);
+        let left_out = if self.request.only {
+            self.left_out(seen.task)
+        } else {
+            Vec::new()
+        };
+        Some(Box::new(Incremental {
+            left_out,
+            sources: rules.sources.clone(),
+            generates: rules.generates.clone(),
+            status: rules.status.clone(),
+            context: self.contexts.number(scoped.context),
+            slow,
+            forced: self.request.force_all || self.request.force && seen.named,
+        }))
+    }
+
+    /// What the tasks make that a task needs, without running them. With values of their own they make something else.
+    fn left_out(&mut self, task: &'a Task) -> Vec<(u32, Vec<Text>)> {
+        let mut makes = Vec::new();
+        for need in task.depends_on.iter().filter(|need| need.vars.is_empty()) {
+            let other = &self.workflow.tasks[need.task];
+            let generates = &other.rules().generates;
+            if generates.is_empty() {
+                continue;
+            }
+            let seen = Instance {
+                index: need.task,
+                task: other,
+                given: Vec::new(),
+                named: false,
+                call: None,
+                shown: String::new(),
+                loops: Vec::new(),
+                results: None,
+                needs: Vec::new(),
+            };
+            let texts: Vec<&Text> = generates.iter().collect();
+            let scoped = self.scopes.of_files(&seen, &texts);
+            let context = self.contexts.number(scoped.context);
+            makes.push((context, generates.clone()));
+        }
+        makes
     }
 
     fn handler(

@@ -117,6 +117,15 @@ impl<'a> Scopes<'a> {
         }
     }
 
+    /// The context of the files that a task reads and makes, and of the commands that say whether it has to run.
+    pub(super) fn of_files(&mut self, seen: &Instance<'_>, texts: &[&Text]) -> Scoped {
+        let none = Text {
+            text: String::new(),
+            place: seen.task.place,
+        };
+        self.of_work(seen, &Step::command(none), texts)
+    }
+
     /// The scope of a task, or of one step of it.
     pub(super) fn of_step(&mut self, seen: &Instance<'_>, step: Option<&Step>) -> u32 {
         let task = seen.task;

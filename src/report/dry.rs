@@ -152,6 +152,7 @@ fn questions(about: &About, depth: usize) -> String {
             };
             note(depth, &format!("for each {}:", visible(&name)))
         }
+        About::Made(_) => String::new(),
         About::Verify(check) => note(
             depth,
             &format!("verify {}", visible(&check.condition.written())),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::failure::{Evaluated, Failure};
 use super::screen::Screen;
 use super::style::{visible, visible_lines};
-use super::summary::summary;
+use super::summary::{all_up_to_date, nothing_to_do, summary};
 use super::{Mode, Output, Settings, Source};
 use crate::core::RunState;
 use crate::core::fact::{Exit, Fact, Outcome, Why};
@@ -303,6 +303,12 @@ impl Observer for Lines {
                 };
                 self.evaluated.insert(*node, evaluated);
             }
+            Signal::Runs { node, why } => {
+                let words = format!("runs because {}", visible(why));
+                let words = self.settings.style.dim(&words).into_owned();
+                self.output
+                    .say(&mut self.screen, &source(state, *node), &words);
+            }
             Signal::LeftBehind { program, task } => {
                 let program = visible(program);
                 let words = format!(
@@ -318,6 +324,12 @@ impl Observer for Lines {
         let tasks: Vec<NodeId> = state.plan().tasks().map(|(id, _)| id).collect();
         for id in tasks {
             self.output.task_ended(&mut self.screen, &source(state, id));
+        }
+        if let Some(tasks) = all_up_to_date(state).filter(|_| self.failures.is_empty()) {
+            if !self.settings.quiet {
+                self.screen.say(&nothing_to_do(tasks));
+            }
+            return;
         }
         self.failures.retain(|failure| matters(state, failure.node));
         for (number, failure) in self.failures.iter().enumerate() {

@@ -42,6 +42,24 @@ pub fn summary(state: &RunState, settings: &Settings) -> String {
     format!("{head}: {}{took}", parts.join(", "))
 }
 
+/// What to say of a run in which nothing had to be done.
+pub fn nothing_to_do(tasks: usize) -> String {
+    match tasks {
+        1 => "nothing to do: the task is up to date".to_owned(),
+        _ => format!("nothing to do: {tasks} tasks are up to date"),
+    }
+}
+
+/// How many tasks were up to date in a run in which nothing else was to do.
+pub fn all_up_to_date(state: &RunState) -> Option<usize> {
+    let completed = state.stage() == RunStage::Finished(RunEnd::Completed);
+    let worked = || state.plan().tasks().any(|(id, _)| state.node(id).worked);
+    let counts = counts(state);
+    let fresh = of(&counts, Outcome::UpToDate.word());
+    let skipped = of(&counts, Outcome::Skipped.word());
+    (completed && fresh > 0 && skipped == 0 && !worked()).then_some(fresh)
+}
+
 fn of(counts: &[(&'static str, usize)], word: &str) -> usize {
     counts
         .iter()

@@ -39,7 +39,12 @@ impl Files {
         self.root.join("plans").join(format!("{hash}.json"))
     }
 
-    fn make_folders(&self) -> Result<(), Error> {
+    /// Sees to it that its folders are there.
+    ///
+    /// # Errors
+    ///
+    /// When they can't be made.
+    pub fn make_folders(&self) -> Result<(), Error> {
         for name in ["runs", "plans", "logs"] {
             private_folder(&self.root.join(name))?;
         }

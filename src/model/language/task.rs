@@ -55,8 +55,8 @@ pub struct TaskRules {
     pub each: Option<Loop>,
     /// When one does not hold it fails before its steps.
     pub preconditions: Vec<Check>,
-    /// The files it reads, as globs.
-    pub sources: Vec<Text>,
+    /// The files it reads, as globs; `None` when it does not say.
+    pub sources: Option<Vec<Text>>,
     /// The files it makes, as globs.
     pub generates: Vec<Text>,
     /// Commands that all succeed when there is nothing to do.
@@ -101,6 +101,13 @@ pub struct TaskRules {
     pub silent: bool,
     /// How its output is shown.
     pub output: Option<OutputMode>,
+}
+
+impl TaskRules {
+    /// Whether it is said by what it is told whether it has to run.
+    pub fn is_incremental(&self) -> bool {
+        self.sources.is_some() || !self.status.is_empty()
+    }
 }
 
 impl Task {

@@ -45,6 +45,10 @@ impl Task {
                 .iter()
                 .for_each(|(_, value)| visit(&value.text));
             rules.confirm.iter().for_each(|text| visit(&text.text));
+            let files = rules.sources.iter().flatten().chain(&rules.generates);
+            files
+                .chain(&rules.status)
+                .for_each(|text| visit(&text.text));
         }
     }
 }

@@ -1,0 +1,471 @@
+//! Whether tasks have to run: the questions about it, the look ahead before a run, and what is kept when one has succeeded.
+//!
+//! `eval` says what a task is made of, `incremental` what of it has changed. What is in between, which belongs to one run, is here.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::eval::Evaluator;
+use crate::eval::here::Here;
+use crate::incremental::{Begun, Incremental, Made, Reason, Task, Verdict};
+use crate::model::id::NodeId;
+use crate::model::plan::{About, Incremental as PlannedIncremental, Kind, On, Plan};
+
+/// What is known of the tasks of one run.
+#[derive(Debug)]
+pub struct Freshness {
+    plan: Arc<Plan>,
+    evaluator: Arc<Evaluator>,
+    incremental: Incremental,
+    /// Where the locks of tasks are that make files.
+    builds: PathBuf,
+    under_way: Mutex<HashMap<NodeId, UnderWay>>,
+}
+
+/// A task that has begun.
+#[derive(Debug)]
+struct UnderWay {
+    begun: Begun,
+    made: Option<Made>,
+    /// Nobody else makes its files as long as this is held.
+    _lock: Option<File>,
+}
+
+/// What came of asking about a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It need not run.
+    UpToDate,
+    /// It has to, for this reason.
+    Runs(Reason),
+    /// Another flow makes its files at the moment.
+    Busy,
+    /// It can't be told, for this reason.
+    Failed(String),
+}
+
+/// What is known before anything runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// The tasks that are up to date with all that they need, in the order of the plan.
+    pub up_to_date: Vec<NodeId>,
+    /// That is all there is to do.
+    pub is_all: bool,
+    /// What they are made of, when it is all and files alone have decided.
+    pub by_files: Vec<Task>,
+}
+
+/// What can be said of a task without running it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It would not run.
+    UpToDate,
+    /// It would, for this reason.
+    Runs(Reason),
+    /// That is only known in a run, for this reason.
+    Unknown(String),
+    /// It only stands for what it needs.
+    Nothing,
+}
+
+/// Who of a run a question is about.
+#[derive(Clone, Debug)]
+pub(super) struct Who {
+    /// The node, and the node of the plan that it is or is an instance of.
+    pub(super) id: NodeId,
+    pub(super) spec: NodeId,
+    /// What tells it from all other tasks of the project.
+    pub(super) name: String,
+}
+
+impl Freshness {
+    /// For a plan, with what is known of the project; `state` is the folder for what flow keeps.
+    pub fn new(
+        plan: Arc<Plan>,
+        evaluator: Arc<Evaluator>,
+        incremental: Incremental,
+        state: PathBuf,
+    ) -> Self {
+        Self {
+            plan,
+            evaluator,
+            incremental,
+            builds: state.join("builds"),
+            under_way: Mutex::default(),
+        }
+    }
+
+    /// Whether there is anything in a plan that need not run.
+    pub fn matters(plan: &Plan) -> bool {
+        plan.nodes.iter().any(|node| node.incremental.is_some())
+    }
+
+    /// Which tasks have nothing to do, as far as that is known before anything runs.
+    pub fn look_ahead(&self) -> Ahead {
+        let mut asked: Vec<NodeId> = Vec::new();
+        let mut tasks: Vec<Task> = Vec::new();
+        for (id, _) in self.plan.tasks() {
+            if self.is_simple(id)
+                && let Ok(task) = self.task(id, self.name(id), &Here::default())
+            {
+                asked.push(id);
+                tasks.push(task);
+            }
+        }
+        let checked = self.incremental.check(&tasks);
+        let fresh = |(_, (verdict, _)): &(NodeId, (Verdict, Begun))| {
+            matches!(verdict, Verdict::UpToDate(_))
+        };
+        let fresh = asked.into_iter().zip(checked).filter(fresh);
+        let mut fresh: HashMap<NodeId, Verdict> =
+            fresh.map(|(id, (verdict, _))| (id, verdict)).collect();
+        let mut quiet: HashSet<NodeId> = HashSet::with_capacity(fresh.len());
+        let mut up_to_date = Vec::new();
+        for (id, task) in self.plan.tasks() {
+            let met = task
+                .needs
+                .iter()
+                .all(|need| need.on != On::Failure && quiet.contains(&need.task));
+            if !met {
+                continue;
+            }
+            if let Some(Verdict::UpToDate(values)) = fresh.remove(&id) {
+                self.hand_back(id, values.as_deref());
+                up_to_date.push(id);
+                quiet.insert(id);
+            } else if self.is_empty(id) {
+                quiet.insert(id);
+            }
+        }
+        let is_all = !up_to_date.is_empty() && self.plan.asked.iter().all(|id| quiet.contains(id));
+        let by_files = is_all && self.plan.scopes.is_empty() && up_to_date.len() == tasks.len();
+        Ahead {
+            up_to_date,
+            is_all,
+            by_files: if by_files { tasks } else { Vec::new() },
+        }
+    }
+
+    /// What can be said of each task of the plan. Values are evaluated for it, and commands of `status` run; nothing is kept.
+    pub fn tell(&self) -> Vec<(NodeId, Told)> {
+        let mut told = Vec::new();
+        for (id, _) in self.plan.tasks() {
+            told.push((id, self.tell_one(id)));
+        }
+        told
+    }
+
+    fn tell_one(&self, id: NodeId) -> Told {
+        let node = self.plan.node(id);
+        if let Kind::Loop { .. } = node.kind {
+            return Told::Unknown("it runs once for each item of its loop".to_owned());
+        }
+        if self.is_empty(id) {
+            return Told::Nothing;
+        }
+        let Some(incremental) = node
+            .incremental
+            .as_deref()
+            .filter(|incremental| incremental.sources.is_some() || !incremental.status.is_empty())
+        else {
+            return Told::Runs(Reason::Always);
+        };
+        let here = Here::default();
+        let task = match self.task(id, self.name(id), &here) {
+            Ok(task) => task,
+            Err(why) => return Told::Unknown(why),
+        };
+        let verdict = self
+            .incremental
+            .check(&[task])
+            .pop()
+            .expect("one was asked about")
+            .0;
+        match self.with_status(incremental, verdict, &here) {
+            Ok(Verdict::UpToDate(_)) => Told::UpToDate,
+            Ok(Verdict::Stale(reason)) => Told::Runs(reason),
+            Err(why) => Told::Unknown(why),
+        }
+    }
+
+    /// What the commands of `status` make of a verdict.
+    fn with_status(
+        &self,
+        incremental: &PlannedIncremental,
+        verdict: Verdict,
+        here: &Here,
+    ) -> Result<Verdict, String> {
+        let matters = incremental.sources.is_none() || matches!(verdict, Verdict::UpToDate(_));
+        if incremental.status.is_empty() || !matters {
+            return Ok(verdict);
+        }
+        match self.evaluator.status(incremental, here) {
+            Ok(true) => Ok(match verdict {
+                Verdict::Stale(_) => Verdict::UpToDate(None),
+                fresh => fresh,
+            }),
+            Ok(false) => Ok(Verdict::Stale(Reason::Status)),
+            Err(problem) => Err(self.evaluator.told(&problem)),
+        }
+    }
+
+    /// Whether it can be told without running anything whether a task is up to date.
+    fn is_simple(&self, id: NodeId) -> bool {
+        let node = self.plan.node(id);
+        let Some(incremental) = &node.incremental else {
+            return false;
+        };
+        let task = node.task.as_deref();
+        let conditional = task.is_none_or(|task| task.ask_first)
+            || node.ask.as_ref().is_some_and(|ask| {
+                matches!(
+                    &ask.about,
+                    About::Begin {
+                        condition: Some(_),
+                        ..
+                    }
+                )
+            });
+        incremental.sources.is_some()
+            && incremental.status.is_empty()
+            && !incremental.slow
+            && !incremental.forced
+            && !conditional
+    }
+
+    /// Whether a task only stands for what it needs.
+    fn is_empty(&self, id: NodeId) -> bool {
+        let node = self.plan.node(id);
+        let nothing = matches!(&node.kind, Kind::Group(group) if group.children.is_empty());
+        let task = node.task.as_deref();
+        nothing && !node.rules().ask && task.is_some_and(|task| !task.ask_first)
+    }
+
+    fn name(&self, id: NodeId) -> String {
+        let task = self.plan.node(id).task.as_deref();
+        task.map_or_else(String::new, |task| task.name.clone())
+    }
+
+    /// What a task is made of.
+    fn task(&self, spec: NodeId, name: String, here: &Here) -> Result<Task, String> {
+        let told = |problem| self.evaluator.told(&problem);
+        let recipe = self.evaluator.recipe(spec, here).map_err(told)?;
+        let root = self.root_of(spec);
+        let needs = self
+            .plan
+            .node(root)
+            .task
+            .iter()
+            .flat_map(|task| &task.needs);
+        let mut made = Vec::new();
+        for need in needs {
+            let at = match &self.plan.node(need.task).kind {
+                Kind::Loop { body, .. } => *body,
+                _ => need.task,
+            };
+            let makes = self.plan.node(at).incremental.as_ref();
+            if makes.is_some_and(|makes| !makes.generates.is_empty())
+                && recipe.sources.is_some()
+                && let Ok(files) = self.evaluator.makes(at)
+            {
+                made.push(files);
+            }
+        }
+        let left_out = self.plan.node(spec).incremental.as_ref();
+        for (context, generates) in left_out.iter().flat_map(|own| &own.left_out) {
+            made.extend(self.evaluator.made_in(*context, generates).ok());
+        }
+        Ok(Task {
+            name,
+            folder: recipe.folder,
+            sources: recipe.sources,
+            generates: recipe.generates,
+            parts: recipe.parts,
+            needs: made,
+            is_read: self.evaluator.keeps(spec),
+        })
+    }
+
+    fn root_of(&self, spec: NodeId) -> NodeId {
+        let mut at = spec;
+        while let Some(parent) = self.plan.node(at).parent {
+            at = parent;
+        }
+        at
+    }
+
+    /// Whether a task is up to date that is about to begin. One that is not is under way from now on.
+    pub(super) fn ask(&self, who: &Who, here: &Here) -> Asked {
+        let Some(incremental) = self.plan.node(who.spec).incremental.as_deref() else {
+            return Asked::Runs(Reason::Always);
+        };
+        let lock = if incremental.generates.is_empty() {
+            None
+        } else {
+            match self.lock(&who.name) {
+                Ok(Some(lock)) => Some(lock),
+                Ok(None) => return Asked::Busy,
+                // A folder that can't be written has nobody who writes.
+                Err(_) => None,
+            }
+        };
+        if lock.is_some() {
+            self.incremental.refresh();
+        }
+        let task = match self.task(who.spec, who.name.clone(), here) {
+            Ok(task) => task,
+            Err(why) => return Asked::Failed(why),
+        };
+        let (verdict, begun) = self
+            .incremental
+            .check(&[task])
+            .pop()
+            .expect("one was asked about");
+        let mut verdict = match self.with_status(incremental, verdict, here) {
+            Ok(verdict) => verdict,
+            Err(why) => return Asked::Failed(why),
+        };
+        if incremental.forced {
+            verdict = Verdict::Stale(Reason::Forced);
+        }
+        match verdict {
+            Verdict::UpToDate(values) => {
+                self.hand_back(who.id, values.as_deref());
+                Asked::UpToDate
+            }
+            Verdict::Stale(why) => {
+                if let Err(error) = self.incremental.begin(&begun) {
+                    let path = self.incremental.path();
+                    return Asked::Failed(format!("can't write {}: {error}", path.display()));
+                }
+                let under_way = UnderWay {
+                    begun,
+                    made: None,
+                    _lock: lock,
+                };
+                self.under_way().insert(who.id, under_way);
+                Asked::Runs(why)
+            }
+        }
+    }
+
+    /// The right to make the files of a task; `None` while another flow has it.
+    fn lock(&self, name: &str) -> io::Result<Option<File>> {
+        let path = self
+            .builds
+            .join(blake3::hash(name.as_bytes()).to_hex().as_str());
+        let open = || {
+            File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)
+        };
+        let file = match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(&self.builds)?;
+                open()?
+            }
+            opened => opened?,
+        };
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Whether what a task was to make is there.
+    pub(super) fn made(&self, who: &Who, here: &Here) -> Result<(), String> {
+        let known = self
+            .under_way()
+            .get(&who.id)
+            .map(|under_way| under_way.begun.clone());
+        let begun = match known {
+            Some(begun) => begun,
+            None => {
+                let task = self.task(who.spec, who.name.clone(), here)?;
+                self.incremental
+                    .check(&[task])
+                    .pop()
+                    .expect("one was asked about")
+                    .1
+            }
+        };
+        let made = self.incremental.made(&begun).map_err(|pattern| {
+            format!("it was to make {pattern}, and there is no such file ('generates')")
+        })?;
+        if let Some(under_way) = self.under_way().get_mut(&who.id) {
+            under_way.made = Some(made);
+        }
+        Ok(())
+    }
+
+    /// A command has ended: what was seen of files may not be so any more.
+    pub(super) fn changed(&self) {
+        self.incremental.changed();
+    }
+
+    /// A task has ended.
+    pub(super) fn ended(&self, id: NodeId, spec: NodeId, succeeded: bool) -> io::Result<()> {
+        let Some(UnderWay {
+            begun,
+            made: Some(made),
+            _lock,
+        }) = self.under_way().remove(&id)
+        else {
+            return Ok(());
+        };
+        if !succeeded {
+            return Ok(());
+        }
+        let values = if self.evaluator.keeps(spec) {
+            match self.evaluator.kept_values(id) {
+                Some(values) => Some(values),
+                // What must not be written down is made again each time.
+                None => return Ok(()),
+            }
+        } else {
+            None
+        };
+        self.incremental.done(&begun, &made, values)
+    }
+
+    fn hand_back(&self, id: NodeId, values: Option<&[u8]>) {
+        if let Some(values) = values {
+            self.evaluator.hand_back(id, values);
+        }
+    }
+
+    /// That there was nothing to do in a call; see [`Incremental::keep_quiet`].
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written down.
+    pub fn keep_quiet(
+        &self,
+        call: &Path,
+        described_in: &[PathBuf],
+        ahead: &Ahead,
+    ) -> io::Result<()> {
+        if ahead.by_files.is_empty() {
+            return Ok(());
+        }
+        self.incremental
+            .keep_quiet(call, described_in, &ahead.by_files)
+    }
+
+    /// Keeps what was found out.
+    pub fn keep(&self) -> io::Result<()> {
+        self.incremental.keep()
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<NodeId, UnderWay>> {
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

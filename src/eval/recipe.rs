@@ -1,0 +1,485 @@
+//! What a task is made of, as hashes: its steps as they are written, the values that they read, its environment, and what its
+//! steps come to with all of that. Also which files it says it reads and makes.
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::frame::Frame;
+use super::here::Here;
+use super::outside::{Command, NoOutput};
+use super::{Evaluator, inside, problem, typed};
+use crate::expr::{self, Names, Problem, Script, Use, Value};
+use crate::model::id::NodeId;
+use crate::model::language::{Axis, Condition, Data, Items, Setting, Text};
+use crate::model::plan::{About, Incremental, Kind, Node, Program, Work};
+
+/// What a task is made of, beside files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recipe {
+    /// The folder that its patterns are relative to.
+    pub folder: PathBuf,
+    /// The files that it reads; `None` when it does not say.
+    pub sources: Option<Vec<String>>,
+    /// The files that it makes.
+    pub generates: Vec<String>,
+    /// All else.
+    pub parts: Vec<Part>,
+}
+
+/// Something that a task is made of, and that is no file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// What it is.
+    pub kind: PartKind,
+    /// What it is called.
+    pub name: String,
+    /// A hash of it; of a secret only its first byte.
+    pub hash: [u8; 32],
+}
+
+/// What a part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PartKind {
+    /// A value that it reads.
+    Value,
+    /// An environment variable that is declared for it.
+    Env,
+    /// Its steps as they are written.
+    Steps,
+    /// Its steps with all values in them.
+    Rendered,
+}
+
+/// The folder, the sources and what is made.
+type FilesOf = (PathBuf, Option<Vec<String>>, Vec<String>);
+
+/// Names whose values are another in each run, or are made by the task itself.
+const OWN: [&str; 5] = ["steps", "outputs", "error", "run", "trigger"];
+
+impl Evaluator {
+    /// What a task is made of whose node of the plan is `spec`, and that is here.
+    ///
+    /// # Errors
+    ///
+    /// When its patterns or its folder have no value.
+    pub fn recipe(self: &Arc<Self>, spec: NodeId, here: &Here) -> Result<Recipe, Problem> {
+        let node = self.plan.node(spec);
+        let Some(incremental) = &node.incremental else {
+            return Ok(Recipe::default());
+        };
+        let (folder, sources, generates) = self.files_of(incremental, here)?;
+        let mut parts = Parts::default();
+        let mut steps = blake3::Hasher::new();
+        let mut rendered = blake3::Hasher::new();
+        let end = self.plan.subtree_end(spec);
+        for at in spec.index() + 1..end.index() {
+            let leaf = &self.plan.nodes[at];
+            structure(&mut steps, leaf, spec);
+            match &leaf.kind {
+                Kind::Work(work) => {
+                    let here = here.below(&self.plan, spec, NodeId::at(at));
+                    self.work(work, &here, &mut parts, &mut rendered);
+                }
+                _ => self.asked(
+                    leaf,
+                    &here.below(&self.plan, spec, NodeId::at(at)),
+                    &mut parts,
+                ),
+            }
+        }
+        parts.0.insert(
+            (PartKind::Steps, String::new()),
+            *steps.finalize().as_bytes(),
+        );
+        if rendered.count() > 0 {
+            parts.0.insert(
+                (PartKind::Rendered, String::new()),
+                *rendered.finalize().as_bytes(),
+            );
+        }
+        let part = |((kind, name), hash)| Part { kind, name, hash };
+        Ok(Recipe {
+            folder,
+            sources,
+            generates,
+            parts: parts.0.into_iter().map(part).collect(),
+        })
+    }
+
+    /// The folder and the patterns of the files that a task makes, which another one needs.
+    ///
+    /// # Errors
+    ///
+    /// When they have no value outside of the task.
+    pub fn makes(self: &Arc<Self>, spec: NodeId) -> Result<(PathBuf, Vec<String>), Problem> {
+        let Some(incremental) = &self.plan.node(spec).incremental else {
+            return Ok((PathBuf::new(), Vec::new()));
+        };
+        self.made_in(incremental.context, &incremental.generates)
+    }
+
+    /// The folder and the patterns of files that are made in this context.
+    ///
+    /// # Errors
+    ///
+    /// When they have no value outside of the task.
+    pub fn made_in(
+        self: &Arc<Self>,
+        context: u32,
+        generates: &[Text],
+    ) -> Result<(PathBuf, Vec<String>), Problem> {
+        let only = Incremental {
+            generates: generates.to_vec(),
+            context,
+            ..Incremental::default()
+        };
+        let (folder, _, generates) = self.files_of(&only, &Here::default())?;
+        Ok((folder, generates))
+    }
+
+    /// The folder and the patterns of a task.
+    fn files_of(
+        self: &Arc<Self>,
+        incremental: &Incremental,
+        here: &Here,
+    ) -> Result<FilesOf, Problem> {
+        let context = &self.plan.contexts[incremental.context as usize];
+        let Some(scope) = context.scope else {
+            let texts = |texts: &Vec<Text>| texts.iter().map(|text| text.text.clone()).collect();
+            let sources = incremental.sources.as_ref().map(texts);
+            return Ok((context.dir.clone(), sources, texts(&incremental.generates)));
+        };
+        let frame = Frame::of_scope(self, scope, here.clone());
+        let texts = |texts: &Vec<Text>, what: &str| -> Result<Vec<String>, Problem> {
+            let mut all = Vec::new();
+            for text in texts {
+                let wrong = |problem: Problem| inside(what, &self.place(text.place), &problem);
+                let values = match frame.text(text).map_err(wrong)? {
+                    Value::List(items) => items,
+                    value => vec![value],
+                };
+                for value in values {
+                    let (bytes, _) = typed::bytes(&value).map_err(wrong)?;
+                    let path = String::from_utf8(bytes)
+                        .map_err(|_| wrong(problem("not-utf8", "a pattern is not UTF-8", None)))?;
+                    all.push(path);
+                }
+            }
+            Ok(all)
+        };
+        let sources = incremental.sources.as_ref();
+        let sources = sources
+            .map(|sources| texts(sources, "'sources'"))
+            .transpose()?;
+        let generates = texts(&incremental.generates, "'generates'")?;
+        Ok((frame.dir()?, sources, generates))
+    }
+
+    /// Whether all commands of `status` say that there is nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// When one of them has no value, or can't be run.
+    pub fn status(
+        self: &Arc<Self>,
+        incremental: &Incremental,
+        here: &Here,
+    ) -> Result<bool, Problem> {
+        let context = &self.plan.contexts[incremental.context as usize];
+        let frame = context
+            .scope
+            .map(|scope| Frame::of_scope(self, scope, here.clone()));
+        for text in &incremental.status {
+            let (script, dir, env) = match &frame {
+                Some(frame) => (frame.script(text)?, frame.dir()?, frame.environment()?),
+                None => {
+                    let script = Script {
+                        text: text.text.clone(),
+                        ..Script::default()
+                    };
+                    let env = context.env.iter();
+                    let env = env.map(|(name, value)| (name.clone(), value.clone().into_bytes()));
+                    (script, context.dir.clone(), env.collect())
+                }
+            };
+            let command = Command {
+                script: &script,
+                dir: &dir,
+                env: &env,
+            };
+            match self.outside.succeeds(&command) {
+                Ok(true) => {}
+                Ok(false) | Err(NoOutput::NotNow) => return Ok(false),
+                Err(NoOutput::Failed(why)) => {
+                    let what = format!("the command `{}`: {why}", text.text.trim());
+                    return Err(problem("command-failed", what, None));
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// A command: the values that it reads, its environment, and what becomes of it if all of that is known yet.
+    fn work(
+        self: &Arc<Self>,
+        work: &Work,
+        here: &Here,
+        parts: &mut Parts,
+        rendered: &mut blake3::Hasher,
+    ) {
+        let context = &self.plan.contexts[work.context() as usize];
+        let Some(scope) = context.scope else {
+            for (name, value) in &context.env {
+                parts.add(PartKind::Env, name, value.as_bytes(), false);
+            }
+            // The folder stands in no text.
+            let root = self.plan.file.parent().unwrap_or(&context.dir);
+            let dir = context.dir.strip_prefix(root).unwrap_or(&context.dir);
+            if !dir.as_os_str().is_empty() {
+                add(rendered, dir.as_os_str().as_bytes());
+            }
+            return;
+        };
+        let frame = Frame::of_scope(self, scope, here.clone());
+        let env = frame.environment().unwrap_or_default();
+        for (name, value) in &env {
+            parts.add(PartKind::Env, name, value, self.has_secret(value));
+        }
+        match work {
+            Work::Shell { command, .. } => frame.reads(command, false, parts),
+            Work::Argv { args, .. } => args
+                .iter()
+                .for_each(|arg| frame.reads(&arg.text, false, parts)),
+        }
+        let Ok(command) = self.command(work, here) else {
+            return;
+        };
+        match &command.program {
+            Program::Script { text, shell } => {
+                add(rendered, shell.as_deref().unwrap_or_default().as_bytes());
+                add(rendered, text.as_bytes());
+            }
+            Program::Direct(words) => words.iter().for_each(|word| add(rendered, word)),
+        }
+        let root = self.plan.file.parent().unwrap_or(&command.dir);
+        add(
+            rendered,
+            command
+                .dir
+                .strip_prefix(root)
+                .unwrap_or(&command.dir)
+                .as_os_str()
+                .as_bytes(),
+        );
+        for (name, value) in &command.env {
+            add(rendered, name.as_bytes());
+            add(rendered, value);
+        }
+    }
+
+    /// What is asked before something begins reads values too.
+    fn asked(self: &Arc<Self>, node: &Node, here: &Here, parts: &mut Parts) {
+        let Some(ask) = &node.ask else { return };
+        let texts = texts_of(&ask.about);
+        if texts.is_empty() {
+            return;
+        }
+        let frame = Frame::of_scope(self, ask.scope, here.clone());
+        for (text, is_expression) in texts {
+            frame.reads(text, is_expression, parts);
+        }
+    }
+}
+
+impl Frame {
+    /// The values that a text reads.
+    fn reads(&self, text: &str, is_expression: bool, parts: &mut Parts) {
+        if !is_expression && !text.contains("{{") && !text.contains("{%") {
+            return;
+        }
+        let checked = if is_expression {
+            expr::check_expression(text)
+        } else {
+            expr::check_template(text, Use::Other)
+        };
+        for read in checked.names {
+            let root = read.path.first().map_or("", String::as_str);
+            let name = read.path.join(".");
+            if OWN.contains(&root) || parts.0.contains_key(&(PartKind::Value, name.clone())) {
+                continue;
+            }
+            let Ok(Some(value)) = self.member(&read.path) else {
+                continue;
+            };
+            let (bytes, secret) = typed::bytes(&value).unwrap_or_else(|_| {
+                let secret = !value.secrets().is_empty();
+                (format!("{value:?}").into_bytes(), secret)
+            });
+            parts.add(PartKind::Value, &name, &bytes, secret);
+        }
+    }
+
+    /// The value at a path, as far as it goes by names.
+    fn member(&self, path: &[String]) -> Result<Option<Value>, Problem> {
+        let Some((first, rest)) = path.split_first() else {
+            return Ok(None);
+        };
+        let mut value = self.get(first)?;
+        for name in rest {
+            value = match value {
+                Some(Value::Names(names)) => names.get(name)?,
+                Some(Value::Map(members)) => members
+                    .into_iter()
+                    .find(|(known, _)| known == name)
+                    .map(|(_, value)| value),
+                // A method or an index: the whole of it counts.
+                other => return Ok(other),
+            };
+        }
+        Ok(value)
+    }
+}
+
+/// Parts by what they are; what is added twice under one name counts twice.
+#[derive(Default)]
+struct Parts(BTreeMap<(PartKind, String), [u8; 32]>);
+
+impl Parts {
+    fn add(&mut self, kind: PartKind, name: &str, value: &[u8], secret: bool) {
+        let hash = blake3::hash(value);
+        let mut hash = *hash.as_bytes();
+        if secret {
+            hash[1..].fill(0);
+        }
+        let known = self.0.entry((kind, name.to_owned())).or_insert(hash);
+        if *known != hash {
+            *known = *blake3::hash(&[*known, hash].concat()).as_bytes();
+        }
+    }
+}
+
+fn add(hasher: &mut blake3::Hasher, text: &[u8]) {
+    hasher
+        .update(&(text.len() as u64).to_le_bytes())
+        .update(text);
+}
+
+/// A node as it is written, without where it stands.
+fn structure(hasher: &mut blake3::Hasher, node: &Node, of: NodeId) {
+    let parent = node.parent.map_or(0, |parent| parent.0 - of.0);
+    hasher
+        .update(&parent.to_le_bytes())
+        .update(&node.step.to_le_bytes());
+    match &node.kind {
+        Kind::Work(Work::Shell { command, shell, .. }) => {
+            hasher.update(b"shell");
+            add(hasher, shell.as_deref().unwrap_or_default().as_bytes());
+            add(hasher, command.as_bytes());
+        }
+        Kind::Work(Work::Argv { args, .. }) => {
+            hasher.update(b"argv");
+            args.iter().for_each(|arg| add(hasher, arg.text.as_bytes()));
+        }
+        Kind::Wait { .. } => drop(hasher.update(b"wait")),
+        Kind::Choice { .. } => drop(hasher.update(b"choice")),
+        Kind::Loop { group, .. } | Kind::Group(group) => {
+            hasher.update(b"group");
+            add(
+                hasher,
+                format!("{:?} {:?}", group.parallel_max, group.wait_for).as_bytes(),
+            );
+        }
+        Kind::Check => drop(hasher.update(b"check")),
+        Kind::Child => drop(hasher.update(b"child")),
+    }
+    if let Some(called) = &node.called {
+        add(hasher, called.as_bytes());
+    }
+    if let Some(ask) = &node.ask {
+        texts_of(&ask.about)
+            .iter()
+            .for_each(|(text, _)| add(hasher, text.as_bytes()));
+    }
+}
+
+/// The texts of a question, each with whether it is an expression.
+fn texts_of(about: &About) -> Vec<(&str, bool)> {
+    let mut texts = Vec::new();
+    match about {
+        About::Begin {
+            condition,
+            preconditions,
+        } => {
+            let checks = preconditions.iter().map(|check| &check.condition);
+            condition
+                .iter()
+                .chain(checks)
+                .for_each(|condition| add_condition(&mut texts, condition));
+        }
+        About::Branch(condition) | About::Until { condition, .. } => {
+            add_condition(&mut texts, condition)
+        }
+        About::Verify(check) => add_condition(&mut texts, &check.condition),
+        About::Set(outputs) => outputs
+            .iter()
+            .for_each(|(_, value)| add_data(&mut texts, value)),
+        About::Outputs(outputs) => {
+            texts.extend(outputs.iter().map(|(_, value)| (&value.text[..], true)))
+        }
+        About::Items { items, .. } => add_items(&mut texts, items),
+        About::Made(_) => {}
+    }
+    texts
+}
+
+fn add_condition<'a>(texts: &mut Vec<(&'a str, bool)>, condition: &'a Condition) {
+    texts.push((condition.text(), matches!(condition, Condition::Expr(_))));
+}
+
+fn add_data<'a>(texts: &mut Vec<(&'a str, bool)>, data: &'a Data) {
+    match data {
+        Data::Text(text) => texts.push((&text.text, false)),
+        Data::List(items) => items.iter().for_each(|item| add_data(texts, item)),
+        Data::Map(entries) => entries.iter().for_each(|(_, value)| add_data(texts, value)),
+        Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) => {}
+    }
+}
+
+fn add_items<'a>(texts: &mut Vec<(&'a str, bool)>, items: &'a Items) {
+    match items {
+        Items::List(items) => items.iter().for_each(|item| add_data(texts, item)),
+        Items::In(expression) => texts.push((&expression.text, true)),
+        Items::Glob(patterns) => {
+            texts.extend(patterns.iter().map(|pattern| (&pattern.text[..], false)))
+        }
+        Items::Sh(text) => texts.push((&text.text, false)),
+        Items::Range(first, last) => {
+            for bound in [first, last] {
+                if let Setting::Template(text) = bound {
+                    texts.push((&text.text, false));
+                }
+            }
+        }
+        Items::Matrix {
+            axes,
+            exclude,
+            include,
+        } => {
+            for (_, axis) in axes {
+                match axis {
+                    Axis::List(items) => items.iter().for_each(|item| add_data(texts, item)),
+                    Axis::In(expression) => texts.push((&expression.text, true)),
+                }
+            }
+            exclude
+                .iter()
+                .chain(include)
+                .flatten()
+                .for_each(|(_, value)| add_data(texts, value));
+        }
+    }
+}

@@ -1,0 +1,723 @@
+//! Whether a task has to run: what it was made of the last time, against what is there now.
+//!
+//! A task is described by a [`Task`]: parts that are hashes already (its commands, its variables), patterns of files that it
+//! reads, and patterns of files that it makes. What it was made of is a row of the `table`, written when it has succeeded and
+//! taken out when it begins. The files of each pattern are a set (`sets`) with one hash, shared by all tasks with that pattern,
+//! and known without reading a file whose `stat` has not changed.
+//!
+//! It refuses to know what a plan, a template and a run are, and what the time is.
+
+mod gitignore;
+mod quiet;
+mod sets;
+mod stat;
+mod table;
+mod walk;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::BuildHasherDefault;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+
+use self::sets::{Digest, Looked, Set};
+use self::table::{Key, KeyHasher, Table};
+use self::walk::{Pattern, Tree};
+use crate::eval::recipe::{Part, PartKind};
+
+/// Below this many patterns one thread looks at all of them.
+const ALONE_MAX: usize = 128;
+
+/// What a task is made of, and what it makes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Task {
+    /// What tells it from all other tasks of the project: its name, its item.
+    pub name: String,
+    /// The folder that its patterns are relative to, absolute.
+    pub folder: PathBuf,
+    /// The files that it reads; a pattern that begins with `!` takes some out. `None` when it does not say.
+    pub sources: Option<Vec<String>>,
+    /// The files that it makes.
+    pub generates: Vec<String>,
+    /// What else it is made of.
+    pub parts: Vec<Part>,
+    /// What the tasks make that it needs: their folders and their `generates`.
+    pub needs: Vec<(PathBuf, Vec<String>)>,
+    /// Others read values of it, which therefore have to be known.
+    pub is_read: bool,
+}
+
+/// Whether a task has to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing has changed; the values that it handed on.
+    UpToDate(Option<Vec<u8>>),
+    /// It has to.
+    Stale(Reason),
+}
+
+/// Reason a task has to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It says nothing of what it reads.
+    Always,
+    /// It was asked for.
+    Forced,
+    /// One of the commands of `status` failed.
+    Status,
+    /// Nothing is known of it.
+    New,
+    /// It was begun and has not succeeded.
+    Unfinished,
+    /// Its steps are others.
+    Steps,
+    /// Its steps are the same, and what becomes of them with all values is not.
+    Rendered,
+    /// A value that it reads.
+    Value(String),
+    /// An environment variable.
+    Env(String),
+    /// Which files it reads or makes.
+    Patterns,
+    /// A file that it reads.
+    Source(Change),
+    /// A file that it makes.
+    Output(Change),
+    /// Its values are read by another, and were not kept.
+    Values,
+}
+
+/// What has become of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The first such file, from the root of the project.
+    pub path: String,
+    /// What has happened to it.
+    pub how: How,
+    /// How many more there are.
+    pub more: usize,
+}
+
+/// What has happened to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It is new.
+    Added,
+    /// It is gone.
+    Removed,
+    /// It holds something else.
+    Changed,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Always => write!(f, "it has no 'sources' and no 'status', so it always runs"),
+            Self::Forced => write!(f, "that was asked for (--force)"),
+            Self::Status => write!(f, "a command of its 'status' failed"),
+            Self::New => write!(f, "it has never succeeded here"),
+            Self::Unfinished => write!(f, "it did not succeed the last time"),
+            Self::Steps => write!(f, "its steps have changed"),
+            Self::Rendered => write!(f, "its steps come to something else"),
+            Self::Value(name) => write!(f, "the value of {name} has changed"),
+            Self::Env(name) => write!(f, "the environment variable {name} has changed"),
+            Self::Patterns => write!(
+                f,
+                "its 'sources' or 'generates', or those of what it needs, have changed"
+            ),
+            Self::Source(change) => write!(f, "its source {change}"),
+            Self::Output(change) => write!(f, "its output {change}"),
+            Self::Values => write!(f, "another task reads values of it, which were not kept"),
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match self.how {
+            How::Added => "is new",
+            How::Removed => "is not there any more",
+            How::Changed => "has changed",
+        };
+        write!(f, "{} {how}", self.path)?;
+        match self.more {
+            0 => Ok(()),
+            1 => write!(f, ", and 1 more file"),
+            more => write!(f, ", and {more} more files"),
+        }
+    }
+}
+
+/// What a task was made of when it was last looked at; handed back when it has succeeded.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    key: Key,
+    parts: Vec<Part>,
+    inputs: Vec<(Pattern, Key, Digest)>,
+    outputs: Vec<Pattern>,
+}
+
+/// What a task has made.
+#[derive(Clone, Debug, Default)]
+pub struct Made {
+    outputs: Vec<(Key, Digest)>,
+    /// What it was made of is there as it was when it began.
+    pub settled: bool,
+}
+
+/// The row of a task.
+#[derive(Debug, Serialize, Deserialize)]
+struct Row {
+    parts: Vec<Part>,
+    inputs: Vec<([u8; 17], Digest)>,
+    outputs: Vec<([u8; 17], Digest)>,
+    values: Option<Vec<u8>>,
+}
+
+/// All that is known of the tasks of one project.
+pub struct Incremental {
+    root: PathBuf,
+    now: Box<dyn Fn() -> i128 + Send + Sync>,
+    table: RwLock<Table>,
+    seen: Mutex<Seen>,
+    /// Rows that others gain by, and nothing is lost with: what was found of files.
+    found: Mutex<Vec<(Key, Vec<u8>)>>,
+    threads: usize,
+}
+
+/// How many tasks a call has, all of which are up to date; `None` when that can't be told by the files alone.
+///
+/// `call` is where that would have been written down, `table` the table of the project at `root`.
+pub fn is_quiet(
+    call: &Path,
+    root: &Path,
+    table: &Path,
+    threads: impl FnOnce() -> usize,
+) -> Option<u32> {
+    if !call.exists() {
+        return None;
+    }
+    quiet::holds(call, root, table::State::at(table), threads())
+}
+
+/// What has been looked at since a command last ended.
+struct Seen {
+    tree: Arc<Tree>,
+    sets: Digests,
+    /// How often it was begun anew.
+    generation: u64,
+}
+
+type Digests = HashMap<Key, Digest, BuildHasherDefault<KeyHasher>>;
+
+impl fmt::Debug for Incremental {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incremental")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Incremental {
+    /// For the project at `root`, with its table at `table`; `now` is the time in nanoseconds since 1970, and this many threads
+    /// may look at files.
+    pub fn open(
+        root: PathBuf,
+        table: PathBuf,
+        now: impl Fn() -> i128 + Send + Sync + 'static,
+        threads: usize,
+    ) -> Self {
+        Self {
+            seen: Mutex::new(Seen {
+                tree: Arc::new(Tree::new(&root)),
+                sets: HashMap::default(),
+                generation: 0,
+            }),
+            root,
+            now: Box::new(now),
+            table: RwLock::new(Table::open(table)),
+            found: Mutex::default(),
+            threads,
+        }
+    }
+
+    /// A command has ended: what was seen of files may not be so any more.
+    pub fn changed(&self) {
+        let mut seen = lock(&self.seen);
+        seen.sets.clear();
+        seen.tree = Arc::new(Tree::new(&self.root));
+        seen.generation += 1;
+    }
+
+    /// Takes in what other processes have written to the table.
+    pub fn refresh(&self) {
+        self.table_mut().refresh();
+        self.changed();
+    }
+
+    fn table_mut(&self) -> std::sync::RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn table(&self) -> std::sync::RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether tasks have to run, each as if it alone were asked about.
+    pub fn check(&self, tasks: &[Task]) -> Vec<(Verdict, Begun)> {
+        let all: Vec<(Key, Vec<Pattern>, Vec<Pattern>)> = tasks
+            .iter()
+            .map(|task| (task_key(&task.name), task.inputs(), task.outputs()))
+            .collect();
+        let patterns: Vec<&Pattern> = all
+            .iter()
+            .flat_map(|(_, inputs, outputs)| inputs.iter().chain(outputs))
+            .collect();
+        let mut looked = self.look(&patterns).into_iter();
+        let table = self.table();
+        let mut checked = Vec::with_capacity(tasks.len());
+        for (task, (key, inputs, outputs)) in tasks.iter().zip(all) {
+            let with = |(pattern, (key, digest)): (Pattern, (Key, Digest))| (pattern, key, digest);
+            let inputs: Vec<_> = inputs.into_iter().zip(&mut looked).map(with).collect();
+            let made: Vec<_> = looked.by_ref().take(outputs.len()).collect();
+            let row = table
+                .get(key)
+                .and_then(|row| postcard::from_bytes::<Row>(row).ok());
+            let verdict = match row {
+                None if table.get(key).is_some() => Verdict::Stale(Reason::Unfinished),
+                None => Verdict::Stale(Reason::New),
+                Some(row) => match self.difference(&table, task, &row, &inputs, &outputs, &made) {
+                    Some(why) => Verdict::Stale(why),
+                    None => Verdict::UpToDate(row.values),
+                },
+            };
+            let verdict = if task.sources.is_none() {
+                Verdict::Stale(Reason::Always)
+            } else {
+                verdict
+            };
+            checked.push((
+                verdict,
+                Begun {
+                    key,
+                    parts: task.parts.clone(),
+                    inputs,
+                    outputs,
+                },
+            ));
+        }
+        checked
+    }
+
+    /// What there is of these patterns: the key and the hash of each.
+    fn look(&self, patterns: &[&Pattern]) -> Vec<(Key, Digest)> {
+        let keys: Vec<Key> = patterns
+            .iter()
+            .map(|pattern| sets::key(pattern, &self.root))
+            .collect();
+        let mut wanted: Vec<(Key, &Pattern)> = Vec::new();
+        let (tree, generation) = {
+            let seen = lock(&self.seen);
+            let mut new: std::collections::HashSet<Key> = std::collections::HashSet::new();
+            for (key, pattern) in keys.iter().zip(patterns) {
+                if !seen.sets.contains_key(key) && new.insert(*key) {
+                    wanted.push((*key, pattern));
+                }
+            }
+            (Arc::clone(&seen.tree), seen.generation)
+        };
+        let looked = self.look_at(&wanted, &tree);
+        let mut seen = lock(&self.seen);
+        let mut found = lock(&self.found);
+        let mut own: Digests = HashMap::default();
+        for ((key, _), looked) in wanted.into_iter().zip(looked) {
+            let digests = if seen.generation == generation {
+                &mut seen.sets
+            } else {
+                &mut own
+            };
+            digests.insert(key, *looked.digest());
+            if let Looked::Changed(set) = looked {
+                found.push((key, set.to_row()));
+            }
+        }
+        let digest = |key: &Key| {
+            own.get(key)
+                .or_else(|| seen.sets.get(key))
+                .copied()
+                .unwrap_or([0; 32])
+        };
+        keys.iter().map(|key| (*key, digest(key))).collect()
+    }
+
+    fn look_at(&self, wanted: &[(Key, &Pattern)], tree: &Tree) -> Vec<Looked> {
+        let table = self.table();
+        let look = |(key, pattern): &(Key, &Pattern)| {
+            sets::look(pattern, tree, &self.root, table.get(*key), &*self.now)
+        };
+        if wanted.len() <= ALONE_MAX || self.threads < 2 {
+            return wanted.iter().map(look).collect();
+        }
+        let share = wanted.len().div_ceil(self.threads);
+        std::thread::scope(|scope| {
+            let look = &look;
+            let shares: Vec<_> = wanted
+                .chunks(share)
+                .map(|share| scope.spawn(move || share.iter().map(look).collect::<Vec<_>>()))
+                .collect();
+            let ended = |share: std::thread::ScopedJoinHandle<'_, Vec<Looked>>| share.join();
+            shares
+                .into_iter()
+                .flat_map(|share| ended(share).expect("looking at files does not panic"))
+                .collect()
+        })
+    }
+
+    /// The first thing that is not as it was.
+    fn difference(
+        &self,
+        table: &Table,
+        task: &Task,
+        row: &Row,
+        inputs: &[(Pattern, Key, Digest)],
+        outputs: &[Pattern],
+        made: &[(Key, Digest)],
+    ) -> Option<Reason> {
+        if row.parts != task.parts {
+            return Some(other_part(&row.parts, &task.parts));
+        }
+        let same_patterns = row.inputs.len() == inputs.len()
+            && row.outputs.len() == made.len()
+            && row
+                .inputs
+                .iter()
+                .zip(inputs)
+                .all(|((known, _), (_, key, _))| *known == key.0)
+            && row
+                .outputs
+                .iter()
+                .zip(made)
+                .all(|((known, _), (key, _))| *known == key.0);
+        if !same_patterns {
+            return Some(Reason::Patterns);
+        }
+        for ((_, before), (pattern, key, digest)) in row.inputs.iter().zip(inputs) {
+            if before != digest {
+                return Some(Reason::Source(self.change(table, pattern, *key, before)));
+            }
+        }
+        for (((_, before), (key, digest)), pattern) in row.outputs.iter().zip(made).zip(outputs) {
+            if before != digest {
+                return Some(Reason::Output(self.change(table, pattern, *key, before)));
+            }
+        }
+        (task.is_read && row.values.is_none()).then_some(Reason::Values)
+    }
+
+    /// Which file of a pattern is not as it was.
+    fn change(&self, table: &Table, pattern: &Pattern, key: Key, before: &Digest) -> Change {
+        let now = lock(&self.found)
+            .iter()
+            .rev()
+            .find(|(known, _)| *known == key)
+            .and_then(|(_, row)| Set::from_row(row))
+            .or_else(|| table.get(key).and_then(Set::from_row))
+            .unwrap_or(Set {
+                digest: [0; 32],
+                files: Vec::new(),
+            });
+        let before = table.get(list_key(before)).and_then(Set::from_row);
+        let Some(before) = before else {
+            let gone = pattern.is_name() && now.files.is_empty();
+            return Change {
+                path: sets::shown(&walk::kept(&pattern.named(), &self.root), &self.root),
+                how: if gone { How::Removed } else { How::Changed },
+                more: 0,
+            };
+        };
+        let (old, new) = (before.by_path(), now.by_path());
+        let mut changes: Vec<(&[u8], How)> = Vec::new();
+        for (path, content) in &new {
+            match old.get(path) {
+                None => changes.push((path, How::Added)),
+                Some(known) if known != content => changes.push((path, How::Changed)),
+                Some(_) => {}
+            }
+        }
+        changes.extend(
+            old.keys()
+                .filter(|path| !new.contains_key(*path))
+                .map(|path| (*path, How::Removed)),
+        );
+        changes.sort_unstable_by_key(|(path, _)| *path);
+        let (path, how) = changes.first().copied().unwrap_or((b"?", How::Changed));
+        Change {
+            path: sets::shown(path, &self.root),
+            how,
+            more: changes.len().saturating_sub(1),
+        }
+    }
+
+    /// A task begins: until it has succeeded, it is not up to date.
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be written.
+    pub fn begin(&self, begun: &Begun) -> io::Result<()> {
+        let mut table = self.table_mut();
+        if table.get(begun.key).is_none_or(<[u8]>::is_empty) {
+            return Ok(());
+        }
+        table.put(&[(begun.key, Vec::new())])
+    }
+
+    /// What a task has made, whose steps have ended.
+    ///
+    /// # Errors
+    ///
+    /// The pattern of its `generates` that matches nothing, or the file that can't be read.
+    pub fn made(&self, begun: &Begun) -> Result<Made, String> {
+        self.changed();
+        let inputs = begun.inputs.iter().map(|(pattern, ..)| pattern);
+        let patterns: Vec<&Pattern> = inputs.chain(&begun.outputs).collect();
+        let looked = self.look(&patterns);
+        let (inputs, outputs) = looked.split_at(begun.inputs.len());
+        let nothing = sets::nothing();
+        if let Some((pattern, _)) = begun
+            .outputs
+            .iter()
+            .zip(outputs)
+            .find(|(_, (_, digest))| *digest == nothing)
+        {
+            return Err(pattern.text.clone());
+        }
+        let before = begun.inputs.iter().map(|(_, _, digest)| digest);
+        Ok(Made {
+            outputs: outputs.to_vec(),
+            settled: before.eq(inputs.iter().map(|(_, digest)| digest)),
+        })
+    }
+
+    /// A task has succeeded, and made this; `values` is what it handed on.
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be written.
+    pub fn done(&self, begun: &Begun, made: &Made, values: Option<Vec<u8>>) -> io::Result<()> {
+        if !made.settled {
+            return Ok(());
+        }
+        let inputs: Vec<_> = begun
+            .inputs
+            .iter()
+            .map(|(_, key, digest)| (key.0, *digest))
+            .collect();
+        let row = Row {
+            parts: begun.parts.clone(),
+            inputs,
+            outputs: made
+                .outputs
+                .iter()
+                .map(|(key, digest)| (key.0, *digest))
+                .collect(),
+            values,
+        };
+        let row = postcard::to_stdvec(&row).map_err(io::Error::other)?;
+        let mut rows = std::mem::take(&mut *lock(&self.found));
+        let mut table = self.table_mut();
+        // What the files of each pattern were, to tell later which of them is another one.
+        let mut lists: Vec<(Key, Vec<u8>)> = Vec::new();
+        let patterns = begun
+            .inputs
+            .iter()
+            .map(|(pattern, key, digest)| (pattern, *key, digest));
+        let made = begun.outputs.iter().zip(&made.outputs);
+        for (pattern, key, digest) in
+            patterns.chain(made.map(|(pattern, (key, digest))| (pattern, *key, digest)))
+        {
+            let list = list_key(digest);
+            if pattern.is_name() && !pattern.named().is_dir() || table.get(list).is_some() {
+                continue;
+            }
+            let new = rows.iter().rev().find(|(known, _)| *known == key);
+            let set = new
+                .map(|(_, row)| row.clone())
+                .or_else(|| table.get(key).map(<[u8]>::to_vec));
+            lists.extend(set.map(|set| (list, set)));
+        }
+        rows.append(&mut lists);
+        rows.push((begun.key, row));
+        table.put(&rows)
+    }
+
+    /// Keeps what was found of files, so that they need not be read again, and tidies the table up.
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be written.
+    pub fn keep(&self) -> io::Result<()> {
+        let rows = std::mem::take(&mut *lock(&self.found));
+        let mut table = self.table_mut();
+        if !rows.is_empty() {
+            table.put(&rows)?;
+        }
+        table.tidy()
+    }
+
+    /// That these tasks are all there is to do in a call, and all of them up to date: the next time this is told by the files
+    /// alone, those that the tasks are described in among them.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written down.
+    pub fn keep_quiet(
+        &self,
+        call: &Path,
+        described_in: &[PathBuf],
+        tasks: &[Task],
+    ) -> io::Result<()> {
+        let (Some(state), true) = (self.table().state(), lock(&self.found).is_empty()) else {
+            return Ok(());
+        };
+        let mut quiet = quiet::Quiet::default();
+        let now = (self.now)();
+        let mut told = true;
+        for path in described_in {
+            let stat = stat::settled(path, now);
+            told &= quiet.file(&walk::kept(path, &self.root), stat);
+        }
+        let mut known: std::collections::HashSet<Key> = std::collections::HashSet::new();
+        let table = self.table();
+        for task in tasks {
+            for pattern in task.inputs().iter().chain(&task.outputs()) {
+                let key = sets::key(pattern, &self.root);
+                if known.insert(key) {
+                    // With the stat by which it was seen, not that of a moment later.
+                    let set = table.get(key).and_then(Set::from_row);
+                    told &= set.is_some_and(|set| quiet.pattern(pattern, &set, &self.root));
+                }
+            }
+        }
+        if told {
+            let count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+            quiet.write(call, state, count)?;
+        }
+        Ok(())
+    }
+
+    /// Where the table is, for messages.
+    pub fn path(&self) -> PathBuf {
+        self.table().path().to_owned()
+    }
+}
+
+impl Task {
+    /// The patterns of what it reads.
+    fn inputs(&self) -> Vec<Pattern> {
+        let folder: Arc<Path> = self.folder.as_path().into();
+        let taken_out = |texts: &[String]| -> Vec<String> {
+            texts
+                .iter()
+                .filter_map(|text| text.strip_prefix('!'))
+                .map(str::to_owned)
+                .collect()
+        };
+        let sources = self.sources.as_deref().unwrap_or_default();
+        // What it makes itself is no source of it.
+        let mut without = taken_out(sources);
+        without.extend(
+            self.generates
+                .iter()
+                .filter(|text| !text.starts_with('!'))
+                .cloned(),
+        );
+        let without: Arc<[String]> = without.into();
+        let none: Arc<[String]> = Arc::new([]);
+        let own = sources
+            .iter()
+            .filter(|text| !text.starts_with('!'))
+            .map(|text| Pattern {
+                folder: Arc::clone(&folder),
+                text: text.clone(),
+                without: if is_name(text) {
+                    Arc::clone(&none)
+                } else {
+                    Arc::clone(&without)
+                },
+                ignores: !is_name(text),
+            });
+        let mut patterns: Vec<Pattern> = own.collect();
+        for (folder, generates) in &self.needs {
+            patterns.extend(made_by(folder, generates));
+        }
+        patterns
+    }
+
+    fn outputs(&self) -> Vec<Pattern> {
+        made_by(&self.folder, &self.generates)
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.contains(['*', '?', '[', '{', '\\'])
+}
+
+fn made_by(folder: &Path, generates: &[String]) -> Vec<Pattern> {
+    let folder: Arc<Path> = folder.into();
+    let without: Arc<[String]> = generates
+        .iter()
+        .filter_map(|text| text.strip_prefix('!'))
+        .map(str::to_owned)
+        .collect();
+    let made = generates.iter().filter(|text| !text.starts_with('!'));
+    made.map(|text| Pattern {
+        folder: Arc::clone(&folder),
+        text: text.clone(),
+        without: Arc::clone(&without),
+        ignores: false,
+    })
+    .collect()
+}
+
+fn task_key(name: &str) -> Key {
+    Key::new(b't', &blake3::hash(name.as_bytes()))
+}
+
+fn list_key(digest: &Digest) -> Key {
+    Key::new(b'l', &blake3::Hash::from_bytes(*digest))
+}
+
+/// Which part is another one: a value before the text that it stands in.
+fn other_part(before: &[Part], now: &[Part]) -> Reason {
+    let known: HashMap<(PartKind, &str), &[u8; 32]> = before
+        .iter()
+        .map(|part| ((part.kind, &part.name[..]), &part.hash))
+        .collect();
+    let there: HashMap<(PartKind, &str), &[u8; 32]> = now
+        .iter()
+        .map(|part| ((part.kind, &part.name[..]), &part.hash))
+        .collect();
+    let mut others: Vec<(PartKind, &str)> = known
+        .keys()
+        .chain(there.keys())
+        .filter(|part| known.get(*part) != there.get(*part))
+        .copied()
+        .collect();
+    others.sort_unstable();
+    let steps = others.iter().find(|(kind, _)| *kind == PartKind::Steps);
+    // A value that is read for the first time is read by another text.
+    let both = |part: &&(PartKind, &str)| known.contains_key(*part) && there.contains_key(*part);
+    match others.iter().find(both).or(steps).or(others.first()) {
+        Some((PartKind::Value, name)) => Reason::Value((*name).to_owned()),
+        Some((PartKind::Env, name)) => Reason::Env((*name).to_owned()),
+        Some((PartKind::Steps, _)) | None => Reason::Steps,
+        Some((PartKind::Rendered, _)) => Reason::Rendered,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,330 @@
+//! The folders of a project as they are at one moment, each read once, and the files in them that a pattern matches.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::gitignore::Ignore;
+use super::stat::{self, Kind, Stat};
+
+/// How deep folders are looked into.
+const FOLDERS_MAX: usize = 100;
+
+/// The folders, as far as they have been looked at.
+#[derive(Debug)]
+pub(super) struct Tree {
+    root: PathBuf,
+    folders: Mutex<HashMap<PathBuf, Arc<Folder>>>,
+}
+
+#[derive(Debug)]
+struct Folder {
+    entries: Vec<Entry>,
+    ignore: Ignore,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: OsString,
+    kind: Kind,
+    ignored: bool,
+    stat: OnceLock<Option<(Kind, Stat)>>,
+}
+
+/// A file that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Absolute.
+    pub(super) path: PathBuf,
+    pub(super) stat: Stat,
+}
+
+/// A pattern and what it leaves out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Pattern {
+    /// The folder that it is relative to, absolute.
+    pub(super) folder: Arc<Path>,
+    pub(super) text: String,
+    /// Patterns of files that are left out.
+    pub(super) without: Arc<[String]>,
+    /// What git ignores is left out, unless the pattern names it.
+    pub(super) ignores: bool,
+}
+
+impl Pattern {
+    /// Whether it is a name, and not a pattern of many.
+    pub(super) fn is_name(&self) -> bool {
+        special(&self.text) == self.text.len()
+    }
+
+    /// The path of the file or the folder that it names.
+    pub(super) fn named(&self) -> PathBuf {
+        clean(&self.folder.join(&self.text))
+    }
+
+    fn leaves_out(&self, below: &[u8]) -> bool {
+        self.without.iter().any(|pattern| {
+            let pattern = pattern.trim_end_matches('/');
+            let parts = (0..below.len())
+                .filter(|at| below[*at] == b'/')
+                .chain([below.len()]);
+            // What is in a folder that is left out is left out.
+            parts
+                .into_iter()
+                .any(|end| fast_glob::glob_match(pattern, &below[..end]))
+        })
+    }
+}
+
+fn special(pattern: &str) -> usize {
+    pattern
+        .find(['*', '?', '[', '{', '\\'])
+        .unwrap_or(pattern.len())
+}
+
+/// Without `.` and `..`, and without asking the file system.
+fn clean(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => drop(clean.pop()),
+            other => clean.push(other),
+        }
+    }
+    clean
+}
+
+impl Tree {
+    /// For a project, of which nothing is known yet.
+    pub(super) fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            folders: Mutex::default(),
+        }
+    }
+
+    /// The files that a pattern matches, sorted; of a folder that is named, all that is in it.
+    pub(super) fn find(&self, pattern: &Pattern) -> Vec<Found> {
+        let mut found = Vec::new();
+        if pattern.is_name() {
+            let path = pattern.named();
+            match stat::look(&path) {
+                Some((Kind::File | Kind::Link, stat)) => found.push(Found { path, stat }),
+                Some((Kind::Folder, _)) => {
+                    let all = Pattern {
+                        folder: path.as_path().into(),
+                        text: "**".to_owned(),
+                        ..pattern.clone()
+                    };
+                    self.walk(&all, &path, Vec::new(), FOLDERS_MAX, true, &mut found);
+                }
+                Some((Kind::Other, _)) | None => {}
+            }
+            return found;
+        }
+        let base = pattern.text[..special(&pattern.text)]
+            .rfind('/')
+            .map_or(0, |slash| slash + 1);
+        let (base, rest) = pattern.text.split_at(base);
+        let deep = rest.contains("**") || rest.contains('{');
+        let folders = if deep {
+            FOLDERS_MAX
+        } else {
+            rest.matches('/').count()
+        };
+        let hidden = rest.split('/').any(|part| part.starts_with('.'));
+        let text = pattern.text.strip_prefix("./").unwrap_or(&pattern.text);
+        let base_text = base.strip_prefix("./").unwrap_or(base);
+        let matched = Pattern {
+            // A `!` at the start would turn the meaning around.
+            text: if text.starts_with('!') {
+                format!("\\{text}")
+            } else {
+                text.to_owned()
+            },
+            ..pattern.clone()
+        };
+        let start = clean(&pattern.folder.join(base));
+        self.walk(
+            &matched,
+            &start,
+            base_text.as_bytes().to_vec(),
+            folders,
+            hidden,
+            &mut found,
+        );
+        found.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        found
+    }
+
+    fn walk(
+        &self,
+        pattern: &Pattern,
+        folder: &Path,
+        below: Vec<u8>,
+        folders: usize,
+        hidden: bool,
+        found: &mut Vec<Found>,
+    ) {
+        let entries = self.folder(folder);
+        for entry in &entries.entries {
+            let name = entry.name.as_bytes();
+            let is_folder = entry.kind == Kind::Folder;
+            if (name.starts_with(b".") && !hidden) || (pattern.ignores && entry.ignored) {
+                continue;
+            }
+            let mut text = below.clone();
+            text.extend_from_slice(name);
+            if is_folder && (folders == 0 || name == b".git" || name == b".flow") {
+                continue;
+            }
+            if !pattern.without.is_empty() && pattern.leaves_out(&text) {
+                continue;
+            }
+            if is_folder {
+                text.push(b'/');
+                self.walk(
+                    pattern,
+                    &folder.join(&entry.name),
+                    text,
+                    folders - 1,
+                    hidden,
+                    found,
+                );
+            } else if entry.kind != Kind::Other && fast_glob::glob_match(&pattern.text, &text) {
+                let path = folder.join(&entry.name);
+                let stat = entry.stat.get_or_init(|| stat::look(&path));
+                if let Some((Kind::File | Kind::Link, stat)) = *stat {
+                    found.push(Found { path, stat });
+                }
+            }
+        }
+    }
+
+    fn folder(&self, path: &Path) -> Arc<Folder> {
+        let known = |path: &Path| {
+            let folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+            folders.get(path).cloned()
+        };
+        if let Some(folder) = known(path) {
+            return folder;
+        }
+        let above = path.parent().and_then(known);
+        let ignore = match above {
+            Some(above) => above.ignore.within(path),
+            None => Ignore::of(path, &self.root),
+        };
+        let entry = |entry: fs::DirEntry| {
+            let kind = entry.file_type().ok()?;
+            let kind = if kind.is_dir() {
+                Kind::Folder
+            } else if kind.is_file() {
+                Kind::File
+            } else if kind.is_symlink() {
+                Kind::Link
+            } else {
+                Kind::Other
+            };
+            let ignored = ignore.ignores(&entry.path(), kind == Kind::Folder);
+            Some(Entry {
+                name: entry.file_name(),
+                kind,
+                ignored,
+                stat: OnceLock::new(),
+            })
+        };
+        // What can't be read matches nothing, as in a shell.
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        let entries = entries.filter_map(entry).collect();
+        let folder = Arc::new(Folder { entries, ignore });
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(folders.entry(path.to_owned()).or_insert(folder))
+    }
+}
+
+/// A path as it is kept: from the root of the project where it is below it.
+pub(super) fn kept(path: &Path, root: &Path) -> Vec<u8> {
+    path.strip_prefix(root)
+        .unwrap_or(path)
+        .as_os_str()
+        .as_bytes()
+        .to_vec()
+}
+
+/// The path that is meant by one that was kept.
+pub(super) fn meant(kept: &[u8], root: &Path) -> PathBuf {
+    root.join(OsString::from_vec(kept.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(root: &Path, names: &[(&str, &str)]) {
+        for (name, text) in names {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().expect("it has one")).expect("a folder is made");
+            fs::write(path, text).expect("a file is written");
+        }
+    }
+
+    #[test]
+    fn patterns_find_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("it is there");
+        files(
+            &root,
+            &[
+                (".gitignore", "*.o\n/build/\n"),
+                ("src/a.c", ""),
+                ("src/x/b.c", ""),
+                ("src/x/b.o", ""),
+                ("src/.hidden.c", ""),
+                ("build/out/a.txt", ""),
+                ("vendor/v.c", ""),
+                (".flow/x.c", ""),
+            ],
+        );
+        let find = |text: &str, without: &[&str], ignores: bool| {
+            let pattern = Pattern {
+                folder: root.as_path().into(),
+                text: text.to_owned(),
+                without: without.iter().map(|text| (*text).to_owned()).collect(),
+                ignores,
+            };
+            let found = Tree::new(&root).find(&pattern);
+            let names = found
+                .iter()
+                .map(|found| String::from_utf8(kept(&found.path, &root)).expect("ASCII"));
+            names.collect::<Vec<_>>().join(" ")
+        };
+        for (text, without, ignores, names) in [
+            ("**/*.c", &[][..], true, "src/a.c src/x/b.c vendor/v.c"),
+            ("**/*.c", &["vendor", "src/x/*"], true, "src/a.c"),
+            ("**/*.c", &["vendor/"], true, "src/a.c src/x/b.c"),
+            ("./src/**", &[], true, "src/a.c src/x/b.c"),
+            ("src/**", &[], false, "src/a.c src/x/b.c src/x/b.o"),
+            ("src/x/b.o", &[], true, "src/x/b.o"),
+            ("src/*.c", &[], true, "src/a.c"),
+            ("src/.*.c", &[], true, "src/.hidden.c"),
+            // The pattern names the folder.
+            ("build/**", &[], true, "build/out/a.txt"),
+            ("build", &[], false, "build/out/a.txt"),
+            ("src", &[], true, "src/.hidden.c src/a.c src/x/b.c"),
+            ("nothing/*", &[], true, ""),
+            ("nothing", &[], true, ""),
+            ("src/../vendor/*.c", &[], true, "vendor/v.c"),
+        ] {
+            let mut found: Vec<String> = find(text, without, ignores)
+                .split(' ')
+                .map(str::to_owned)
+                .collect();
+            found.sort();
+            assert_eq!(found.join(" "), names, "{text} without {without:?}");
+        }
+    }
+}
