@@ -58,6 +58,9 @@ pub(super) struct RunArgs {
     /// The same for all that they depend on, too
     #[arg(long)]
     pub(super) force_all: bool,
+    /// Restore nothing from the cache
+    #[arg(long)]
+    pub(super) no_cache: bool,
     /// Say of each task why it runs
     #[arg(long)]
     pub(super) explain: bool,
@@ -93,6 +96,28 @@ pub(super) struct RunArgs {
 fn duration(text: &str) -> Result<Duration, String> {
     let help = "write a number with its unit: 500ms, 5s, 10m, 1h30m";
     parse_span(text).ok_or_else(|| help.to_owned())
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" if number == "0" => 1,
+        "b" => 1,
+        "kb" => 1000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return Err("write a number with its unit: 500MB, 2GiB".to_owned()),
+    };
+    let number = number
+        .parse::<u64>()
+        .map_err(|_| "write a number with its unit: 500MB, 2GiB")?;
+    number
+        .checked_mul(factor)
+        .ok_or_else(|| "that is more than there can be".to_owned())
 }
 
 /// How to show the output of tasks.
@@ -184,6 +209,17 @@ pub(super) struct WhyArgs {
     pub(super) json: bool,
 }
 
+/// Remove what was not used for longest from the cache of results, which all projects share
+#[derive(Debug, Args)]
+pub(super) struct PruneArgs {
+    /// The cache of results
+    #[arg(long, required = true)]
+    pub(super) cache: bool,
+    /// Leave at most this much, such as 500MB or 2GiB; 0 removes all of it
+    #[arg(long, value_name = "SIZE", default_value = "5GiB", value_parser = size)]
+    pub(super) max_size: u64,
+}
+
 /// Show which task waits for which
 #[derive(Debug, Args)]
 pub(super) struct GraphArgs {
@@ -236,6 +272,8 @@ pub(super) enum Verb {
     Vars,
     /// `flow why`
     Why,
+    /// `flow prune`
+    Prune,
     /// `flow history`
     History,
     /// `flow help`
@@ -243,7 +281,7 @@ pub(super) enum Verb {
 }
 
 /// All verbs, with what the help says of them, and whether a task of the same name wins.
-const VERBS: [(&str, Verb, bool, &str); 9] = [
+const VERBS: [(&str, Verb, bool, &str); 10] = [
     (
         "run",
         Verb::Run,
@@ -286,6 +324,12 @@ const VERBS: [(&str, Verb, bool, &str); 9] = [
         Verb::History,
         true,
         "List the recorded runs, the newest first",
+    ),
+    (
+        "prune",
+        Verb::Prune,
+        true,
+        "Remove old results from the cache",
     ),
     (
         "help",

@@ -135,15 +135,24 @@ impl Context {
     }
 }
 
-/// Where the models of large files are kept: in the user's cache (XDG Base Directory Specification), because asking about a
-/// project changes nothing in it.
+/// Where the models of large files are kept: in the user's cache, because asking about a project changes nothing in it.
 fn models() -> Option<PathBuf> {
+    Some(user_cache()?.join("models"))
+}
+
+/// Where the results of tasks are kept, for all checkouts of all projects.
+pub(super) fn results_folder() -> Option<PathBuf> {
+    Some(user_cache()?.join("results"))
+}
+
+/// The user's cache (XDG Base Directory Specification).
+fn user_cache() -> Option<PathBuf> {
     let folder = |name: &str| {
         let folder = PathBuf::from(std::env::var_os(name)?);
         folder.is_absolute().then_some(folder)
     };
     let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
-    Some(cache?.join("flow/models"))
+    Some(cache?.join("flow"))
 }
 
 /// A path as a shell would need it.

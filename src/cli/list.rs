@@ -88,7 +88,9 @@ fn statuses(context: &Context, workflow: &Workflow, all: bool) -> Result<Statuse
         plan::plan(workflow, &request).map_err(|refused| run::trouble(workflow, &refused))?;
     let plan = Arc::new(plan);
     let values = Values::of(&plan);
-    let told = run::freshness(context, &plan, &values)?.tell().into_iter();
+    let told = run::freshness(context, &plan, &values, true)?
+        .tell()
+        .into_iter();
     let named =
         |(id, told): (NodeId, Told)| Some((plan.node(id).task.as_ref()?.name.clone(), told));
     Ok(told.filter_map(named).collect())

@@ -9,6 +9,7 @@ mod graph;
 mod help;
 mod history;
 mod list;
+mod prune;
 mod run;
 mod validate;
 mod vars;
@@ -121,6 +122,7 @@ fn verb(context: &Context, called: Called) -> Result<Exit, Trouble> {
         Verb::Validate => call_in(context, args, name, validate::validate),
         Verb::Schema => call_in(context, args, name, schema),
         Verb::Vars => call_in(context, args, name, vars::vars),
+        Verb::Prune => call_in(context, args, name, prune::prune),
         Verb::Why => call_in(context, args, name, why::why),
         Verb::History => call_in(context, args, name, history::history),
     }

@@ -76,7 +76,7 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
                 // Where it can't be made nothing is kept, and so nothing is up to date.
                 let _ = context.store()?.make_folders();
             }
-            freshness(context, &plan, &values)
+            freshness(context, &plan, &values, args.no_cache)
         })
         .transpose()?;
     let ahead = freshness.as_ref().map(|freshness| freshness.look_ahead());
@@ -152,23 +152,28 @@ pub(super) fn freshness(
     context: &Context,
     plan: &Arc<Plan>,
     values: &Values,
+    no_cache: bool,
 ) -> Result<Arc<Freshness>, Trouble> {
     let state = context.state()?;
     let root = state.parent().unwrap_or(&state).to_owned();
     let table = state.join("fingerprints");
-    let incremental = Incremental::open(root, table, Clock::of_files, cores());
+    let mut incremental = Incremental::open(root, table, Clock::of_files, cores());
+    if let Some(folder) = context::results_folder() {
+        incremental = incremental.with_cache(folder);
+    }
     Ok(Arc::new(Freshness::new(
         Arc::clone(plan),
         Arc::clone(&values.evaluator),
         incremental,
         state,
+        no_cache,
     )))
 }
 
 fn nothing_to_do(args: &RunArgs, tasks: usize) -> Exit {
     if !args.quiet {
         // That there is nobody to read it is no error.
-        let _ = screen::print("", &format!("{}\n", summary::nothing_to_do(tasks)));
+        let _ = screen::print("", &format!("{}\n", summary::nothing_to_do(tasks, 0)));
     }
     Exit::Done
 }

@@ -33,7 +33,7 @@ pub(super) fn why(context: &Context, args: &WhyArgs) -> Result<Exit, Trouble> {
         plan::plan(workflow, &request).map_err(|refused| run::trouble(workflow, &refused))?;
     let plan = Arc::new(plan);
     let values = Values::of(&plan);
-    let told = run::freshness(context, &plan, &values)?.tell();
+    let told = run::freshness(context, &plan, &values, true)?.tell();
     let Some(asked) = plan.asked.first() else {
         return Ok(Exit::Done);
     };

@@ -46,6 +46,13 @@ pub enum Signal<'a> {
         /// Why, as a sentence.
         why: &'a str,
     },
+    /// A task need not run: what it makes was restored from the cache.
+    Restored {
+        /// The node.
+        node: NodeId,
+        /// What it printed when it was made.
+        output: &'a [u8],
+    },
     /// A process that outlived its task was ended with the run.
     LeftBehind {
         /// The name of its program.

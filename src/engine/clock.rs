@@ -33,10 +33,15 @@ impl Clock {
 
     /// The system's own idea of now, which may jump, as files have it: nanoseconds since 1970.
     pub fn of_files() -> i128 {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let since = Self::wall().duration_since(std::time::UNIX_EPOCH);
         since.map_or(0, |since| {
             i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
         })
+    }
+
+    /// The same as the system has it.
+    pub fn wall() -> std::time::SystemTime {
+        std::time::SystemTime::now()
     }
 
     /// Now, for deadlines.

@@ -11,14 +11,13 @@ use std::time::Instant;
 
 use super::going::Going;
 use super::inbox::{Inbox, Knocker, Ready};
-use super::questions::Outcome;
+use super::questions::{Notice, Outcome};
 use super::{Ending, Error};
 use crate::core::Input;
 use crate::exec::mask::Secrets;
 use crate::exec::runner::{CaptureError, Runner, Started};
 use crate::exec::shell::Programs;
 use crate::exec::{Event, Job};
-use crate::incremental::Reason;
 use crate::model::id::NodeId;
 
 /// What the threads share.
@@ -41,8 +40,8 @@ struct Shared<'a> {
     over: Option<Result<Ending, Error>>,
     /// What came of questions, for the first thread.
     answers: Vec<Input>,
-    /// Reason tasks run, to be told.
-    reasons: Vec<(NodeId, Reason)>,
+    /// What is to be told of tasks.
+    notices: Vec<(NodeId, Notice)>,
     /// How many threads answer questions.
     answering: usize,
 }
@@ -57,7 +56,7 @@ impl<'a> Crew<'a> {
             minded: None,
             over: None,
             answers: Vec::new(),
-            reasons: Vec::new(),
+            notices: Vec::new(),
             answering: 0,
         };
         Self {
@@ -108,7 +107,7 @@ impl<'a> Crew<'a> {
             match outcome {
                 Outcome::Answered(answer, why) => {
                     shared.answers.push(answer);
-                    shared.reasons.extend(why);
+                    shared.notices.extend(why);
                 }
                 Outcome::Again(at, node, round) => {
                     shared.going.again.insert((at, node, round));
@@ -201,8 +200,8 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         if shared.over.is_some() {
             return;
         }
-        for (node, why) in std::mem::take(&mut shared.reasons) {
-            shared.going.explain(node, &why);
+        for (node, notice) in std::mem::take(&mut shared.notices) {
+            shared.going.tell(node, &notice);
         }
         let turned = shared.going.turn(inputs);
         if let Err(error) = turned.and_then(|()| self.take(shared)) {

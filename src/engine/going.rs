@@ -13,6 +13,7 @@ use rustix::process::Signal as Number;
 
 use super::clock::Clock;
 use super::incremental::{Freshness, Who};
+use super::questions::Notice;
 use super::{Ending, Error};
 use crate::core::action::{Action, Signal as HowToStop, actions};
 use crate::core::fact::{Exit, Fact, Outcome, Record, RunEnd, Why};
@@ -26,11 +27,13 @@ use crate::exec::handed_on::Handover;
 use crate::exec::stops::{Stop, Stops};
 use crate::exec::terminal;
 use crate::exec::{Event, Handed, Job, OwnStreams};
-use crate::incremental::Reason;
 use crate::model::id::{NodeId, RunId};
 use crate::model::plan::Kind;
 use crate::store::Journal;
 use crate::store::line::Chain;
+
+/// More output than this is not kept for the runs in which a task is restored, in bytes.
+const OUTPUT_BYTES_MAX: usize = 16 << 20;
 
 /// A run that goes on.
 pub(super) struct Going<'a> {
@@ -63,6 +66,8 @@ pub(super) struct Going<'a> {
     pub(super) freshness: Option<Arc<Freshness>>,
     /// Whether it is said why each task runs.
     pub(super) explain: bool,
+    /// Something was restored from the cache.
+    pub(super) restored: bool,
     /// What commands hand on, until it is known that they are not tried again.
     pub(super) handed: HashMap<NodeId, Handed>,
 }
@@ -146,12 +151,39 @@ impl Going<'_> {
         Ok(())
     }
 
-    /// Why a task runs, for those who asked for that.
-    pub(super) fn explain(&mut self, node: NodeId, why: &Reason) {
-        if self.explain {
-            let why = why.to_string();
-            self.notice(&Signal::Runs { node, why: &why });
+    /// What is told of a task about to begin: why it runs, to those who asked for that; that it was restored.
+    pub(super) fn tell(&mut self, node: NodeId, notice: &Notice) {
+        match notice {
+            Notice::Runs(why) if self.explain => {
+                let why = why.to_string();
+                self.notice(&Signal::Runs { node, why: &why });
+            }
+            Notice::Runs(_) => {}
+            Notice::Restored(restored) => {
+                self.restored = true;
+                let output = &restored.output[..];
+                self.notice(&Signal::Restored { node, output });
+            }
         }
+    }
+
+    /// What all commands of a task have printed, as it was kept.
+    fn output_of(&self, id: NodeId) -> Option<Vec<u8>> {
+        let logs = self.logs.as_ref()?;
+        let mut output = Vec::new();
+        for node in self.state.subtree(id) {
+            let attempt = self.state.node(node).attempt;
+            if !self.state.spec(node).is_leaf() || attempt == 0 {
+                continue;
+            }
+            match std::fs::read(logs.join(format!("{node}.{attempt}.log"))) {
+                Ok(text) => output.extend(text),
+                // It printed nothing.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(_) => return None,
+            }
+        }
+        (output.len() <= OUTPUT_BYTES_MAX).then_some(output)
     }
 
     pub(super) fn files_may_have_changed(&self) {
@@ -171,8 +203,10 @@ impl Going<'_> {
             {
                 let spec = self.state.node(node).spec;
                 let succeeded = outcome == Outcome::Succeeded;
+                let wants = succeeded && freshness.wants_output(node);
+                let output = wants.then(|| self.output_of(node)).flatten();
                 freshness
-                    .ended(node, spec, succeeded)
+                    .ended(node, spec, succeeded, output.as_deref())
                     .map_err(Error::Fingerprints)?;
             }
         }
@@ -505,7 +539,9 @@ impl Going<'_> {
     pub(super) fn did_nothing(&self) -> bool {
         let completed = RunStage::Finished(RunEnd::Completed);
         let worked = |task| self.state.node(task).worked;
-        self.state.stage() == completed && !self.state.plan().tasks().any(|(task, _)| worked(task))
+        self.state.stage() == completed
+            && !self.restored
+            && !self.state.plan().tasks().any(|(task, _)| worked(task))
     }
 
     /// How the run ended, if nothing more will happen.

@@ -6,13 +6,23 @@ use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::clock::Clock;
 
 use crate::eval::Evaluator;
 use crate::eval::here::Here;
-use crate::incremental::{Begun, Incremental, Made, Reason, Task, Verdict};
+use crate::incremental::{Begun, Incremental, Made, Reason, Restored, Task, Verdict};
 use crate::model::id::NodeId;
 use crate::model::plan::{About, Incremental as PlannedIncremental, Kind, On, Plan};
+
+/// How large the cache is when it is pruned by itself, in bytes.
+pub const CACHE_BYTES_MAX: u64 = 5 << 30;
+
+/// How often it is.
+const PRUNED_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is known of the tasks of one run.
 #[derive(Debug)]
@@ -22,6 +32,10 @@ pub struct Freshness {
     incremental: Incremental,
     /// Where the locks of tasks are that make files.
     builds: PathBuf,
+    /// Nothing is restored from the cache.
+    no_cache: bool,
+    /// Something was kept in the cache.
+    cached: AtomicBool,
     under_way: Mutex<HashMap<NodeId, UnderWay>>,
 }
 
@@ -30,6 +44,8 @@ pub struct Freshness {
 struct UnderWay {
     begun: Begun,
     made: Option<Made>,
+    /// Its results are kept in the cache.
+    cached: bool,
     /// Nobody else makes its files as long as this is held.
     _lock: Option<File>,
 }
@@ -39,6 +55,8 @@ struct UnderWay {
 pub enum Asked {
     /// It need not run.
     UpToDate,
+    /// It need not run: what it makes was restored.
+    Restored(Restored),
     /// It has to, for this reason.
     Runs(Reason),
     /// Another flow makes its files at the moment.
@@ -88,12 +106,15 @@ impl Freshness {
         evaluator: Arc<Evaluator>,
         incremental: Incremental,
         state: PathBuf,
+        no_cache: bool,
     ) -> Self {
         Self {
             plan,
             evaluator,
             incremental,
             builds: state.join("builds"),
+            no_cache,
+            cached: AtomicBool::new(false),
             under_way: Mutex::default(),
         }
     }
@@ -286,6 +307,7 @@ impl Freshness {
             parts: recipe.parts,
             needs: made,
             is_read: self.evaluator.keeps(spec),
+            is_secret: recipe.is_secret,
         })
     }
 
@@ -319,6 +341,7 @@ impl Freshness {
             Ok(task) => task,
             Err(why) => return Asked::Failed(why),
         };
+        let cached = incremental.cached && !task.is_secret;
         let (verdict, begun) = self
             .incremental
             .check(&[task])
@@ -337,19 +360,32 @@ impl Freshness {
                 Asked::UpToDate
             }
             Verdict::Stale(why) => {
+                let may = cached && !incremental.forced && !self.no_cache;
+                match may.then(|| self.incremental.restore(&begun)).transpose() {
+                    Ok(None | Some(None)) => {}
+                    Ok(Some(Some(restored))) => {
+                        self.hand_back(who.id, restored.values.as_deref());
+                        return Asked::Restored(restored);
+                    }
+                    Err(error) => return Asked::Failed(self.unwritten(&error)),
+                }
                 if let Err(error) = self.incremental.begin(&begun) {
-                    let path = self.incremental.path();
-                    return Asked::Failed(format!("can't write {}: {error}", path.display()));
+                    return Asked::Failed(self.unwritten(&error));
                 }
                 let under_way = UnderWay {
                     begun,
                     made: None,
+                    cached,
                     _lock: lock,
                 };
                 self.under_way().insert(who.id, under_way);
                 Asked::Runs(why)
             }
         }
+    }
+
+    fn unwritten(&self, error: &io::Error) -> String {
+        format!("can't write {}: {error}", self.incremental.path().display())
     }
 
     /// The right to make the files of a task; `None` while another flow has it.
@@ -409,11 +445,25 @@ impl Freshness {
         self.incremental.changed();
     }
 
-    /// A task has ended.
-    pub(super) fn ended(&self, id: NodeId, spec: NodeId, succeeded: bool) -> io::Result<()> {
+    /// Whether what a task printed is wanted when it has succeeded.
+    pub(super) fn wants_output(&self, id: NodeId) -> bool {
+        self.under_way()
+            .get(&id)
+            .is_some_and(|under_way| under_way.cached)
+    }
+
+    /// A task has ended, and printed this.
+    pub(super) fn ended(
+        &self,
+        id: NodeId,
+        spec: NodeId,
+        succeeded: bool,
+        output: Option<&[u8]>,
+    ) -> io::Result<()> {
         let Some(UnderWay {
             begun,
             made: Some(made),
+            cached,
             _lock,
         }) = self.under_way().remove(&id)
         else {
@@ -431,6 +481,15 @@ impl Freshness {
         } else {
             None
         };
+        if cached {
+            let refuse = |text: &[u8]| self.evaluator.has_secret(text);
+            let kept =
+                self.incremental
+                    .keep_results(&begun, &made, output, values.as_deref(), &refuse);
+            // A cache that can't be written costs only time.
+            self.cached
+                .fetch_or(kept.unwrap_or(false), Ordering::Relaxed);
+        }
         self.incremental.done(&begun, &made, values)
     }
 
@@ -458,8 +517,18 @@ impl Freshness {
             .keep_quiet(call, described_in, &ahead.by_files)
     }
 
-    /// Keeps what was found out.
+    /// Keeps what was found out; now and then what the cache has too much goes.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written.
     pub fn keep(&self) -> io::Result<()> {
+        if self.cached.load(Ordering::Relaxed) {
+            // A cache that can't be pruned is pruned by another run.
+            let _ = self
+                .incremental
+                .prune(CACHE_BYTES_MAX, Clock::wall(), PRUNED_EVERY);
+        }
         self.incremental.keep()
     }
 

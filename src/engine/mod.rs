@@ -169,6 +169,7 @@ impl Engine<'_> {
             handed: HashMap::new(),
             freshness: self.freshness,
             explain: self.explain,
+            restored: false,
         };
         let mut inbox = Inbox::new(self.signals);
         let crew = Crew::new(

@@ -13,7 +13,7 @@ use crate::core::decide::Answer;
 use crate::eval::Evaluator;
 use crate::eval::here::Here;
 use crate::eval::questions::Answer as Evaluated;
-use crate::incremental::Reason;
+use crate::incremental::{Reason, Restored};
 use crate::model::id::NodeId;
 use crate::model::plan::{About, Ask, Kind, Work};
 
@@ -42,14 +42,23 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 enum Begin {
     Evaluated(Evaluated),
     UpToDate,
+    Restored(Restored),
     Runs(Evaluated, Reason),
     Busy,
 }
 
+/// What is to be told of a task about to begin.
+pub(super) enum Notice {
+    /// It runs, for this reason.
+    Runs(Reason),
+    /// It need not: what it makes was restored.
+    Restored(Restored),
+}
+
 /// What comes of a question.
 pub(super) enum Outcome {
-    /// An answer; for a task that has to run, why.
-    Answered(Input, Option<(NodeId, Reason)>),
+    /// An answer, and what is to be told of the task.
+    Answered(Input, Option<(NodeId, Notice)>),
     /// It is to be asked again at this time.
     Again(Instant, NodeId, u32),
 }
@@ -130,8 +139,12 @@ impl Question {
                 match self.begin(evaluator, ask.as_deref(), || freshness.ask(who, here)) {
                     Begin::Evaluated(answer) => answer,
                     Begin::UpToDate => return self.answered(Answer::UpToDate, None),
+                    Begin::Restored(restored) => {
+                        let notice = Notice::Restored(restored);
+                        return self.answered(Answer::UpToDate, Some((self.node, notice)));
+                    }
                     Begin::Runs(answer, reason) => {
-                        why = Some((self.node, reason));
+                        why = Some((self.node, Notice::Runs(reason)));
                         answer
                     }
                     Begin::Busy => return Outcome::Again(now + LOOK_AGAIN, self.node, self.round),
@@ -154,7 +167,7 @@ impl Question {
         self.answered(answer, why)
     }
 
-    fn answered(&self, answer: Answer, why: Option<(NodeId, Reason)>) -> Outcome {
+    fn answered(&self, answer: Answer, why: Option<(NodeId, Notice)>) -> Outcome {
         let input = Input::Answered {
             node: self.node,
             round: self.round,
@@ -191,6 +204,7 @@ impl Question {
         }
         match fresh() {
             Asked::UpToDate => Begin::UpToDate,
+            Asked::Restored(restored) => Begin::Restored(restored),
             Asked::Busy => Begin::Busy,
             Asked::Failed(why) => Begin::Evaluated(Evaluated::Fail(why)),
             Asked::Runs(why) => Begin::Runs(part(&without_condition).unwrap_or(Evaluated::Go), why),

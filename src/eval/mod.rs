@@ -261,7 +261,8 @@ impl Evaluator {
         }
     }
 
-    fn has_secret(&self, bytes: &[u8]) -> bool {
+    /// Whether something has a secret in it.
+    pub fn has_secret(&self, bytes: &[u8]) -> bool {
         let text = String::from_utf8_lossy(bytes);
         self.outside.hidden(&text) != text
     }

@@ -28,6 +28,8 @@ pub struct Recipe {
     pub generates: Vec<String>,
     /// All else.
     pub parts: Vec<Part>,
+    /// A secret is among it.
+    pub is_secret: bool,
 }
 
 /// Something that a task is made of, and that is no file.
@@ -106,6 +108,7 @@ impl Evaluator {
             folder,
             sources,
             generates,
+            is_secret: parts.1,
             parts: parts.0.into_iter().map(part).collect(),
         })
     }
@@ -346,7 +349,7 @@ impl Frame {
 
 /// Parts by what they are; what is added twice under one name counts twice.
 #[derive(Default)]
-struct Parts(BTreeMap<(PartKind, String), [u8; 32]>);
+struct Parts(BTreeMap<(PartKind, String), [u8; 32]>, bool);
 
 impl Parts {
     fn add(&mut self, kind: PartKind, name: &str, value: &[u8], secret: bool) {
@@ -354,6 +357,7 @@ impl Parts {
         let mut hash = *hash.as_bytes();
         if secret {
             hash[1..].fill(0);
+            self.1 = true;
         }
         let known = self.0.entry((kind, name.to_owned())).or_insert(hash);
         if *known != hash {

@@ -301,7 +301,7 @@ pub static KEYS: &[Key] = &[
     built("sources", Scope::Task, Part::Incremental, Shape::Texts, "", "[\"src/**/*.c\", \"!src/gen/**\"]", "the files it reads: it runs when they have changed"),
     built("generates", Scope::Task, Part::Incremental, Shape::Texts, "none", "dist/app", "the files it makes: it runs when they are not as it left them"),
     built("status", Scope::Task, Part::Incremental, Shape::Texts, "none", "test -d node_modules", "commands that all succeed when it need not run"),
-    later("cache", Scope::Task, Part::Later, "whether what it generates is kept and restored"),
+    built("cache", Scope::Task, Part::Incremental, Shape::Bool, "true with generates", "false", "whether what it generates is kept in the cache, and restored from there"),
     later("on_lost", Scope::Task, Part::Durable, "what resume does with a step in flight when flow died"),
     later("locks", Scope::Task, Part::Durable, "what it must have for itself"),
     later("durable", Scope::Task, Part::Durable, "whether each fact is synced to disk at once"),

@@ -11,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::model::language::{Expr, On, Platform, Task, Text};
 
 /// The keys that go to the rules of a task.
-const RULES: [&str; 16] = [
+const RULES: [&str; 17] = [
     "if",
     "preconditions",
     "verify",
@@ -23,6 +23,7 @@ const RULES: [&str; 16] = [
     "sources",
     "generates",
     "status",
+    "cache",
     "confirm",
     "outputs",
     "on_success",
@@ -189,6 +190,7 @@ impl<'w> Reader<'w, '_> {
                     .filter_map(|item| self.script(item, owner, "'status' is a command", help));
                 rules.status = commands.collect();
             }
+            "cache" => rules.cache = self.boolean(value, "'cache'"),
             "interactive" => {
                 rules.interactive = self.boolean(value, "'interactive'").unwrap_or_default();
             }

@@ -7,7 +7,10 @@
 //!
 //! It refuses to know what a plan, a template and a run are, and what the time is.
 
+mod beneath;
+mod cache;
 mod gitignore;
+mod local;
 mod quiet;
 mod sets;
 mod stat;
@@ -20,9 +23,13 @@ use std::hash::BuildHasherDefault;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::cache::Restored;
+use self::local::Local;
+pub use self::local::Size;
 use self::sets::{Digest, Looked, Set};
 use self::table::{Key, KeyHasher, Table};
 use self::walk::{Pattern, Tree};
@@ -48,6 +55,8 @@ pub struct Task {
     pub needs: Vec<(PathBuf, Vec<String>)>,
     /// Others read values of it, which therefore have to be known.
     pub is_read: bool,
+    /// A secret is part of what it is made of: its results are kept in no cache.
+    pub is_secret: bool,
 }
 
 /// Whether a task has to run.
@@ -59,7 +68,7 @@ pub enum Verdict {
     Stale(Reason),
 }
 
-/// Reason a task has to run.
+/// Why a task has to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// It says nothing of what it reads.
@@ -186,6 +195,16 @@ pub struct Incremental {
     /// Rows that others gain by, and nothing is lost with: what was found of files.
     found: Mutex<Vec<(Key, Vec<u8>)>>,
     threads: usize,
+    cache: Option<Local>,
+}
+
+/// Removes what was not used for longest from the cache in a folder, until the rest is at most this large, in bytes.
+///
+/// # Errors
+///
+/// When it can't be read or written.
+pub fn prune_cache(folder: &Path, bytes_max: u64, now: SystemTime) -> io::Result<Size> {
+    Local::new(folder.to_owned()).prune(bytes_max, now)
 }
 
 /// How many tasks a call has, all of which are up to date; `None` when that can't be told by the files alone.
@@ -241,6 +260,15 @@ impl Incremental {
             table: RwLock::new(Table::open(table)),
             found: Mutex::default(),
             threads,
+            cache: None,
+        }
+    }
+
+    /// With the cache in this folder.
+    pub fn with_cache(self, folder: PathBuf) -> Self {
+        Self {
+            cache: Some(Local::new(folder)),
+            ..self
         }
     }
 
@@ -319,38 +347,35 @@ impl Incremental {
             .map(|pattern| sets::key(pattern, &self.root))
             .collect();
         let mut wanted: Vec<(Key, &Pattern)> = Vec::new();
+        // What has been seen already; a command that ends in the meantime makes others forget it.
+        let mut known: Digests = HashMap::default();
         let (tree, generation) = {
             let seen = lock(&self.seen);
-            let mut new: std::collections::HashSet<Key> = std::collections::HashSet::new();
             for (key, pattern) in keys.iter().zip(patterns) {
-                if !seen.sets.contains_key(key) && new.insert(*key) {
+                if known.contains_key(key) {
+                    continue;
+                }
+                let digest = seen.sets.get(key).copied();
+                if digest.is_none() {
                     wanted.push((*key, pattern));
                 }
+                known.insert(*key, digest.unwrap_or_default());
             }
             (Arc::clone(&seen.tree), seen.generation)
         };
         let looked = self.look_at(&wanted, &tree);
         let mut seen = lock(&self.seen);
         let mut found = lock(&self.found);
-        let mut own: Digests = HashMap::default();
         for ((key, _), looked) in wanted.into_iter().zip(looked) {
-            let digests = if seen.generation == generation {
-                &mut seen.sets
-            } else {
-                &mut own
-            };
-            digests.insert(key, *looked.digest());
+            known.insert(key, *looked.digest());
+            if seen.generation == generation {
+                seen.sets.insert(key, *looked.digest());
+            }
             if let Looked::Changed(set) = looked {
                 found.push((key, set.to_row()));
             }
         }
-        let digest = |key: &Key| {
-            own.get(key)
-                .or_else(|| seen.sets.get(key))
-                .copied()
-                .unwrap_or([0; 32])
-        };
-        keys.iter().map(|key| (*key, digest(key))).collect()
+        keys.iter().map(|key| (*key, known[key])).collect()
     }
 
     fn look_at(&self, wanted: &[(Key, &Pattern)], tree: &Tree) -> Vec<Looked> {
@@ -419,22 +444,18 @@ impl Incremental {
 
     /// Which file of a pattern is not as it was.
     fn change(&self, table: &Table, pattern: &Pattern, key: Key, before: &Digest) -> Change {
-        let now = lock(&self.found)
-            .iter()
-            .rev()
-            .find(|(known, _)| *known == key)
-            .and_then(|(_, row)| Set::from_row(row))
-            .or_else(|| table.get(key).and_then(Set::from_row))
-            .unwrap_or(Set {
-                digest: [0; 32],
-                files: Vec::new(),
-            });
-        let before = table.get(list_key(before)).and_then(Set::from_row);
-        let Some(before) = before else {
-            let gone = pattern.is_name() && now.files.is_empty();
+        let now = self.set(table, key);
+        let known = table.get(list_key(before)).and_then(Set::from_row);
+        let Some(before) = known else {
+            // Of a pattern that is a name there is no list.
+            let how = match (*before == sets::nothing(), now.files.is_empty()) {
+                (true, _) => How::Added,
+                (_, true) => How::Removed,
+                _ => How::Changed,
+            };
             return Change {
                 path: sets::shown(&walk::kept(&pattern.named(), &self.root), &self.root),
-                how: if gone { How::Removed } else { How::Changed },
+                how,
                 more: 0,
             };
         };
@@ -551,6 +572,188 @@ impl Incremental {
         rows.append(&mut lists);
         rows.push((begun.key, row));
         table.put(&rows)
+    }
+
+    /// By what the results of a task are found in the cache.
+    fn result_key(&self, begun: &Begun) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        let mut add = |text: &[u8]| {
+            hasher
+                .update(&(text.len() as u64).to_le_bytes())
+                .update(text);
+        };
+        add(b"flow results 1");
+        add(std::env::consts::OS.as_bytes());
+        add(std::env::consts::ARCH.as_bytes());
+        for part in &begun.parts {
+            add(&[part.kind as u8]);
+            add(part.name.as_bytes());
+            add(&part.hash);
+        }
+        for (_, key, digest) in &begun.inputs {
+            add(&key.0);
+            add(digest);
+        }
+        for pattern in &begun.outputs {
+            add(&sets::key(pattern, &self.root).0);
+        }
+        *hasher.finalize().as_bytes()
+    }
+
+    /// Restores what a task makes of all this, if that is in the cache; it is up to date then.
+    ///
+    /// Files that it made the last time and does not make of this go. Where there are others that its patterns match, nothing is
+    /// restored: nobody knows whose they are.
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be written.
+    pub fn restore(&self, begun: &Begun) -> io::Result<Option<Restored>> {
+        let Some(cache) = &self.cache else {
+            return Ok(None);
+        };
+        let key = self.result_key(begun);
+        let Some(paths) = cache::paths(cache, &key) else {
+            return Ok(None);
+        };
+        let paths: std::collections::HashSet<&[u8]> = paths.iter().map(String::as_bytes).collect();
+        let Some(gone) = self.made_before(begun, &paths) else {
+            return Ok(None);
+        };
+        self.begin(begun)?;
+        let Some(restored) = cache::restore(cache, &key, &self.root) else {
+            return Ok(None);
+        };
+        for path in gone {
+            // What is not there any more need not go.
+            let _ = std::fs::remove_file(walk::meant(&path, &self.root));
+        }
+        match self.made(begun) {
+            Ok(made) => self.done(begun, &made, restored.values.clone())?,
+            Err(_) => return Ok(None),
+        }
+        Ok(Some(restored))
+    }
+
+    /// Which files a task made the last time, as they still are, that are not among these; `None` when there are others.
+    fn made_before(
+        &self,
+        begun: &Begun,
+        among: &std::collections::HashSet<&[u8]>,
+    ) -> Option<Vec<Vec<u8>>> {
+        let table = self.table();
+        let row = table
+            .get(begun.key)
+            .and_then(|row| postcard::from_bytes::<Row>(row).ok());
+        let mut before: std::collections::HashSet<(Vec<u8>, [u8; 32])> =
+            std::collections::HashSet::new();
+        for (_, digest) in row.iter().flat_map(|row| &row.outputs) {
+            let list = table.get(list_key(digest)).and_then(Set::from_row);
+            before.extend(
+                list.into_iter()
+                    .flat_map(|set| set.files)
+                    .map(|file| (file.path, file.content)),
+            );
+        }
+        let mut gone = Vec::new();
+        for pattern in begun
+            .outputs
+            .iter()
+            .filter(|pattern| !pattern.is_name() || pattern.named().is_dir())
+        {
+            for file in self.set(&table, sets::key(pattern, &self.root)).files {
+                if among.contains(&file.path[..]) {
+                    continue;
+                }
+                if !before.contains(&(file.path.clone(), file.content)) {
+                    return None;
+                }
+                gone.push(file.path);
+            }
+        }
+        Some(gone)
+    }
+
+    /// What was last seen of a pattern.
+    fn set(&self, table: &Table, key: Key) -> Set {
+        lock(&self.found)
+            .iter()
+            .rev()
+            .find(|(known, _)| *known == key)
+            .and_then(|(_, row)| Set::from_row(row))
+            .or_else(|| table.get(key).and_then(Set::from_row))
+            .unwrap_or(Set {
+                digest: [0; 32],
+                files: Vec::new(),
+            })
+    }
+
+    /// Keeps what a task has made in the cache, with what it printed and handed on; `refuse` says which contents must not get
+    /// there. Says whether it did.
+    ///
+    /// # Errors
+    ///
+    /// When the cache can't be written.
+    pub fn keep_results(
+        &self,
+        begun: &Begun,
+        made: &Made,
+        output: Option<&[u8]>,
+        values: Option<&[u8]>,
+        refuse: &dyn Fn(&[u8]) -> bool,
+    ) -> io::Result<bool> {
+        let (Some(cache), true) = (&self.cache, made.settled) else {
+            return Ok(false);
+        };
+        let sets: Vec<Set> = {
+            let table = self.table();
+            made.outputs
+                .iter()
+                .map(|(key, _)| self.set(&table, *key))
+                .collect()
+        };
+        let fits = sets
+            .iter()
+            .zip(&made.outputs)
+            .all(|(set, (_, digest))| set.digest == *digest);
+        if !fits {
+            return Ok(false);
+        }
+        let mut files: Vec<cache::MadeFile<'_>> = Vec::new();
+        for file in sets.iter().flat_map(|set| &set.files) {
+            if !files.iter().any(|known| known.path == &file.path[..]) {
+                files.push(cache::MadeFile {
+                    path: &file.path,
+                    content: &file.content,
+                });
+            }
+        }
+        cache::keep(
+            cache,
+            &self.result_key(begun),
+            &self.root,
+            &files,
+            output,
+            values,
+            refuse,
+        )
+    }
+
+    /// Removes what was not used for longest from the cache, until the rest is at most this large, in bytes; only if it was last
+    /// done longer ago than `every`.
+    ///
+    /// # Errors
+    ///
+    /// When the cache can't be read or written.
+    pub fn prune(&self, bytes_max: u64, now: SystemTime, every: Duration) -> io::Result<()> {
+        let Some(cache) = &self.cache else {
+            return Ok(());
+        };
+        let recent = |at: SystemTime| now.duration_since(at).is_ok_and(|age| age < every);
+        if cache.pruned_at().is_some_and(recent) {
+            return Ok(());
+        }
+        cache.prune(bytes_max, now).map(drop)
     }
 
     /// Keeps what was found of files, so that they need not be read again, and tidies the table up.

@@ -214,6 +214,9 @@ pub struct Incremental {
     /// A command may have to run to know any of that, or what its steps come to.
     #[serde(skip_serializing_if = "is_default")]
     pub slow: bool,
+    /// What it makes may come from the cache, and is kept there.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cached: bool,
     /// It is run whatever has changed, because that was asked for.
     #[serde(skip_serializing_if = "is_default")]
     pub forced: bool,

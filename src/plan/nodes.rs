@@ -297,6 +297,10 @@ impl<'a> Planner<'a> {
             status: rules.status.clone(),
             context: self.contexts.number(scoped.context),
             slow,
+            cached: rules.sources.is_some()
+                && rules.status.is_empty()
+                && !rules.interactive
+                && rules.cache.unwrap_or(!rules.generates.is_empty()),
             forced: self.request.force_all || self.request.force && seen.named,
         }))
     }

@@ -28,6 +28,8 @@ pub struct Lines {
     next_try: BTreeMap<NodeId, u32>,
     /// The command that has the terminal to itself.
     at_terminal: Option<NodeId>,
+    /// How many tasks were restored from the cache.
+    restored: usize,
 }
 
 impl Lines {
@@ -46,6 +48,7 @@ impl Lines {
             evaluated: BTreeMap::new(),
             next_try: BTreeMap::new(),
             at_terminal: None,
+            restored: 0,
         }
     }
 
@@ -309,6 +312,17 @@ impl Observer for Lines {
                 self.output
                     .say(&mut self.screen, &source(state, *node), &words);
             }
+            Signal::Restored { node, output } => {
+                self.restored += 1;
+                let from = source(state, *node);
+                if !self.settings.quiet {
+                    let words = self.settings.style.dim("restored from the cache");
+                    self.output.say(&mut self.screen, &from, &words);
+                }
+                self.output
+                    .print(&mut self.screen, &from, Stream::Stdout, output);
+                self.output.command_ended(&mut self.screen, &from);
+            }
             Signal::LeftBehind { program, task } => {
                 let program = visible(program);
                 let words = format!(
@@ -326,8 +340,9 @@ impl Observer for Lines {
             self.output.task_ended(&mut self.screen, &source(state, id));
         }
         if let Some(tasks) = all_up_to_date(state).filter(|_| self.failures.is_empty()) {
+            let restored = self.restored;
             if !self.settings.quiet {
-                self.screen.say(&nothing_to_do(tasks));
+                self.screen.say(&nothing_to_do(tasks, restored));
             }
             return;
         }

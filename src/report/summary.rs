@@ -42,11 +42,15 @@ pub fn summary(state: &RunState, settings: &Settings) -> String {
     format!("{head}: {}{took}", parts.join(", "))
 }
 
-/// What to say of a run in which nothing had to be done.
-pub fn nothing_to_do(tasks: usize) -> String {
-    match tasks {
-        1 => "nothing to do: the task is up to date".to_owned(),
-        _ => format!("nothing to do: {tasks} tasks are up to date"),
+/// What to say of a run in which nothing had to be run; of its tasks so many were restored from the cache.
+pub fn nothing_to_do(tasks: usize, restored: usize) -> String {
+    match (tasks, restored) {
+        (1, 0) => "nothing to do: the task is up to date".to_owned(),
+        (1, _) => "nothing to run: the task was restored from the cache".to_owned(),
+        (_, 0) => format!("nothing to do: {tasks} tasks are up to date"),
+        _ => format!(
+            "nothing to run: of {tasks} tasks that are up to date {restored} came from the cache"
+        ),
     }
 }
 

@@ -34,3 +34,23 @@ pub fn aligned(rows: impl IntoIterator<Item = Vec<String>>) -> String {
     }
     text
 }
+
+/// A number of bytes for people: `5.0 GiB`.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a tenth of a unit is all that is shown"
+)]
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut rest = count as f64 / 1024.0;
+    for unit in UNITS {
+        if rest < 1000.0 || unit == UNITS[3] {
+            return match count {
+                0..1024 => format!("{count} bytes"),
+                _ => format!("{rest:.1} {unit}"),
+            };
+        }
+        rest /= 1024.0;
+    }
+    unreachable!("the last unit is large enough for all")
+}

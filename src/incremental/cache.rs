@@ -1,0 +1,259 @@
+//! Results of tasks by what they were made of: files with their modes and links, what was printed, values.
+//!
+//! An entry names its files by their SHA-256, as caches over the network do (the layout is that of Bazel's HTTP protocol: entries
+//! under `ac`, contents under `cas`), so that another store than the local one can be put behind [`Store`]. Whatever an entry says,
+//! nothing is written outside of the project, and what does not have its hash is not taken.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::beneath;
+
+/// The SHA-256 of a content.
+pub(super) type Sha = [u8; 32];
+
+/// Where entries and contents are.
+pub(super) trait Store: Send + Sync {
+    /// The entry of this key.
+    fn entry(&self, key: &[u8; 32]) -> io::Result<Option<Vec<u8>>>;
+
+    /// Keeps an entry, all of whose contents are there.
+    fn put_entry(&self, key: &[u8; 32], entry: &[u8]) -> io::Result<()>;
+
+    /// An entry, or a content that it names, is of no use.
+    fn remove_entry(&self, key: &[u8; 32], contents: &[Sha]);
+
+    /// A content, to be read; nothing is said of whether it has its hash.
+    fn content(&self, sha: &Sha) -> io::Result<Option<File>>;
+
+    /// Keeps a content that is read from here.
+    fn put_content(&self, sha: &Sha, from: &mut dyn Read) -> io::Result<()>;
+}
+
+/// The results of a task.
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    version: u32,
+    files: Vec<EntryFile>,
+    /// What was printed, if that was kept.
+    output: Option<String>,
+    /// The values that it handed on.
+    values: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct EntryFile {
+    /// From the root of the project, as hex where it is not UTF-8.
+    path: String,
+    #[serde(flatten)]
+    what: What,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    /// A content with its permissions.
+    File { sha256: String, mode: u32 },
+    /// What a link says.
+    Link(String),
+}
+
+const VERSION: u32 = 1;
+
+/// The results of a task as they come out of the cache.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// What it printed; empty when that was not kept.
+    pub output: Vec<u8>,
+    /// The values that it handed on.
+    pub values: Option<Vec<u8>>,
+    /// How many files were restored.
+    pub files: usize,
+}
+
+/// The paths of an entry, from the root of the project; `None` when there is none that can be used.
+pub(super) fn paths(store: &dyn Store, key: &[u8; 32]) -> Option<Vec<String>> {
+    let entry = read(store, key)?;
+    Some(entry.files.into_iter().map(|file| file.path).collect())
+}
+
+fn read(store: &dyn Store, key: &[u8; 32]) -> Option<Entry> {
+    let text = store.entry(key).ok()??;
+    let entry = whole(&text).and_then(|text| serde_json::from_slice::<Entry>(text).ok());
+    let entry = entry.filter(|entry| {
+        entry.version == VERSION
+            && entry
+                .files
+                .iter()
+                .all(|file| beneath::is_inside(&file.path))
+    });
+    if entry.is_none() {
+        store.remove_entry(key, &[]);
+    }
+    entry
+}
+
+/// The text of an entry behind its own hash, if it is that.
+fn whole(text: &[u8]) -> Option<&[u8]> {
+    let (sum, text) = text.split_at_checked(64)?;
+    let text = text.strip_prefix(b"\n")?;
+    (blake3::hash(text).to_hex().as_bytes() == sum).then_some(text)
+}
+
+/// Restores the results of a key into the project at `root`: all of them or none. `None` is a miss.
+pub(super) fn restore(store: &dyn Store, key: &[u8; 32], root: &Path) -> Option<Restored> {
+    let entry = read(store, key)?;
+    let mut drafts = beneath::Drafts::new(root).ok()?;
+    let mut damaged = Vec::new();
+    for file in &entry.files {
+        let drafted = match &file.what {
+            What::Link(target) => drafts.link(&file.path, target).is_ok(),
+            What::File { sha256, mode } => {
+                let sha = unhex(sha256)?;
+                match store.content(&sha) {
+                    Ok(Some(content)) => match drafts.file(&file.path, &content, *mode) {
+                        Ok(own) if own == sha => true,
+                        Ok(_) => {
+                            damaged.push(sha);
+                            false
+                        }
+                        // The project can't be written there.
+                        Err(_) => return None,
+                    },
+                    _ => false,
+                }
+            }
+        };
+        if !drafted {
+            store.remove_entry(key, &damaged);
+            return None;
+        }
+    }
+    let output = match &entry.output {
+        None => Vec::new(),
+        Some(sha) => {
+            let sha = unhex(sha)?;
+            let mut text = Vec::new();
+            let whole = store
+                .content(&sha)
+                .ok()
+                .flatten()
+                .and_then(|mut file| file.read_to_end(&mut text).ok());
+            if whole.is_none() || Sha::from(Sha256::digest(&text)) != sha {
+                store.remove_entry(key, &[sha]);
+                return None;
+            }
+            text
+        }
+    };
+    let values = entry.values.as_deref().map(unhex_all);
+    if values.as_ref().is_some_and(Option::is_none) {
+        store.remove_entry(key, &[]);
+        return None;
+    }
+    let files = entry.files.len();
+    drafts.keep().ok()?;
+    Some(Restored {
+        output,
+        values: values.flatten(),
+        files,
+    })
+}
+
+/// A file that a task has made, by its path from the root of the project, and what it was seen to hold.
+pub(super) struct MadeFile<'m> {
+    pub(super) path: &'m [u8],
+    pub(super) content: &'m [u8; 32],
+}
+
+/// Keeps the results of a task. Says whether it did: not when a file is not what it was seen to be, when it can't be named, or
+/// when `refuse` does not want its content.
+pub(super) fn keep(
+    store: &dyn Store,
+    key: &[u8; 32],
+    root: &Path,
+    files: &[MadeFile<'_>],
+    output: Option<&[u8]>,
+    values: Option<&[u8]>,
+    refuse: &dyn Fn(&[u8]) -> bool,
+) -> io::Result<bool> {
+    let mut kept = Vec::with_capacity(files.len());
+    for file in files {
+        let Ok(path) = std::str::from_utf8(file.path) else {
+            return Ok(false);
+        };
+        if !beneath::is_inside(path) {
+            return Ok(false);
+        }
+        let full = root.join(path);
+        let metadata = std::fs::symlink_metadata(&full)?;
+        if metadata.is_symlink() {
+            let target = std::fs::read_link(&full)?;
+            let Some(target) = target.to_str() else {
+                return Ok(false);
+            };
+            kept.push(EntryFile {
+                path: path.to_owned(),
+                what: What::Link(target.to_owned()),
+            });
+            continue;
+        }
+        let text = std::fs::read(&full)?;
+        if blake3::hash(&text).as_bytes() != file.content || refuse(&text) {
+            return Ok(false);
+        }
+        let sha = Sha::from(Sha256::digest(&text));
+        store.put_content(&sha, &mut &text[..])?;
+        kept.push(EntryFile {
+            path: path.to_owned(),
+            what: What::File {
+                sha256: hex(&sha),
+                mode: metadata.permissions().mode() & 0o777,
+            },
+        });
+        debug_assert!(metadata.nlink() > 0, "it is there");
+    }
+    let output = match output.filter(|text| !text.is_empty()) {
+        None => None,
+        Some(text) => {
+            let sha = Sha::from(Sha256::digest(text));
+            store.put_content(&sha, &mut &text[..])?;
+            Some(hex(&sha))
+        }
+    };
+    let entry = Entry {
+        version: VERSION,
+        files: kept,
+        output,
+        values: values.map(hex),
+    };
+    let text = serde_json::to_vec(&entry).map_err(io::Error::other)?;
+    let sum = blake3::hash(&text).to_hex();
+    store.put_entry(key, &[sum.as_bytes(), b"\n", &text].concat())?;
+    Ok(true)
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex_all(text: &str) -> Option<Vec<u8>> {
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    pairs
+        .iter()
+        .map(|[high, low]| u8::try_from(digit(*high)? << 4 | digit(*low)?).ok())
+        .collect()
+}
+
+pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
+    unhex_all(text)?.try_into().ok()
+}
