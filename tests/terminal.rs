@@ -237,13 +237,16 @@ tasks:
   ask:
     interactive: true
     run: |
+      read first
       trap 'echo caught' INT
       echo ready; read line || true; read line; echo "read $line"
 "#;
     let mut terminal = Terminal::run(workflow, "flow ask; echo \"code $?\"");
-    terminal.wait_for("ready\n");
+    // Who reads from the terminal has it.
+    terminal.type_in("first\n");
+    terminal.wait_for("\nready\n");
     terminal.type_in(CTRL_C);
-    terminal.wait_for("caught");
+    terminal.wait_for("caught\n");
     terminal.type_in("one\ntwo\n");
     let text = terminal.end();
     assert!(text.contains("code 0"), "{text}");

@@ -32,6 +32,8 @@ pub enum Stop {
 pub struct Stops {
     entries: HashMap<NodeId, Entry>,
     terminal: Terminal,
+    /// A child was stopped or ended while a command was starting: it may have been that one, whose process was not known.
+    look_again: bool,
     /// The last command that has given the terminal back.
     had_terminal: Option<NodeId>,
 }
@@ -98,6 +100,9 @@ impl Stops {
             Told::Asked(signal, _) => signal_group(pid, signal),
             Told::Killed => signal_group(pid, Signal::KILL),
         }
+        if self.look_again && self.look_for_stopped() {
+            terminal::suspend_own_group();
+        }
     }
 
     /// It is over.
@@ -130,6 +135,7 @@ impl Stops {
     /// and has none to lend.
     pub fn look_for_stopped(&mut self) -> bool {
         let mut suspended = false;
+        self.look_again = self.entries.values().any(|entry| entry.pid.is_none());
         for entry in self.entries.values_mut() {
             let Some(pid) = entry.pid else { continue };
             match terminal::was_stopped(pid) {
