@@ -43,7 +43,7 @@ impl Target {
     }
 }
 
-const PROMISES: [(WorkName, Unit, f64); 10] = [
+const PROMISES: [(WorkName, Unit, f64); 14] = [
     (WorkName::Startup, Unit::Times, 1.00),
     (WorkName::Independent, Unit::Times, 0.95),
     (WorkName::Chain, Unit::Times, 1.00),
@@ -54,6 +54,10 @@ const PROMISES: [(WorkName, Unit, f64); 10] = [
     (WorkName::Relist, Unit::Times, 1.00),
     (WorkName::Dry, Unit::Times, 1.00),
     (WorkName::Loop, Unit::Times, 1.10),
+    (WorkName::Quiet, Unit::Times, 0.90),
+    (WorkName::QuietMany, Unit::Times, 0.90),
+    (WorkName::QuietGlobs, Unit::Times, 1.00),
+    (WorkName::Changed, Unit::Times, 1.00),
 ];
 
 /// The promises about the works that the options ask for. They are about flow as it comes: with its record.

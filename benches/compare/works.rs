@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::builds;
 use crate::options::Options;
 use crate::tools::{Asked, Contender, Kind, Tool};
 
@@ -32,10 +33,18 @@ pub(crate) enum WorkName {
     Dry,
     /// flow with a loop of many items against flow with as many tasks.
     Loop,
+    /// Tasks that make files, with nothing to do.
+    Quiet,
+    /// Many of them.
+    QuietMany,
+    /// Few of them, with many sources by patterns.
+    QuietGlobs,
+    /// Many of them, one of which has another source.
+    Changed,
 }
 
 impl WorkName {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 14] = [
         Self::Startup,
         Self::Independent,
         Self::Chain,
@@ -46,6 +55,10 @@ impl WorkName {
         Self::Relist,
         Self::Dry,
         Self::Loop,
+        Self::Quiet,
+        Self::QuietMany,
+        Self::QuietGlobs,
+        Self::Changed,
     ];
 
     /// Its name in options and reports.
@@ -61,6 +74,10 @@ impl WorkName {
             Self::Relist => "relist",
             Self::Dry => "dry",
             Self::Loop => "loop",
+            Self::Quiet => "quiet",
+            Self::QuietMany => "quiet-many",
+            Self::QuietGlobs => "quiet-globs",
+            Self::Changed => "changed",
         }
     }
 }
@@ -114,6 +131,9 @@ impl Work {
             WorkName::Relist => "listed again",
             WorkName::Dry => "in a dry run",
             WorkName::Loop => "as items of a loop, and as tasks",
+            WorkName::Quiet | WorkName::QuietMany => "that make files, with nothing to do",
+            WorkName::QuietGlobs => "that make files of many, with nothing to do",
+            WorkName::Changed => "that make files, one of which has another source",
         }
     }
 
@@ -131,6 +151,9 @@ impl Work {
             | WorkName::Loop => Plan::independent(sized(10_000, 4)),
             WorkName::Chain => Plan::chain(sized(1_000, 4)),
             WorkName::Layers => Plan::layers(sized(40, 2), 50, 5),
+            WorkName::Quiet | WorkName::QuietMany | WorkName::QuietGlobs | WorkName::Changed => {
+                Plan::independent(builds::size(self.0, scale).map_or(4, |(tasks, _)| tasks))
+            }
         }
     }
 
@@ -142,6 +165,8 @@ impl Work {
             WorkName::Chain | WorkName::Layers | WorkName::Record => 7,
             WorkName::Memory => 1,
             WorkName::List | WorkName::Relist | WorkName::Dry => 15,
+            WorkName::Quiet => 40,
+            WorkName::QuietMany | WorkName::QuietGlobs | WorkName::Changed => 15,
         })
     }
 
@@ -167,6 +192,7 @@ impl Work {
             WorkName::Loop => Contender::TASKS,
             WorkName::List => Kind::Just.name(),
             WorkName::Relist | WorkName::Dry => Kind::Ninja.name(),
+            _ if self.builds() => Kind::Ninja.name(),
             _ => Kind::Make.name(),
         }
     }
@@ -186,11 +212,18 @@ impl Work {
         self.0 == WorkName::List
     }
 
+    /// Whether its tasks make files, which are there from a run before those that count.
+    pub(crate) fn builds(self) -> bool {
+        builds::size(self.0, 100).is_some()
+    }
+
     /// Who takes part: flow twice, with its record and without.
     pub(crate) fn contenders(self, tools: &[Tool]) -> Vec<Contender<'_>> {
         let fits = |tool: &&Tool| match (self.0, tool.kind) {
             (_, Kind::Flow) => true,
             (WorkName::Record | WorkName::Loop, _) => false,
+            (_, Kind::Make | Kind::Ninja) if self.builds() => true,
+            _ if self.builds() => false,
             (WorkName::List | WorkName::Relist, Kind::Make) => false,
             (_, Kind::Xargs) => matches!(self.0, WorkName::Independent | WorkName::Memory),
             _ => true,
@@ -204,7 +237,7 @@ impl Work {
         }
         let all = tools.iter().filter(fits).flat_map(Contender::of);
         let runs = self.asked() == Asked::Run;
-        all.filter(|contender| runs || contender.records())
+        all.filter(|contender| runs && !self.builds() || contender.records())
             .collect()
     }
 }
