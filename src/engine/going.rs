@@ -81,7 +81,7 @@ impl Going<'_> {
             self.journal.append(&self.lines).map_err(Error::Store)?;
             self.show(&records, &ends);
             self.remember(&records);
-            self.keep_fresh(&records)?;
+            self.keep_fresh(&records);
         }
         self.act()
     }
@@ -193,9 +193,9 @@ impl Going<'_> {
     }
 
     /// Tasks that have succeeded are up to date from now on.
-    fn keep_fresh(&self, records: &[Record]) -> Result<(), Error> {
+    fn keep_fresh(&self, records: &[Record]) {
         let Some(freshness) = &self.freshness else {
-            return Ok(());
+            return;
         };
         for record in records {
             if let Some(node) = record.fact.node()
@@ -205,12 +205,10 @@ impl Going<'_> {
                 let succeeded = outcome == Outcome::Succeeded;
                 let wants = succeeded && freshness.wants_output(node);
                 let output = wants.then(|| self.output_of(node)).flatten();
-                freshness
-                    .ended(node, spec, succeeded, output.as_deref())
-                    .map_err(Error::Fingerprints)?;
+                // What could not be kept, in a folder that can't be written, runs again the next time.
+                let _ = freshness.ended(node, spec, succeeded, output.as_deref());
             }
         }
-        Ok(())
     }
 
     /// Who a node is to those who know whether it has to run.

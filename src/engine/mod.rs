@@ -106,8 +106,6 @@ pub enum Error {
     Store(store::Error),
     /// Output can't be kept.
     Output(std::io::Error),
-    /// What is known of files can't be kept.
-    Fingerprints(std::io::Error),
     /// The system refused to wait for events.
     Wait(std::io::Error),
     /// A belief of the program was wrong; what it was has been printed.
@@ -121,9 +119,6 @@ impl fmt::Display for Error {
         match self {
             Self::Store(error) => error.fmt(f),
             Self::Output(error) => write!(f, "could not keep the output of a task: {error}"),
-            Self::Fingerprints(error) => {
-                write!(f, "could not keep what tasks were made of: {error}")
-            }
             Self::Wait(error) => write!(f, "could not wait for the tasks: {error}"),
             Self::Panicked => write!(f, "flow itself has a bug"),
             Self::Unsupported(what) => write!(f, "this version of flow has no {what}"),
