@@ -21,6 +21,9 @@ use crate::model::plan::{About, Incremental as PlannedIncremental, Kind, On, Pla
 /// How large the cache is when it is pruned by itself, in bytes.
 pub const CACHE_BYTES_MAX: u64 = 5 << 30;
 
+/// Larger files are not looked through for secrets, in bytes.
+const LOOKED_THROUGH_MAX: u64 = 32 << 20;
+
 /// How often it is.
 const PRUNED_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -482,10 +485,18 @@ impl Freshness {
             None
         };
         if cached {
-            let refuse = |text: &[u8]| self.evaluator.has_secret(text);
+            // A file that is too large to be looked through may have one in it.
+            let refuse = |path: &Path| {
+                let small = fs::metadata(path).is_ok_and(|file| file.len() <= LOOKED_THROUGH_MAX);
+                !small || fs::read(path).is_ok_and(|text| self.evaluator.has_secret(&text))
+            };
+            let refuse: Option<&dyn Fn(&Path) -> bool> = self
+                .evaluator
+                .has_secrets()
+                .then_some(&refuse as &dyn Fn(&Path) -> bool);
             let kept =
                 self.incremental
-                    .keep_results(&begun, &made, output, values.as_deref(), &refuse);
+                    .keep_results(&begun, &made, output, values.as_deref(), refuse);
             // A cache that can't be written costs only time.
             self.cached
                 .fetch_or(kept.unwrap_or(false), Ordering::Relaxed);

@@ -261,6 +261,12 @@ impl Evaluator {
         }
     }
 
+    /// Whether any of the files declares secrets.
+    pub fn has_secrets(&self) -> bool {
+        let mut files = self.plan.surroundings.files.iter();
+        files.any(|file| !file.secrets.is_empty())
+    }
+
     /// Whether something has a secret in it.
     pub fn has_secret(&self, bytes: &[u8]) -> bool {
         let text = String::from_utf8_lossy(bytes);

@@ -133,7 +133,7 @@ fn draft_name() -> String {
 }
 
 /// Copies a content, sharing its blocks where the file system can (`ioctl_ficlone(2)`); returns the SHA-256 of the copy.
-fn copy(from: &File, to: &mut File) -> io::Result<[u8; 32]> {
+pub(super) fn copy(from: &File, to: &mut File) -> io::Result<[u8; 32]> {
     use std::io::Seek;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 128 * 1024];

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -31,8 +31,17 @@ pub(super) trait Store: Send + Sync {
     /// A content, to be read; nothing is said of whether it has its hash.
     fn content(&self, sha: &Sha) -> io::Result<Option<File>>;
 
-    /// Keeps a content that is read from here.
-    fn put_content(&self, sha: &Sha, from: &mut dyn Read) -> io::Result<()>;
+    /// Keeps a content.
+    fn put_content(&self, sha: &Sha, content: Content<'_>) -> io::Result<()>;
+}
+
+/// A content that is to be kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Content<'c> {
+    /// What this file holds, from its beginning.
+    File(&'c File),
+    /// This.
+    Bytes(&'c [u8]),
 }
 
 /// The results of a task.
@@ -180,7 +189,7 @@ pub(super) fn keep(
     files: &[MadeFile<'_>],
     output: Option<&[u8]>,
     values: Option<&[u8]>,
-    refuse: &dyn Fn(&[u8]) -> bool,
+    refuse: Option<&dyn Fn(&Path) -> bool>,
 ) -> io::Result<bool> {
     let mut kept = Vec::with_capacity(files.len());
     for file in files {
@@ -203,12 +212,12 @@ pub(super) fn keep(
             });
             continue;
         }
-        let text = std::fs::read(&full)?;
-        if blake3::hash(&text).as_bytes() != file.content || refuse(&text) {
+        let mut content = File::open(&full)?;
+        let (own, sha) = hashes(&mut content)?;
+        if own != *file.content || refuse.is_some_and(|refuse| refuse(&full)) {
             return Ok(false);
         }
-        let sha = Sha::from(Sha256::digest(&text));
-        store.put_content(&sha, &mut &text[..])?;
+        store.put_content(&sha, Content::File(&content))?;
         kept.push(EntryFile {
             path: path.to_owned(),
             what: What::File {
@@ -216,13 +225,12 @@ pub(super) fn keep(
                 mode: metadata.permissions().mode() & 0o777,
             },
         });
-        debug_assert!(metadata.nlink() > 0, "it is there");
     }
     let output = match output.filter(|text| !text.is_empty()) {
         None => None,
         Some(text) => {
             let sha = Sha::from(Sha256::digest(text));
-            store.put_content(&sha, &mut &text[..])?;
+            store.put_content(&sha, Content::Bytes(text))?;
             Some(hex(&sha))
         }
     };
@@ -236,6 +244,23 @@ pub(super) fn keep(
     let sum = blake3::hash(&text).to_hex();
     store.put_entry(key, &[sum.as_bytes(), b"\n", &text].concat())?;
     Ok(true)
+}
+
+/// What a file holds, by BLAKE3 and by SHA-256.
+fn hashes(file: &mut File) -> io::Result<([u8; 32], Sha)> {
+    let (mut own, mut sha) = (blake3::Hasher::new(), Sha256::new());
+    let mut buffer = vec![0; 128 * 1024];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((*own.finalize().as_bytes(), sha.finalize().into())),
+            Ok(count) => {
+                own.update(&buffer[..count]);
+                sha.update(&buffer[..count]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -6,12 +6,13 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::cache::{Sha, Store, hex};
+use super::beneath;
+use super::cache::{Content, Sha, Store, hex};
 
 /// Contents younger than this are never removed: their entry may be about to be written.
 const GRACE: Duration = Duration::from_secs(600);
@@ -45,7 +46,7 @@ impl Local {
         self.root.join(kind).join(&name[..2]).join(name)
     }
 
-    fn write(&self, path: &Path, from: &mut dyn Read) -> io::Result<()> {
+    fn write(&self, path: &Path, content: Content<'_>) -> io::Result<()> {
         let folder = path.parent().unwrap_or(&self.root);
         fs::DirBuilder::new()
             .recursive(true)
@@ -54,9 +55,9 @@ impl Local {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let draft = folder.join(format!(".{name}.{}.draft", unique()));
         let written = File::create_new(&draft)
-            .and_then(|mut file| {
-                io::copy(from, &mut file)?;
-                file.flush()
+            .and_then(|mut file| match content {
+                Content::Bytes(text) => file.write_all(text),
+                Content::File(from) => beneath::copy(from, &mut file).map(drop),
             })
             .and_then(|()| fs::rename(&draft, path));
         if written.is_err() {
@@ -148,7 +149,7 @@ impl Store for Local {
     }
 
     fn put_entry(&self, key: &[u8; 32], entry: &[u8]) -> io::Result<()> {
-        self.write(&self.path("ac", key), &mut &entry[..])
+        self.write(&self.path("ac", key), Content::Bytes(entry))
     }
 
     fn remove_entry(&self, key: &[u8; 32], contents: &[Sha]) {
@@ -167,13 +168,13 @@ impl Store for Local {
         }
     }
 
-    fn put_content(&self, sha: &Sha, from: &mut dyn Read) -> io::Result<()> {
+    fn put_content(&self, sha: &Sha, content: Content<'_>) -> io::Result<()> {
         let path = self.path("cas", sha);
         if let Ok(file) = File::options().append(true).open(&path) {
             // Young again, so that nobody removes it before its entry is there.
             return touch(&file);
         }
-        self.write(&path, from)
+        self.write(&path, content)
     }
 }
 

@@ -689,7 +689,7 @@ impl Incremental {
             })
     }
 
-    /// Keeps what a task has made in the cache, with what it printed and handed on; `refuse` says which contents must not get
+    /// Keeps what a task has made in the cache, with what it printed and handed on; `refuse` says which files must not get
     /// there. Says whether it did.
     ///
     /// # Errors
@@ -701,7 +701,7 @@ impl Incremental {
         made: &Made,
         output: Option<&[u8]>,
         values: Option<&[u8]>,
-        refuse: &dyn Fn(&[u8]) -> bool,
+        refuse: Option<&dyn Fn(&Path) -> bool>,
     ) -> io::Result<bool> {
         let (Some(cache), true) = (&self.cache, made.settled) else {
             return Ok(false);
