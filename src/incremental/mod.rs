@@ -12,9 +12,12 @@ mod cache;
 mod gitignore;
 mod local;
 mod quiet;
+mod reason;
+mod results;
 mod sets;
 mod stat;
 mod table;
+mod task;
 mod walk;
 
 use std::collections::HashMap;
@@ -23,41 +26,22 @@ use std::hash::BuildHasherDefault;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::cache::Restored;
 use self::local::Local;
 pub use self::local::Size;
+pub use self::reason::{Change, How, Reason};
 use self::sets::{Digest, Looked, Set};
 use self::table::{Key, KeyHasher, Table};
+pub use self::task::Task;
 use self::walk::{Pattern, Tree};
-use crate::eval::recipe::{Part, PartKind};
+use crate::eval::recipe::Part;
 
 /// Below this many patterns one thread looks at all of them.
 const ALONE_MAX: usize = 128;
-
-/// What a task is made of, and what it makes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Task {
-    /// What tells it from all other tasks of the project: its name, its item.
-    pub name: String,
-    /// The folder that its patterns are relative to, absolute.
-    pub folder: PathBuf,
-    /// The files that it reads; a pattern that begins with `!` takes some out. `None` when it does not say.
-    pub sources: Option<Vec<String>>,
-    /// The files that it makes.
-    pub generates: Vec<String>,
-    /// What else it is made of.
-    pub parts: Vec<Part>,
-    /// What the tasks make that it needs: their folders and their `generates`.
-    pub needs: Vec<(PathBuf, Vec<String>)>,
-    /// Others read values of it, which therefore have to be known.
-    pub is_read: bool,
-    /// A secret is part of what it is made of: its results are kept in no cache.
-    pub is_secret: bool,
-}
 
 /// Whether a task has to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,98 +50,6 @@ pub enum Verdict {
     UpToDate(Option<Vec<u8>>),
     /// It has to.
     Stale(Reason),
-}
-
-/// Why a task has to run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// It says nothing of what it reads.
-    Always,
-    /// It was asked for.
-    Forced,
-    /// One of the commands of `status` failed.
-    Status,
-    /// Nothing is known of it.
-    New,
-    /// It was begun and has not succeeded.
-    Unfinished,
-    /// Its steps are others.
-    Steps,
-    /// Its steps are the same, and what becomes of them with all values is not.
-    Rendered,
-    /// A value that it reads.
-    Value(String),
-    /// An environment variable.
-    Env(String),
-    /// Which files it reads or makes.
-    Patterns,
-    /// A file that it reads.
-    Source(Change),
-    /// A file that it makes.
-    Output(Change),
-    /// Its values are read by another, and were not kept.
-    Values,
-}
-
-/// What has become of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The first such file, from the root of the project.
-    pub path: String,
-    /// What has happened to it.
-    pub how: How,
-    /// How many more there are.
-    pub more: usize,
-}
-
-/// What has happened to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
-    /// It is new.
-    Added,
-    /// It is gone.
-    Removed,
-    /// It holds something else.
-    Changed,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Always => write!(f, "it has no 'sources' and no 'status', so it always runs"),
-            Self::Forced => write!(f, "that was asked for (--force)"),
-            Self::Status => write!(f, "a command of its 'status' failed"),
-            Self::New => write!(f, "it has never succeeded here"),
-            Self::Unfinished => write!(f, "it did not succeed the last time"),
-            Self::Steps => write!(f, "its steps have changed"),
-            Self::Rendered => write!(f, "its steps come to something else"),
-            Self::Value(name) => write!(f, "the value of {name} has changed"),
-            Self::Env(name) => write!(f, "the environment variable {name} has changed"),
-            Self::Patterns => write!(
-                f,
-                "its 'sources' or 'generates', or those of what it needs, have changed"
-            ),
-            Self::Source(change) => write!(f, "its source {change}"),
-            Self::Output(change) => write!(f, "its output {change}"),
-            Self::Values => write!(f, "another task reads values of it, which were not kept"),
-        }
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let how = match self.how {
-            How::Added => "is new",
-            How::Removed => "is not there any more",
-            How::Changed => "has changed",
-        };
-        write!(f, "{} {how}", self.path)?;
-        match self.more {
-            0 => Ok(()),
-            1 => write!(f, ", and 1 more file"),
-            more => write!(f, ", and {more} more files"),
-        }
-    }
 }
 
 /// What a task was made of when it was last looked at; handed back when it has succeeded.
@@ -412,7 +304,7 @@ impl Incremental {
         made: &[(Key, Digest)],
     ) -> Option<Reason> {
         if row.parts != task.parts {
-            return Some(other_part(&row.parts, &task.parts));
+            return Some(reason::other_part(&row.parts, &task.parts));
         }
         let same_patterns = row.inputs.len() == inputs.len()
             && row.outputs.len() == made.len()
@@ -574,107 +466,6 @@ impl Incremental {
         table.put(&rows)
     }
 
-    /// By what the results of a task are found in the cache.
-    fn result_key(&self, begun: &Begun) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new();
-        let mut add = |text: &[u8]| {
-            hasher
-                .update(&(text.len() as u64).to_le_bytes())
-                .update(text);
-        };
-        add(b"flow results 1");
-        add(std::env::consts::OS.as_bytes());
-        add(std::env::consts::ARCH.as_bytes());
-        for part in &begun.parts {
-            add(&[part.kind as u8]);
-            add(part.name.as_bytes());
-            add(&part.hash);
-        }
-        for (_, key, digest) in &begun.inputs {
-            add(&key.0);
-            add(digest);
-        }
-        for pattern in &begun.outputs {
-            add(&sets::key(pattern, &self.root).0);
-        }
-        *hasher.finalize().as_bytes()
-    }
-
-    /// Restores what a task makes of all this, if that is in the cache; it is up to date then.
-    ///
-    /// Files that it made the last time and does not make of this go. Where there are others that its patterns match, nothing is
-    /// restored: nobody knows whose they are.
-    ///
-    /// # Errors
-    ///
-    /// When the table can't be written.
-    pub fn restore(&self, begun: &Begun) -> io::Result<Option<Restored>> {
-        let Some(cache) = &self.cache else {
-            return Ok(None);
-        };
-        let key = self.result_key(begun);
-        let Some(paths) = cache::paths(cache, &key) else {
-            return Ok(None);
-        };
-        let paths: std::collections::HashSet<&[u8]> = paths.iter().map(String::as_bytes).collect();
-        let Some(gone) = self.made_before(begun, &paths) else {
-            return Ok(None);
-        };
-        self.begin(begun)?;
-        let Some(restored) = cache::restore(cache, &key, &self.root) else {
-            return Ok(None);
-        };
-        for path in gone {
-            // What is not there any more need not go.
-            let _ = std::fs::remove_file(walk::meant(&path, &self.root));
-        }
-        match self.made(begun) {
-            // What can't be written down is restored again the next time.
-            Ok(made) => drop(self.done(begun, &made, restored.values.clone())),
-            Err(_) => return Ok(None),
-        }
-        Ok(Some(restored))
-    }
-
-    /// Which files a task made the last time, as they still are, that are not among these; `None` when there are others.
-    fn made_before(
-        &self,
-        begun: &Begun,
-        among: &std::collections::HashSet<&[u8]>,
-    ) -> Option<Vec<Vec<u8>>> {
-        let table = self.table();
-        let row = table
-            .get(begun.key)
-            .and_then(|row| postcard::from_bytes::<Row>(row).ok());
-        let mut before: std::collections::HashSet<(Vec<u8>, [u8; 32])> =
-            std::collections::HashSet::new();
-        for (_, digest) in row.iter().flat_map(|row| &row.outputs) {
-            let list = table.get(list_key(digest)).and_then(Set::from_row);
-            before.extend(
-                list.into_iter()
-                    .flat_map(|set| set.files)
-                    .map(|file| (file.path, file.content)),
-            );
-        }
-        let mut gone = Vec::new();
-        for pattern in begun
-            .outputs
-            .iter()
-            .filter(|pattern| !pattern.is_name() || pattern.named().is_dir())
-        {
-            for file in self.set(&table, sets::key(pattern, &self.root)).files {
-                if among.contains(&file.path[..]) {
-                    continue;
-                }
-                if !before.contains(&(file.path.clone(), file.content)) {
-                    return None;
-                }
-                gone.push(file.path);
-            }
-        }
-        Some(gone)
-    }
-
     /// What was last seen of a pattern.
     fn set(&self, table: &Table, key: Key) -> Set {
         lock(&self.found)
@@ -687,74 +478,6 @@ impl Incremental {
                 digest: [0; 32],
                 files: Vec::new(),
             })
-    }
-
-    /// Keeps what a task has made in the cache, with what it printed and handed on; `refuse` says which files must not get
-    /// there. Says whether it did.
-    ///
-    /// # Errors
-    ///
-    /// When the cache can't be written.
-    pub fn keep_results(
-        &self,
-        begun: &Begun,
-        made: &Made,
-        output: Option<&[u8]>,
-        values: Option<&[u8]>,
-        refuse: Option<&dyn Fn(&Path) -> bool>,
-    ) -> io::Result<bool> {
-        let (Some(cache), true) = (&self.cache, made.settled) else {
-            return Ok(false);
-        };
-        let sets: Vec<Set> = {
-            let table = self.table();
-            made.outputs
-                .iter()
-                .map(|(key, _)| self.set(&table, *key))
-                .collect()
-        };
-        let fits = sets
-            .iter()
-            .zip(&made.outputs)
-            .all(|(set, (_, digest))| set.digest == *digest);
-        if !fits {
-            return Ok(false);
-        }
-        let mut files: Vec<cache::MadeFile<'_>> = Vec::new();
-        for file in sets.iter().flat_map(|set| &set.files) {
-            if !files.iter().any(|known| known.path == &file.path[..]) {
-                files.push(cache::MadeFile {
-                    path: &file.path,
-                    content: &file.content,
-                });
-            }
-        }
-        cache::keep(
-            cache,
-            &self.result_key(begun),
-            &self.root,
-            &files,
-            output,
-            values,
-            refuse,
-        )
-    }
-
-    /// Removes what was not used for longest from the cache, until the rest is at most this large, in bytes; only if it was last
-    /// done longer ago than `every`.
-    ///
-    /// # Errors
-    ///
-    /// When the cache can't be read or written.
-    pub fn prune(&self, bytes_max: u64, now: SystemTime, every: Duration) -> io::Result<()> {
-        let Some(cache) = &self.cache else {
-            return Ok(());
-        };
-        let recent = |at: SystemTime| now.duration_since(at).is_ok_and(|age| age < every);
-        if cache.pruned_at().is_some_and(recent) {
-            return Ok(());
-        }
-        cache.prune(bytes_max, now).map(drop)
     }
 
     /// Keeps what was found of files, so that they need not be read again, and tidies the table up.
@@ -818,108 +541,12 @@ impl Incremental {
     }
 }
 
-impl Task {
-    /// The patterns of what it reads.
-    fn inputs(&self) -> Vec<Pattern> {
-        let folder: Arc<Path> = self.folder.as_path().into();
-        let taken_out = |texts: &[String]| -> Vec<String> {
-            texts
-                .iter()
-                .filter_map(|text| text.strip_prefix('!'))
-                .map(str::to_owned)
-                .collect()
-        };
-        let sources = self.sources.as_deref().unwrap_or_default();
-        // What it makes itself is no source of it.
-        let mut without = taken_out(sources);
-        without.extend(
-            self.generates
-                .iter()
-                .filter(|text| !text.starts_with('!'))
-                .cloned(),
-        );
-        let without: Arc<[String]> = without.into();
-        let none: Arc<[String]> = Arc::new([]);
-        let own = sources
-            .iter()
-            .filter(|text| !text.starts_with('!'))
-            .map(|text| Pattern {
-                folder: Arc::clone(&folder),
-                text: text.clone(),
-                without: if is_name(text) {
-                    Arc::clone(&none)
-                } else {
-                    Arc::clone(&without)
-                },
-                ignores: !is_name(text),
-            });
-        let mut patterns: Vec<Pattern> = own.collect();
-        for (folder, generates) in &self.needs {
-            patterns.extend(made_by(folder, generates));
-        }
-        patterns
-    }
-
-    fn outputs(&self) -> Vec<Pattern> {
-        made_by(&self.folder, &self.generates)
-    }
-}
-
-fn is_name(text: &str) -> bool {
-    !text.contains(['*', '?', '[', '{', '\\'])
-}
-
-fn made_by(folder: &Path, generates: &[String]) -> Vec<Pattern> {
-    let folder: Arc<Path> = folder.into();
-    let without: Arc<[String]> = generates
-        .iter()
-        .filter_map(|text| text.strip_prefix('!'))
-        .map(str::to_owned)
-        .collect();
-    let made = generates.iter().filter(|text| !text.starts_with('!'));
-    made.map(|text| Pattern {
-        folder: Arc::clone(&folder),
-        text: text.clone(),
-        without: Arc::clone(&without),
-        ignores: false,
-    })
-    .collect()
-}
-
 fn task_key(name: &str) -> Key {
     Key::new(b't', &blake3::hash(name.as_bytes()))
 }
 
 fn list_key(digest: &Digest) -> Key {
     Key::new(b'l', &blake3::Hash::from_bytes(*digest))
-}
-
-/// Which part is another one: a value before the text that it stands in.
-fn other_part(before: &[Part], now: &[Part]) -> Reason {
-    let known: HashMap<(PartKind, &str), &[u8; 32]> = before
-        .iter()
-        .map(|part| ((part.kind, &part.name[..]), &part.hash))
-        .collect();
-    let there: HashMap<(PartKind, &str), &[u8; 32]> = now
-        .iter()
-        .map(|part| ((part.kind, &part.name[..]), &part.hash))
-        .collect();
-    let mut others: Vec<(PartKind, &str)> = known
-        .keys()
-        .chain(there.keys())
-        .filter(|part| known.get(*part) != there.get(*part))
-        .copied()
-        .collect();
-    others.sort_unstable();
-    let steps = others.iter().find(|(kind, _)| *kind == PartKind::Steps);
-    // A value that is read for the first time is read by another text.
-    let both = |part: &&(PartKind, &str)| known.contains_key(*part) && there.contains_key(*part);
-    match others.iter().find(both).or(steps).or(others.first()) {
-        Some((PartKind::Value, name)) => Reason::Value((*name).to_owned()),
-        Some((PartKind::Env, name)) => Reason::Env((*name).to_owned()),
-        Some((PartKind::Steps, _)) | None => Reason::Steps,
-        Some((PartKind::Rendered, _)) => Reason::Rendered,
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

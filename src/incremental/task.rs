@@ -1,0 +1,96 @@
+//! What a task is made of, and the patterns of its files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::walk::Pattern;
+use crate::eval::recipe::Part;
+
+/// What a task is made of, and what it makes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Task {
+    /// What tells it from all other tasks of the project: its name, its item.
+    pub name: String,
+    /// The folder that its patterns are relative to, absolute.
+    pub folder: PathBuf,
+    /// The files that it reads; a pattern that begins with `!` takes some out. `None` when it does not say.
+    pub sources: Option<Vec<String>>,
+    /// The files that it makes.
+    pub generates: Vec<String>,
+    /// What else it is made of.
+    pub parts: Vec<Part>,
+    /// What the tasks make that it needs: their folders and their `generates`.
+    pub needs: Vec<(PathBuf, Vec<String>)>,
+    /// Others read values of it, which therefore have to be known.
+    pub is_read: bool,
+    /// A secret is part of what it is made of: its results are kept in no cache.
+    pub is_secret: bool,
+}
+
+impl Task {
+    /// The patterns of what it reads.
+    pub(super) fn inputs(&self) -> Vec<Pattern> {
+        let folder: Arc<Path> = self.folder.as_path().into();
+        let taken_out = |texts: &[String]| -> Vec<String> {
+            texts
+                .iter()
+                .filter_map(|text| text.strip_prefix('!'))
+                .map(str::to_owned)
+                .collect()
+        };
+        let sources = self.sources.as_deref().unwrap_or_default();
+        // What it makes itself is no source of it.
+        let mut without = taken_out(sources);
+        without.extend(
+            self.generates
+                .iter()
+                .filter(|text| !text.starts_with('!'))
+                .cloned(),
+        );
+        let without: Arc<[String]> = without.into();
+        let none: Arc<[String]> = Arc::new([]);
+        let own = sources
+            .iter()
+            .filter(|text| !text.starts_with('!'))
+            .map(|text| Pattern {
+                folder: Arc::clone(&folder),
+                text: text.clone(),
+                without: if is_name(text) {
+                    Arc::clone(&none)
+                } else {
+                    Arc::clone(&without)
+                },
+                ignores: !is_name(text),
+            });
+        let mut patterns: Vec<Pattern> = own.collect();
+        for (folder, generates) in &self.needs {
+            patterns.extend(made_by(folder, generates));
+        }
+        patterns
+    }
+
+    pub(super) fn outputs(&self) -> Vec<Pattern> {
+        made_by(&self.folder, &self.generates)
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.contains(['*', '?', '[', '{', '\\'])
+}
+
+fn made_by(folder: &Path, generates: &[String]) -> Vec<Pattern> {
+    let folder: Arc<Path> = folder.into();
+    let without: Arc<[String]> = generates
+        .iter()
+        .filter_map(|text| text.strip_prefix('!'))
+        .map(str::to_owned)
+        .collect();
+    let made = generates.iter().filter(|text| !text.starts_with('!'));
+    made.map(|text| Pattern {
+        folder: Arc::clone(&folder),
+        text: text.clone(),
+        without: Arc::clone(&without),
+        ignores: false,
+    })
+    .collect()
+}
