@@ -490,7 +490,7 @@ fn shortest(tasks: &[Task], edits: &[(Edit, usize)], cached: bool) -> (Vec<(Edit
 #[test]
 fn exactly_what_has_to_run_runs() {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-    let steps = number("FLOW_INCREMENTAL_STEPS").unwrap_or(4000);
+    let steps = number("FLOW_INCREMENTAL_STEPS").unwrap_or(2000);
     let only = number("FLOW_INCREMENTAL_SEED");
     let projects = steps.div_ceil(STEPS as u64);
     let seeds: Vec<u64> = only.map_or_else(|| (0..projects).collect(), |seed| vec![seed]);
@@ -622,4 +622,35 @@ fn killed_at_any_moment_nothing_is_wrongly_up_to_date() {
         is_made(&space);
     }
     space.assert_nobody_left();
+}
+
+#[test]
+fn a_flow_within_the_task_that_it_needs_is_told_so() {
+    let space = Space::with("tasks: {a: {sources: x, generates: y, run: [flow a]}}\n");
+    let ended = space.run(&["a"]);
+    assert_eq!(ended.code, 1, "{}", ended.err());
+    let told = "the flow that has started this one makes its files";
+    assert!(ended.err().contains(told), "{}", ended.err());
+}
+
+#[test]
+fn who_waits_for_another_flow_says_so() {
+    let space = Space::with(
+        "tasks: {a: {sources: x, generates: y, run: 'touch begun; until [ -e go ]; do sleep 0.01; done; touch y'}}\n",
+    );
+    let first = space.start(&["a"]);
+    support::wait_for("it to begin", || space.has("begun"));
+    let log = std::fs::File::create(space.work().join("second")).expect("it is ours");
+    let mut second = space.flow(&["a"]);
+    second.stderr(log);
+    let second = second.spawn().expect("flow starts");
+    support::wait_for("the second one to say that it waits", || {
+        let said = space.read("second").unwrap_or_default();
+        said.contains("waits: another flow makes its files")
+    });
+    space.write("go", "");
+    assert_eq!(space.finish(first).code, 0);
+    assert_eq!(space.finish(second).code, 0);
+    let said = space.read("second").unwrap_or_default();
+    assert!(said.contains("nothing to do"), "{said}");
 }

@@ -46,6 +46,11 @@ pub enum Signal<'a> {
         /// Why, as a sentence.
         why: &'a str,
     },
+    /// A task waits for another flow, which makes its files.
+    Waits {
+        /// The node.
+        node: NodeId,
+    },
     /// A task need not run: what it makes was restored from the cache.
     Restored {
         /// The node.

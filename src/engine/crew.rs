@@ -109,8 +109,9 @@ impl<'a> Crew<'a> {
                     shared.answers.push(answer);
                     shared.notices.extend(why);
                 }
-                Outcome::Again(at, node, round) => {
+                Outcome::Again(at, node, round, notice) => {
                     shared.going.again.insert((at, node, round));
+                    shared.notices.extend(notice);
                 }
             }
             shared.knock(0);

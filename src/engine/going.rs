@@ -159,6 +159,7 @@ impl Going<'_> {
                 self.notice(&Signal::Runs { node, why: &why });
             }
             Notice::Runs(_) => {}
+            Notice::Waits => self.notice(&Signal::Waits { node }),
             Notice::Restored(restored) => {
                 self.restored = true;
                 let output = &restored.output[..];

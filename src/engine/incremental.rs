@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +14,7 @@ use super::clock::Clock;
 
 use crate::eval::Evaluator;
 use crate::eval::here::Here;
+use crate::exec::family;
 use crate::incremental::{Begun, Incremental, Made, Reason, Restored, Task, Verdict};
 use crate::model::id::NodeId;
 use crate::model::plan::{About, Incremental as PlannedIncremental, Kind, On, Plan};
@@ -332,6 +333,12 @@ impl Freshness {
         } else {
             match self.lock(&who.name) {
                 Ok(Some(lock)) => Some(lock),
+                Ok(None) if self.is_made_above(&who.name) => {
+                    return Asked::Failed(
+                        "the flow that has started this one makes its files at the moment; call it as a step with 'task' instead"
+                            .to_owned(),
+                    );
+                }
                 Ok(None) => return Asked::Busy,
                 // A folder that can't be written has nobody who writes.
                 Err(_) => None,
@@ -393,9 +400,7 @@ impl Freshness {
 
     /// The right to make the files of a task; `None` while another flow has it.
     fn lock(&self, name: &str) -> io::Result<Option<File>> {
-        let path = self
-            .builds
-            .join(blake3::hash(name.as_bytes()).to_hex().as_str());
+        let path = self.lock_path(name);
         let open = || {
             File::options()
                 .create(true)
@@ -411,10 +416,25 @@ impl Freshness {
             opened => opened?,
         };
         match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
+            Ok(()) => {
+                file.set_len(0)?;
+                (&file).write_all(std::process::id().to_string().as_bytes())?;
+                Ok(Some(file))
+            }
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    fn lock_path(&self, name: &str) -> PathBuf {
+        let hash = blake3::hash(name.as_bytes()).to_hex();
+        self.builds.join(hash.as_str())
+    }
+
+    /// Whether the files of a task are being made by a flow that this one was started by, which would wait for this one.
+    fn is_made_above(&self, name: &str) -> bool {
+        let holder = fs::read_to_string(self.lock_path(name)).unwrap_or_default();
+        holder.trim().parse().is_ok_and(family::is_ancestor)
     }
 
     /// Whether what a task was to make is there.

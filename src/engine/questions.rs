@@ -53,14 +53,16 @@ pub(super) enum Notice {
     Runs(Reason),
     /// It need not: what it makes was restored.
     Restored(Restored),
+    /// Another flow makes its files.
+    Waits,
 }
 
 /// What comes of a question.
 pub(super) enum Outcome {
     /// An answer, and what is to be told of the task.
     Answered(Input, Option<(NodeId, Notice)>),
-    /// It is to be asked again at this time.
-    Again(Instant, NodeId, u32),
+    /// It is to be asked again at this time, and what is to be told of that.
+    Again(Instant, NodeId, u32, Option<(NodeId, Notice)>),
 }
 
 impl Going<'_> {
@@ -147,7 +149,12 @@ impl Question {
                         why = Some((self.node, Notice::Runs(reason)));
                         answer
                     }
-                    Begin::Busy => return Outcome::Again(now + LOOK_AGAIN, self.node, self.round),
+                    Begin::Busy => {
+                        // Once is enough.
+                        let first = now < self.since + LOOK_AGAIN;
+                        let notice = first.then_some((self.node, Notice::Waits));
+                        return Outcome::Again(now + LOOK_AGAIN, self.node, self.round, notice);
+                    }
                 }
             }
             (Some(ask), ..) => evaluator.answer(ask, &self.here, self.branches),
@@ -160,7 +167,7 @@ impl Question {
             Evaluated::Skip(reason) => Answer::Skip(reason),
             Evaluated::Fail(reason) => Answer::Fail(reason),
             Evaluated::NotYet => match self.again(now) {
-                Ok(at) => return Outcome::Again(at, self.node, self.round),
+                Ok(at) => return Outcome::Again(at, self.node, self.round, None),
                 Err(reason) => Answer::Fail(evaluator.hidden(&reason)),
             },
         };

@@ -112,6 +112,19 @@ fn parent(pid: i32) -> Option<i32> {
     (state != "Z").then(|| fields.next()?.parse().ok())?
 }
 
+/// Whether a process is one that this one descends from.
+pub fn is_ancestor(pid: i32) -> bool {
+    let mut at = rustix::process::getpid().as_raw_nonzero().get();
+    // The first process has no parent, and nothing descends from itself.
+    while let Some(above) = parent(at).filter(|above| *above > 0) {
+        if above == pid {
+            return true;
+        }
+        at = above;
+    }
+    false
+}
+
 /// What is known of a child; `None` for one that flow did not start, as far as that can be told.
 fn left(pid: Pid, run: &RunId) -> Option<Left> {
     let read = |name| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();

@@ -312,6 +312,13 @@ impl Observer for Lines {
                 self.output
                     .say(&mut self.screen, &source(state, *node), &words);
             }
+            Signal::Waits { node } if !self.settings.quiet => {
+                let words = "waits: another flow makes its files";
+                let words = self.settings.style.dim(words).into_owned();
+                self.output
+                    .say(&mut self.screen, &source(state, *node), &words);
+            }
+            Signal::Waits { .. } => {}
             Signal::Restored { node, output } => {
                 self.restored += 1;
                 let from = source(state, *node);
