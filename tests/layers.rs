@@ -14,7 +14,7 @@ const MAY_KNOW: &[(&str, &str)] = &[
     ("file", "model suggest diagnostic expr"),
     ("eval", "model expr"),
     ("plan", "model suggest diagnostic eval"),
-    ("incremental", "eval"),
+    ("incremental", "model eval"),
     ("core", "model"),
     ("store", "model core"),
     ("exec", "model core"),

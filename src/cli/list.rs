@@ -1,19 +1,18 @@
 //! `flow list`
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use serde_json::json;
 
 use super::args::ListArgs;
 use super::context::Context;
-use super::run::{self, Values};
+use super::run;
 use super::{Exit, Trouble};
 use crate::engine::incremental::Told;
 use crate::incremental::Reason;
 use crate::model::id::NodeId;
 use crate::model::language::{Task, Workflow};
-use crate::plan::{self, Request};
+use crate::plan::Request;
 use crate::report::table;
 
 /// Lists the tasks.
@@ -84,16 +83,10 @@ fn statuses(context: &Context, workflow: &Workflow, all: bool) -> Result<Statuse
         called_in: context.called_in()?,
         ..Request::default()
     };
-    let plan =
-        plan::plan(workflow, &request).map_err(|refused| run::trouble(workflow, &refused))?;
-    let plan = Arc::new(plan);
-    let values = Values::of(&plan);
-    let told = run::freshness(context, &plan, &values, true)?
-        .tell()
-        .into_iter();
+    let (plan, told) = run::tell(context, workflow, &request)?;
     let named =
         |(id, told): (NodeId, Told)| Some((plan.node(id).task.as_ref()?.name.clone(), told));
-    Ok(told.filter_map(named).collect())
+    Ok(told.into_iter().filter_map(named).collect())
 }
 
 fn words(told: &Told) -> String {

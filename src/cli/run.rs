@@ -11,7 +11,7 @@ use super::context::{self, Context};
 use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
 use crate::engine::inbox::Signals;
-use crate::engine::incremental::{Ahead, Freshness};
+use crate::engine::incremental::{Ahead, Freshness, Told};
 use crate::engine::outside::World;
 use crate::engine::{Ending, Engine};
 use crate::eval::here::Here;
@@ -21,7 +21,7 @@ use crate::exec::mask::Secrets;
 use crate::exec::shell::Programs;
 use crate::file;
 use crate::incremental::{self, Incremental};
-use crate::model::id::RunId;
+use crate::model::id::{NodeId, RunId};
 use crate::model::language::{Task, TaskIndex, Workflow};
 use crate::model::plan::{Kind as PlanKind, Node, OnFailure, Plan, as_typed};
 use crate::plan::{self, Cycle, Refused, Request};
@@ -100,13 +100,13 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
 }
 
 /// What evaluates, and what is hidden of it.
-pub(super) struct Values {
+struct Values {
     secrets: Secrets,
     evaluator: Arc<Evaluator>,
 }
 
 impl Values {
-    pub(super) fn of(plan: &Arc<Plan>) -> Self {
+    fn of(plan: &Arc<Plan>) -> Self {
         let secrets = Secrets::default();
         let world = Box::new(World::new(secrets.clone()));
         let evaluator = Evaluator::new(Arc::clone(plan), std::env::vars_os(), world);
@@ -147,8 +147,24 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// What can be said of each task of a plan.
+type AllTold = Vec<(NodeId, Told)>;
+
+/// The plan of a request, and what can be said of each of its tasks without running it.
+pub(super) fn tell(
+    context: &Context,
+    workflow: &Workflow,
+    request: &Request,
+) -> Result<(Arc<Plan>, AllTold), Trouble> {
+    let plan = plan::plan(workflow, request).map_err(|refused| trouble(workflow, &refused))?;
+    let plan = Arc::new(plan);
+    let values = Values::of(&plan);
+    let told = freshness(context, &plan, &values, true)?.tell();
+    Ok((plan, told))
+}
+
 /// What is known of the files of the project.
-pub(super) fn freshness(
+fn freshness(
     context: &Context,
     plan: &Arc<Plan>,
     values: &Values,

@@ -4,13 +4,12 @@ use serde_json::json;
 
 use super::args::WhyArgs;
 use super::context::Context;
-use super::run::{self, Values};
+use super::run;
 use super::{Exit, Trouble};
 use crate::engine::incremental::Told;
 use crate::model::id::NodeId;
 use crate::model::plan::Plan;
-use crate::plan::{self, Request};
-use std::sync::Arc;
+use crate::plan::Request;
 
 /// Says in a sentence whether a task would run, and why; below it the same of those that it needs and that would.
 pub(super) fn why(context: &Context, args: &WhyArgs) -> Result<Exit, Trouble> {
@@ -29,11 +28,7 @@ pub(super) fn why(context: &Context, args: &WhyArgs) -> Result<Exit, Trouble> {
         called_in: context.called_in()?,
         ..Request::default()
     };
-    let plan =
-        plan::plan(workflow, &request).map_err(|refused| run::trouble(workflow, &refused))?;
-    let plan = Arc::new(plan);
-    let values = Values::of(&plan);
-    let told = run::freshness(context, &plan, &values, true)?.tell();
+    let (plan, told) = run::tell(context, workflow, &request)?;
     let Some(asked) = plan.asked.first() else {
         return Ok(Exit::Done);
     };

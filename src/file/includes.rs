@@ -10,6 +10,7 @@ use super::raw::{Include, Raw};
 use super::{find, read, text};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::model::language::{FileIndex, Var};
+use crate::model::path::clean;
 
 /// How many files there may be in all.
 const FILES_MAX: usize = 1_000;
@@ -251,14 +252,5 @@ pub(super) fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
 
 /// The path from the root on, without `.` and `..`, and without asking the file system.
 pub(super) fn absolute(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let mut clean = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => drop(clean.pop()),
-            other => clean.push(other),
-        }
-    }
-    clean
+    clean(&std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()))
 }

@@ -21,7 +21,7 @@ use rustix::fs::AtFlags;
 
 use super::sets::Set;
 use super::stat::{Kind, STAT_BYTES, Stat};
-use super::table::{State, checksum};
+use super::table::{State, checksum, replace};
 use super::walk::{Pattern, Tree, kept};
 
 const MAGIC: &[u8; 8] = b"flowqt1\n";
@@ -104,16 +104,10 @@ impl Quiet {
             .iter()
             .for_each(|part| text.extend_from_slice(part));
         let whole = [&MAGIC[..], &checksum(&text).to_le_bytes(), &text].concat();
-        let made = path.with_extension(format!("{}.new", std::process::id()));
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let result = fs::write(&made, whole).and_then(|()| fs::rename(&made, path));
-        if result.is_err() {
-            // What was half written is of no use to anybody.
-            let _ = fs::remove_file(&made);
-        }
-        result
+        replace(path, &whole)
     }
 }
 

@@ -242,15 +242,7 @@ impl Table {
             }
             let whole = text.len() as u64;
             text[8..HEADER_BYTES].copy_from_slice(&whole.to_le_bytes());
-            let made = table
-                .path
-                .with_extension(format!("{}.new", std::process::id()));
-            let result = fs::write(&made, &text).and_then(|()| fs::rename(&made, &table.path));
-            if result.is_err() {
-                // What was half written is of no use to anybody.
-                let _ = fs::remove_file(&made);
-            }
-            result
+            replace(&table.path, &text)
         })?;
         self.refresh();
         Ok(())
@@ -307,6 +299,17 @@ impl Table {
         lock.unlock()?;
         result
     }
+}
+
+/// Writes a file anew, in one step for whoever reads it.
+pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let made = path.with_extension(format!("{}.new", std::process::id()));
+    let result = fs::write(&made, text).and_then(|()| fs::rename(&made, path));
+    if result.is_err() {
+        // What was half written is of no use to anybody.
+        let _ = fs::remove_file(&made);
+    }
+    result
 }
 
 fn header(whole: u64) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::walk::Pattern;
+use super::walk::{Pattern, is_name};
 use crate::eval::recipe::Part;
 
 /// What a task is made of, and what it makes.
@@ -72,10 +72,6 @@ impl Task {
     pub(super) fn outputs(&self) -> Vec<Pattern> {
         made_by(&self.folder, &self.generates)
     }
-}
-
-fn is_name(text: &str) -> bool {
-    !text.contains(['*', '?', '[', '{', '\\'])
 }
 
 fn made_by(folder: &Path, generates: &[String]) -> Vec<Pattern> {

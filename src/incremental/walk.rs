@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::gitignore::Ignore;
 use super::stat::{self, Kind, Stat};
+use crate::model::path::clean;
 
 /// How deep folders are looked into.
 const FOLDERS_MAX: usize = 100;
@@ -57,7 +58,7 @@ pub(super) struct Pattern {
 impl Pattern {
     /// Whether it is a name, and not a pattern of many.
     pub(super) fn is_name(&self) -> bool {
-        special(&self.text) == self.text.len()
+        is_name(&self.text)
     }
 
     /// The path of the file or the folder that it names.
@@ -79,23 +80,15 @@ impl Pattern {
     }
 }
 
+/// Whether a pattern is a name, and not one of many.
+pub(super) fn is_name(pattern: &str) -> bool {
+    special(pattern) == pattern.len()
+}
+
 fn special(pattern: &str) -> usize {
     pattern
         .find(['*', '?', '[', '{', '\\'])
         .unwrap_or(pattern.len())
-}
-
-/// Without `.` and `..`, and without asking the file system.
-fn clean(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => drop(clean.pop()),
-            other => clean.push(other),
-        }
-    }
-    clean
 }
 
 impl Tree {

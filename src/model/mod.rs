@@ -4,5 +4,6 @@
 
 pub mod id;
 pub mod language;
+pub mod path;
 pub mod plan;
 pub mod time;

@@ -33,6 +33,23 @@ pub(super) struct Instance<'a> {
     pub(super) needs: Vec<(usize, On)>,
 }
 
+impl<'a> Instance<'a> {
+    /// A task by itself, given nothing and needing nothing.
+    pub(super) const fn alone(index: TaskIndex, task: &'a Task) -> Self {
+        Self {
+            index,
+            task,
+            given: Vec::new(),
+            named: false,
+            call: None,
+            shown: String::new(),
+            loops: Vec::new(),
+            results: None,
+            needs: Vec::new(),
+        }
+    }
+}
+
 /// What makes two calls of a task the same: the task and the values.
 type Identity = (TaskIndex, String);
 
@@ -104,15 +121,11 @@ impl<'a> Instances<'a> {
         super::check_params(task, &given, call.as_ref())?;
         let number = self.list.len();
         self.list.push(Instance {
-            index,
-            task,
             given,
             named: call.is_none() && self.request.tasks.contains(&index),
             call,
             shown,
-            loops: Vec::new(),
-            results: None,
-            needs: Vec::new(),
+            ..Instance::alone(index, task)
         });
         self.marks.push(Mark::Open);
         self.known.insert(identity, number);

@@ -150,15 +150,9 @@ pub fn of_one_scope(workflow: &Workflow, request: &Request) -> Result<Plan, Refu
     for index in &request.tasks {
         let task = &workflow.tasks[*index];
         let seen = Instance {
-            index: *index,
-            task,
             given: given::of_task(task, &request.values)?,
             named: true,
-            call: None,
-            shown: String::new(),
-            loops: Vec::new(),
-            results: None,
-            needs: Vec::new(),
+            ..Instance::alone(*index, task)
         };
         scopes.of_step(&seen, None);
     }

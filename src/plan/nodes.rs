@@ -314,17 +314,7 @@ impl<'a> Planner<'a> {
             if generates.is_empty() {
                 continue;
             }
-            let seen = Instance {
-                index: need.task,
-                task: other,
-                given: Vec::new(),
-                named: false,
-                call: None,
-                shown: String::new(),
-                loops: Vec::new(),
-                results: None,
-                needs: Vec::new(),
-            };
+            let seen = Instance::alone(need.task, other);
             let texts: Vec<&Text> = generates.iter().collect();
             let scoped = self.scopes.of_files(&seen, &texts);
             let context = self.contexts.number(scoped.context);
@@ -563,15 +553,10 @@ impl<'a> Planner<'a> {
         let given = given::of_task(task, &self.request.values)?;
         super::check_params(task, &given, Some(&called))?;
         let inner = Instance {
-            index: call.task,
-            task,
             given,
-            named: false,
             call: Some(called),
-            shown: String::new(),
-            loops: Vec::new(),
             results: self.results_of(task),
-            needs: Vec::new(),
+            ..Instance::alone(call.task, task)
         };
         self.calls.push(call.task);
         let id = self.push(at, Kind::Check)?;

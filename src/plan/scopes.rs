@@ -1,11 +1,10 @@
 //! What a step sees: its folder and its environment at once where nothing is to be evaluated, a scope where something is.
 
-use std::path::{Component, Path, PathBuf};
-
 use super::instances::Instance;
 use crate::model::language::{
     Action, Data, EnvVar, File, Profile, SecretFrom, Step, Task, Text, Var, VarValue, Workflow,
 };
+use crate::model::path::clean;
 use crate::model::plan::{Context, Scope};
 
 /// What a step sees.
@@ -230,17 +229,4 @@ fn data_has(data: &Data, wanted: &impl Fn(&Text) -> bool) -> bool {
 /// `git.…` is read by running git. A text that only looks like it is asked about for nothing.
 fn reads_git(text: &Text) -> bool {
     text.is_template() && text.text.contains("git")
-}
-
-/// Without `.` and `..`, and without asking the file system.
-fn clean(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => drop(clean.pop()),
-            other => clean.push(other),
-        }
-    }
-    clean
 }
