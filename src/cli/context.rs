@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::io::IsTerminal;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use super::args::PlaceArgs;
@@ -21,7 +22,8 @@ pub(super) struct Context {
     /// The folder that flow was called in, and the path of the file, once they have been asked for.
     current: OnceCell<PathBuf>,
     path: OnceCell<PathBuf>,
-    loaded: OnceCell<Loaded>,
+    /// A process that ends need not take a large file to pieces.
+    loaded: OnceCell<ManuallyDrop<Loaded>>,
 }
 
 impl Context {
@@ -87,7 +89,7 @@ impl Context {
                 words: errors.render(colour),
             })?;
             // It was empty a moment ago, and nobody else has it.
-            let _ = self.loaded.set(loaded);
+            let _ = self.loaded.set(ManuallyDrop::new(loaded));
         }
         Ok(&self.loaded.get().expect("it was just read").workflow)
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::args::ListArgs;
 use super::context::Context;
-use super::run;
+use super::needed;
 use super::{Exit, Trouble};
 use crate::engine::incremental::Told;
 use crate::incremental::Reason;
@@ -83,7 +83,7 @@ fn statuses(context: &Context, workflow: &Workflow, all: bool) -> Result<Statuse
         called_in: context.called_in()?,
         ..Request::default()
     };
-    let (plan, told) = run::tell(context, workflow, &request)?;
+    let (plan, told) = needed::tell(context, workflow, &request)?;
     let named =
         |(id, told): (NodeId, Told)| Some((plan.node(id).task.as_ref()?.name.clone(), told));
     Ok(told.into_iter().filter_map(named).collect())

@@ -9,6 +9,7 @@ mod graph;
 mod help;
 mod history;
 mod list;
+mod needed;
 mod prune;
 mod run;
 mod validate;

@@ -3,15 +3,14 @@
 use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::args::RunArgs;
 use super::context::{self, Context};
+use super::needed::{self, Notes, Values, Work, cores};
 use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
 use crate::engine::inbox::Signals;
-use crate::engine::incremental::{Ahead, Freshness, Told};
 use crate::engine::outside::World;
 use crate::engine::{Ending, Engine};
 use crate::eval::here::Here;
@@ -19,9 +18,7 @@ use crate::eval::{Evaluator, RunNames};
 use crate::exec::OwnStreams;
 use crate::exec::mask::Secrets;
 use crate::exec::shell::Programs;
-use crate::file;
-use crate::incremental::{self, Incremental};
-use crate::model::id::{NodeId, RunId};
+use crate::model::id::RunId;
 use crate::model::language::{Task, TaskIndex, Workflow};
 use crate::model::plan::{Kind as PlanKind, Node, OnFailure, Plan, as_typed};
 use crate::plan::{self, Cycle, Refused, Request};
@@ -35,20 +32,21 @@ use crate::{core::fact::RunEnd, engine};
 
 /// Runs tasks.
 pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
-    let call = quiet_call(context, args)?;
-    if let Some((call, state)) = &call {
-        let root = state.parent().unwrap_or(state);
-        let tasks = incremental::is_quiet(call, root, &state.join("fingerprints"), cores);
-        if let Some(tasks) = tasks {
-            return Ok(nothing_to_do(args, tasks as usize));
-        }
+    let notes = Notes::of(context, args)?;
+    let note = notes.as_ref().and_then(Notes::read);
+    if let Some(note) = note.as_ref().filter(|note| note.is_quiet()) {
+        return Ok(nothing_to_do(args, note.up_to_date()));
     }
+    let reading = notes
+        .as_ref()
+        .filter(|_| note.is_some())
+        .map(Notes::read_on);
     let workflow = context.workflow()?;
     let words = words(&args.tasks);
     let Some(tasks) = wanted(workflow, &words.tasks)? else {
         return super::list::list(context, &super::args::ListArgs::default());
     };
-    let request = Request {
+    let mut request = Request {
         tasks,
         on_failure: match (args.keep_going, args.fail_fast) {
             (true, _) => OnFailure::KeepGoing,
@@ -63,127 +61,36 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
         timeout: args.timeout,
         force: args.force,
         force_all: args.force_all,
+        stale: None,
     };
+    let note = note.filter(|note| {
+        request.stale = needed::noted(workflow, &request, note);
+        request.stale.is_some()
+    });
     let plan = plan::plan(workflow, &request).map_err(|refused| trouble(workflow, &refused))?;
     if args.dry_run {
         return super::show(&dry(plan));
     }
-    let plan = Arc::new(plan);
-    let values = Values::of(&plan);
-    let freshness = Freshness::matters(&plan)
-        .then(|| {
-            if args.no_record {
-                // Where it can't be made nothing is kept, and so nothing is up to date.
-                let _ = context.store()?.make_folders();
-            }
-            freshness(context, &plan, &values, args.no_cache)
-        })
-        .transpose()?;
-    let ahead = freshness.as_ref().map(|freshness| freshness.look_ahead());
-    let ahead = ahead.unwrap_or_default();
-    let json = report::Mode::from(args.output) == report::Mode::Json;
-    if let Some(freshness) = freshness.as_ref().filter(|_| ahead.is_all && !json) {
-        // What could not be kept is found out again the next time.
-        let _ = freshness.keep();
-        if let (Some((call, _)), [file]) = (&call, &workflow.files[..]) {
-            let _ = freshness.keep_quiet(call, std::slice::from_ref(&file.path), &ahead);
-        }
-        let done = nothing_to_do(args, ahead.up_to_date.len());
+    let mut work = Work::of(context, plan, reading, args)?;
+    if notes.is_some() && note.is_none() {
+        work.leave_out_the_rest(workflow, request)?;
+    }
+    if work.ahead.is_all && report::Mode::from(args.output) != report::Mode::Json {
+        work.keep(workflow, notes.as_ref(), note.as_ref());
+        let done = nothing_to_do(args, work.up_to_date());
         // A process that ends need not take a large plan to pieces.
-        std::mem::forget((plan, values, ahead));
+        std::mem::forget(work);
         return Ok(done);
     }
-    if !args.yes && !plan.confirms.is_empty() && !super::confirm::all(&plan)? {
+    if !args.yes && !work.plan.confirms.is_empty() && !super::confirm::all(&work.plan)? {
         return Ok(Exit::Cancelled);
     }
-    execute(context, args, plan, values, freshness, ahead)
-}
-
-/// What evaluates, and what is hidden of it.
-struct Values {
-    secrets: Secrets,
-    evaluator: Arc<Evaluator>,
-}
-
-impl Values {
-    fn of(plan: &Arc<Plan>) -> Self {
-        let secrets = Secrets::default();
-        let world = Box::new(World::new(secrets.clone()));
-        let evaluator = Evaluator::new(Arc::clone(plan), std::env::vars_os(), world);
-        Self {
-            secrets,
-            evaluator: Arc::new(evaluator),
-        }
+    let done = execute(context, args, &work)?;
+    if done == Exit::Done {
+        work.keep(workflow, notes.as_ref(), note.as_ref());
     }
-}
-
-/// Where it is written down that a call had nothing to do, and the folder for what flow keeps; `None` for calls in which more
-/// is to be said or done.
-fn quiet_call(context: &Context, args: &RunArgs) -> Result<Option<(PathBuf, PathBuf)>, Trouble> {
-    let json = report::Mode::from(args.output) == report::Mode::Json;
-    if args.force || args.force_all || args.dry_run || json {
-        return Ok(None);
-    }
-    let state = context.state()?;
-    let mut hasher = blake3::Hasher::new();
-    let mut add = |text: &[u8]| {
-        hasher
-            .update(&(text.len() as u64).to_le_bytes())
-            .update(text);
-    };
-    add(file::compiled::BUILD.as_bytes());
-    add(context.path()?.as_os_str().as_encoded_bytes());
-    add(context.called_in()?.as_os_str().as_encoded_bytes());
-    add(args.profile.as_deref().unwrap_or_default().as_bytes());
-    add(&[u8::from(args.only), u8::from(args.profile.is_some())]);
-    args.tasks.iter().for_each(|task| add(task.as_bytes()));
-    add(b"--");
-    args.args.iter().for_each(|arg| add(arg.as_encoded_bytes()));
-    let name = hasher.finalize().to_hex();
-    Ok(Some((state.join("quiet").join(&name[..32]), state)))
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// What can be said of each task of a plan.
-type AllTold = Vec<(NodeId, Told)>;
-
-/// The plan of a request, and what can be said of each of its tasks without running it.
-pub(super) fn tell(
-    context: &Context,
-    workflow: &Workflow,
-    request: &Request,
-) -> Result<(Arc<Plan>, AllTold), Trouble> {
-    let plan = plan::plan(workflow, request).map_err(|refused| trouble(workflow, &refused))?;
-    let plan = Arc::new(plan);
-    let values = Values::of(&plan);
-    let told = freshness(context, &plan, &values, true)?.tell();
-    Ok((plan, told))
-}
-
-/// What is known of the files of the project.
-fn freshness(
-    context: &Context,
-    plan: &Arc<Plan>,
-    values: &Values,
-    no_cache: bool,
-) -> Result<Arc<Freshness>, Trouble> {
-    let state = context.state()?;
-    let root = state.parent().unwrap_or(&state).to_owned();
-    let table = state.join("fingerprints");
-    let mut incremental = Incremental::open(root, table, Clock::of_files, cores());
-    if let Some(folder) = context::results_folder() {
-        incremental = incremental.with_cache(folder);
-    }
-    Ok(Arc::new(Freshness::new(
-        Arc::clone(plan),
-        Arc::clone(&values.evaluator),
-        incremental,
-        state,
-        no_cache,
-    )))
+    std::mem::forget(work);
+    Ok(done)
 }
 
 fn nothing_to_do(args: &RunArgs, tasks: usize) -> Exit {
@@ -376,16 +283,10 @@ fn dry(plan: Plan) -> String {
     })
 }
 
-fn execute(
-    context: &Context,
-    args: &RunArgs,
-    plan: Arc<Plan>,
-    values: Values,
-    freshness: Option<Arc<Freshness>>,
-    ahead: Ahead,
-) -> Result<Exit, Trouble> {
+fn execute(context: &Context, args: &RunArgs, work: &Work) -> Result<Exit, Trouble> {
+    let plan = &work.plan;
     let clock = Clock::system();
-    let (plan_hash, text) = plan::pin(&plan);
+    let (plan_hash, text) = plan::pin(plan);
     let store: Box<dyn Store> = if args.no_record {
         Box::new(Nothing)
     } else {
@@ -402,15 +303,15 @@ fn execute(
         let _ = screen::print("", &format!("run {run}\n"));
     }
     let json = settings.mode == report::Mode::Json;
-    let (slots, threads) = slots_and_threads(args, &plan);
-    let Values { secrets, evaluator } = values;
+    let (slots, threads) = slots_and_threads(args, plan);
+    let Values { secrets, evaluator } = &work.values;
     evaluator.begin_run(RunNames {
         id: run.to_string(),
         started_at: clock.now().to_string(),
     });
     let engine = Engine {
         run,
-        evaluator,
+        evaluator: Arc::clone(evaluator),
         plan_hash,
         parent: std::env::var("FLOW_RUN_ID")
             .ok()
@@ -419,7 +320,7 @@ fn execute(
         slots,
         journal,
         programs: Programs::new(std::env::vars_os().collect()),
-        secrets,
+        secrets: secrets.clone(),
         threads,
         signals: Signals::catch(std::io::stdin().is_terminal() || std::io::stderr().is_terminal())
             .map_err(|error| Trouble::call(format!("can't catch signals: {error}"), ""))?,
@@ -427,12 +328,12 @@ fn execute(
             stdout: std::io::stdout().is_terminal() && !json,
             stderr: std::io::stderr().is_terminal(),
         },
-        freshness,
-        up_to_date: ahead.up_to_date,
+        freshness: work.freshness.clone(),
+        up_to_date: work.ahead.up_to_date.clone(),
         explain: args.explain,
         clock,
-        observers: vec![report::reporter(settings, &plan)],
-        plan,
+        observers: vec![report::reporter(settings, plan)],
+        plan: Arc::clone(plan),
     };
     engine.run().map(exit_of).map_err(|error| stopped(&error))
 }

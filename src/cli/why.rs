@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::args::WhyArgs;
 use super::context::Context;
-use super::run;
 use super::{Exit, Trouble};
+use super::{needed, run};
 use crate::engine::incremental::Told;
 use crate::model::id::NodeId;
 use crate::model::plan::Plan;
@@ -28,7 +28,7 @@ pub(super) fn why(context: &Context, args: &WhyArgs) -> Result<Exit, Trouble> {
         called_in: context.called_in()?,
         ..Request::default()
     };
-    let (plan, told) = run::tell(context, workflow, &request)?;
+    let (plan, told) = needed::tell(context, workflow, &request)?;
     let Some(asked) = plan.asked.first() else {
         return Ok(Exit::Done);
     };

@@ -15,7 +15,9 @@ use super::clock::Clock;
 use crate::eval::Evaluator;
 use crate::eval::here::Here;
 use crate::exec::family;
-use crate::incremental::{Begun, Incremental, Made, Reason, Restored, Task, Verdict};
+use crate::incremental::{
+    Begun, Described, Incremental, Made, Note, Reason, Restored, Task, Verdict,
+};
 use crate::model::id::NodeId;
 use crate::model::plan::{About, Incremental as PlannedIncremental, Kind, On, Plan};
 
@@ -76,8 +78,17 @@ pub struct Ahead {
     pub up_to_date: Vec<NodeId>,
     /// That is all there is to do.
     pub is_all: bool,
-    /// What they are made of, when it is all and files alone have decided.
-    pub by_files: Vec<Task>,
+    /// All tasks of the plan in its order, when files alone have decided about each; otherwise none.
+    pub by_files: Vec<Described>,
+}
+
+/// How it was decided which tasks may have to run.
+#[derive(Clone, Copy, Debug)]
+pub enum DecidedBy<'a> {
+    /// By looking at all of them.
+    All(&'a [Described]),
+    /// By a note of an earlier call.
+    Note(&'a Note),
 }
 
 /// What can be said of a task without running it.
@@ -123,6 +134,15 @@ impl Freshness {
         }
     }
 
+    /// For another plan of the same project, with what is known already.
+    pub fn of(self, plan: Arc<Plan>, evaluator: Arc<Evaluator>) -> Self {
+        Self {
+            plan,
+            evaluator,
+            ..self
+        }
+    }
+
     /// Whether there is anything in a plan that need not run.
     pub fn matters(plan: &Plan) -> bool {
         plan.nodes.iter().any(|node| node.incremental.is_some())
@@ -132,7 +152,9 @@ impl Freshness {
     pub fn look_ahead(&self) -> Ahead {
         let mut asked: Vec<NodeId> = Vec::new();
         let mut tasks: Vec<Task> = Vec::new();
+        let mut others = 0;
         for (id, _) in self.plan.tasks() {
+            others += usize::from(!self.is_empty(id));
             if self.is_simple(id)
                 && let Ok(task) = self.task(id, self.name(id), &Here::default())
             {
@@ -141,12 +163,12 @@ impl Freshness {
             }
         }
         let checked = self.incremental.check(&tasks);
-        let fresh = |(_, (verdict, _)): &(NodeId, (Verdict, Begun))| {
+        let fresh = |(_, (verdict, _)): &(&NodeId, (Verdict, Begun))| {
             matches!(verdict, Verdict::UpToDate(_))
         };
-        let fresh = asked.into_iter().zip(checked).filter(fresh);
+        let fresh = asked.iter().zip(checked).filter(fresh);
         let mut fresh: HashMap<NodeId, Verdict> =
-            fresh.map(|(id, (verdict, _))| (id, verdict)).collect();
+            fresh.map(|(id, (verdict, _))| (*id, verdict)).collect();
         let mut quiet: HashSet<NodeId> = HashSet::with_capacity(fresh.len());
         let mut up_to_date = Vec::new();
         for (id, task) in self.plan.tasks() {
@@ -166,12 +188,42 @@ impl Freshness {
             }
         }
         let is_all = !up_to_date.is_empty() && self.plan.asked.iter().all(|id| quiet.contains(id));
-        let by_files = is_all && self.plan.scopes.is_empty() && up_to_date.len() == tasks.len();
+        let simple = self.plan.scopes.is_empty() && others == tasks.len();
         Ahead {
+            by_files: if simple {
+                self.described(asked.into_iter().zip(tasks).collect(), &quiet)
+            } else {
+                Vec::new()
+            },
             up_to_date,
             is_all,
-            by_files: if by_files { tasks } else { Vec::new() },
         }
+    }
+
+    /// All tasks of the plan, of which those that have files are given; none when one waits for the failure of another.
+    fn described(
+        &self,
+        mut tasks: HashMap<NodeId, Task>,
+        quiet: &HashSet<NodeId>,
+    ) -> Vec<Described> {
+        let mut numbers: HashMap<NodeId, u32> = HashMap::new();
+        let mut all = Vec::new();
+        for (number, (id, planned)) in (0..).zip(self.plan.tasks()) {
+            numbers.insert(id, number);
+            if planned.needs.iter().any(|need| need.on == On::Failure) {
+                return Vec::new();
+            }
+            let needs = planned.needs.iter();
+            all.push(Described {
+                task: tasks.remove(&id).unwrap_or_else(|| Task {
+                    name: planned.name.clone(),
+                    ..Task::default()
+                }),
+                needs: needs.map(|need| numbers[&need.task]).collect(),
+                stale: !quiet.contains(&id),
+            });
+        }
+        all
     }
 
     /// What can be said of each task of the plan. Values are evaluated for it, and commands of `status` run; nothing is kept.
@@ -279,30 +331,27 @@ impl Freshness {
         let told = |problem| self.evaluator.told(&problem);
         let recipe = self.evaluator.recipe(spec, here).map_err(told)?;
         let root = self.root_of(spec);
-        let needs = self
-            .plan
-            .node(root)
-            .task
-            .iter()
-            .flat_map(|task| &task.needs);
+        let planned = self.plan.node(root).task.as_deref();
+        let planned = planned.filter(|_| recipe.sources.is_some());
         let mut made = Vec::new();
-        for need in needs {
+        for need in planned.iter().flat_map(|task| &task.needs) {
             let at = match &self.plan.node(need.task).kind {
                 Kind::Loop { body, .. } => *body,
                 _ => need.task,
             };
             let makes = self.plan.node(at).incremental.as_ref();
             if makes.is_some_and(|makes| !makes.generates.is_empty())
-                && recipe.sources.is_some()
                 && let Ok(files) = self.evaluator.makes(at)
             {
                 made.push(files);
             }
         }
-        let left_out = self.plan.node(spec).incremental.as_ref();
-        for (context, generates) in left_out.iter().flat_map(|own| &own.left_out) {
+        for (context, generates) in planned.iter().flat_map(|task| &task.left_out) {
             made.extend(self.evaluator.made_in(*context, generates).ok());
         }
+        // It makes no difference which of them are part of the run.
+        made.sort_unstable();
+        made.dedup();
         Ok(Task {
             name,
             folder: recipe.folder,
@@ -530,22 +579,33 @@ impl Freshness {
         }
     }
 
-    /// That there was nothing to do in a call; see [`Incremental::keep_quiet`].
+    /// By what a call was decided, all tasks of which are up to date now; see [`Incremental::keep_note`].
     ///
     /// # Errors
     ///
     /// When it can't be written down.
-    pub fn keep_quiet(
+    pub fn keep_note(
         &self,
         call: &Path,
-        described_in: &[PathBuf],
-        ahead: &Ahead,
+        described_in: &Path,
+        decided_by: DecidedBy<'_>,
     ) -> io::Result<()> {
-        if ahead.by_files.is_empty() {
-            return Ok(());
+        match decided_by {
+            DecidedBy::All(tasks) => {
+                let described_in = [described_in.to_owned()];
+                self.incremental.keep_note(call, &described_in, tasks)
+            }
+            DecidedBy::Note(note) => {
+                let mut stale = Vec::new();
+                for (id, _) in self.plan.tasks().filter(|(id, _)| !self.is_empty(*id)) {
+                    match self.task(id, self.name(id), &Here::default()) {
+                        Ok(task) => stale.push(task),
+                        Err(_) => return Ok(()),
+                    }
+                }
+                self.incremental.renew_note(call, note, &stale)
+            }
         }
-        self.incremental
-            .keep_quiet(call, described_in, &ahead.by_files)
     }
 
     /// Keeps what was found out; now and then what the cache has too much goes.

@@ -11,7 +11,7 @@ mod beneath;
 mod cache;
 mod gitignore;
 mod local;
-mod quiet;
+mod note;
 mod reason;
 mod results;
 mod sets;
@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 pub use self::cache::Restored;
 use self::local::Local;
 pub use self::local::Size;
+pub use self::note::Note;
 pub use self::reason::{Change, How, Reason};
 use self::sets::{Digest, Looked, Set};
 use self::table::{Key, KeyHasher, Table};
@@ -99,19 +100,28 @@ pub fn prune_cache(folder: &Path, bytes_max: u64, now: SystemTime) -> io::Result
     Local::new(folder.to_owned()).prune(bytes_max, now)
 }
 
-/// How many tasks a call has, all of which are up to date; `None` when that can't be told by the files alone.
+/// What a call was decided by the last time, held against the files that are there now; `None` when nothing can be told by that.
 ///
 /// `call` is where that would have been written down, `table` the table of the project at `root`.
-pub fn is_quiet(
+pub fn noted(
     call: &Path,
     root: &Path,
     table: &Path,
     threads: impl FnOnce() -> usize,
-) -> Option<u32> {
-    if !call.exists() {
-        return None;
-    }
-    quiet::holds(call, root, table::State::at(table), threads())
+    now: &(dyn Fn() -> i128 + Sync),
+) -> Option<Note> {
+    Note::read(call, root, table, threads, now)
+}
+
+/// A task of a call in which files alone decide.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Described {
+    /// What it is made of; without sources it only stands for what it needs.
+    pub task: Task,
+    /// The numbers of the tasks that it needs, which stand before it.
+    pub needs: Vec<u32>,
+    /// It is not up to date, or something that it needs is not.
+    pub stale: bool,
 }
 
 /// What has been looked at since a command last ended.
@@ -468,16 +478,19 @@ impl Incremental {
 
     /// What was last seen of a pattern.
     fn set(&self, table: &Table, key: Key) -> Set {
+        self.known_set(table, key).unwrap_or(Set {
+            digest: [0; 32],
+            files: Vec::new(),
+        })
+    }
+
+    fn known_set(&self, table: &Table, key: Key) -> Option<Set> {
         lock(&self.found)
             .iter()
             .rev()
             .find(|(known, _)| *known == key)
             .and_then(|(_, row)| Set::from_row(row))
             .or_else(|| table.get(key).and_then(Set::from_row))
-            .unwrap_or(Set {
-                digest: [0; 32],
-                files: Vec::new(),
-            })
     }
 
     /// Keeps what was found of files, so that they need not be read again, and tidies the table up.
@@ -494,45 +507,95 @@ impl Incremental {
         table.tidy()
     }
 
-    /// That these tasks are all there is to do in a call, and all of them up to date: the next time this is told by the files
-    /// alone, those that the tasks are described in among them.
+    /// By what a call was decided, whose tasks are all up to date by now: the next time this is told by the files alone, those that
+    /// the tasks are described in among them. Nothing is written down when a task is not up to date after all, or when another
+    /// flow has run tasks in the meantime.
     ///
     /// # Errors
     ///
     /// When it can't be written down.
-    pub fn keep_quiet(
+    pub fn keep_note(
         &self,
         call: &Path,
         described_in: &[PathBuf],
-        tasks: &[Task],
+        tasks: &[Described],
     ) -> io::Result<()> {
-        let (Some(state), true) = (self.table().state(), lock(&self.found).is_empty()) else {
+        let stale = tasks.iter().filter(|described| described.stale);
+        let stale: Vec<Task> = stale.map(|described| described.task.clone()).collect();
+        if !note::is_of_use(stale.len(), tasks.len()) || !self.are_up_to_date(&stale) {
+            return Ok(());
+        }
+        let table = self.table();
+        let Some((_, state)) = table.since_opened() else {
             return Ok(());
         };
-        let mut quiet = quiet::Quiet::default();
-        let now = (self.now)();
-        let mut told = true;
+        let mut draft = note::Draft::of(tasks.iter().map(|described| note::Noted {
+            name: &described.task.name,
+            has_files: described.task.sources.is_some(),
+            needs: &described.needs,
+        }));
         for path in described_in {
-            let stat = stat::settled(path, now);
-            told &= quiet.file(&walk::kept(path, &self.root), stat);
+            draft.file(path, &self.root, (self.now)())?;
         }
-        let mut known: std::collections::HashSet<Key> = std::collections::HashSet::new();
-        let table = self.table();
-        for task in tasks {
-            for pattern in task.inputs().iter().chain(&task.outputs()) {
-                let key = sets::key(pattern, &self.root);
-                if known.insert(key) {
-                    // With the stat by which it was seen, not that of a moment later.
-                    let set = table.get(key).and_then(Set::from_row);
-                    told &= set.is_some_and(|set| quiet.pattern(pattern, &set, &self.root));
-                }
+        let mut patterns: Vec<(Key, Pattern, Vec<u32>)> = Vec::new();
+        let mut places: HashMap<Key, usize, BuildHasherDefault<KeyHasher>> = HashMap::default();
+        for (number, described) in (0..).zip(tasks) {
+            let task = &described.task;
+            for pattern in task.inputs().into_iter().chain(task.outputs()) {
+                let key = sets::key(&pattern, &self.root);
+                let place = *places.entry(key).or_insert_with(|| {
+                    patterns.push((key, pattern, Vec::new()));
+                    patterns.len() - 1
+                });
+                patterns[place].2.push(number);
             }
         }
-        if told {
-            let count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
-            quiet.write(call, state, count)?;
+        for (key, pattern, of) in &patterns {
+            // With the stat by which it was seen, not that of a moment later.
+            let Some(set) = self.known_set(&table, *key) else {
+                return Ok(());
+            };
+            draft.pattern(*key, pattern, &set, &self.root, of);
         }
-        Ok(())
+        draft.write(call, state)
+    }
+
+    /// The same where a note has told that only some tasks may have to run, which are these.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written down.
+    pub fn renew_note(&self, call: &Path, note: &Note, stale: &[Task]) -> io::Result<()> {
+        if !self.are_up_to_date(stale) {
+            return Ok(());
+        }
+        let table = self.table();
+        let Some((_, state)) = table
+            .since_opened()
+            .filter(|(opened, _)| *opened == note.table())
+        else {
+            return Ok(());
+        };
+        let mut sets = HashMap::new();
+        for task in stale {
+            for pattern in task.inputs().into_iter().chain(task.outputs()) {
+                let key = sets::key(&pattern, &self.root);
+                let Some(set) = self.known_set(&table, key) else {
+                    return Ok(());
+                };
+                sets.insert(key, (pattern, set));
+            }
+        }
+        note.renew(call, &self.root, state, &sets, (self.now)())
+    }
+
+    fn are_up_to_date(&self, tasks: &[Task]) -> bool {
+        let stand_for_others = tasks.iter().map(|task| task.sources.is_none());
+        let fresh = |(verdict, _): &(Verdict, Begun)| matches!(verdict, Verdict::UpToDate(_));
+        let fresh = self.check(tasks).iter().map(fresh).collect::<Vec<_>>();
+        stand_for_others
+            .zip(fresh)
+            .all(|(nothing, fresh)| nothing || fresh)
     }
 
     /// Where the table is, for messages.

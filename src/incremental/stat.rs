@@ -147,11 +147,3 @@ pub(super) fn read(path: &Path, now: i128) -> io::Result<Seen> {
         content: *hasher.finalize().as_bytes(),
     })
 }
-
-/// The stat of a file by which it can be seen that it has not changed since `now`; [`Stat::NONE`] when it can't.
-pub(super) fn settled(path: &Path, now: i128) -> Stat {
-    match look(path) {
-        Some((Kind::File, stat)) if stat.is_settled(now) => stat,
-        _ => Stat::NONE,
-    }
-}

@@ -37,6 +37,9 @@ impl Key {
         key[1..].copy_from_slice(&hash.as_bytes()[..KEY_BYTES - 1]);
         Self(key)
     }
+
+    /// Of nothing.
+    pub(super) const ZERO: Self = Self([0; KEY_BYTES]);
 }
 
 /// Keys are hashes already.
@@ -95,6 +98,10 @@ pub(super) struct Table {
     rows: HashMap<Key, (usize, usize), BuildHasherDefault<KeyHasher>>,
     /// How many bytes of it are rows that count.
     live: u64,
+    /// What it was when it was opened.
+    opened: Option<State>,
+    /// Others have written to it since.
+    shared: bool,
 }
 
 impl Table {
@@ -106,9 +113,18 @@ impl Table {
             bytes: Vec::new(),
             rows: HashMap::default(),
             live: 0,
+            opened: None,
+            shared: false,
         };
         table.refresh();
+        table.opened = table.state();
+        table.shared = false;
         table
+    }
+
+    /// What it is now, when nobody else has written to it since it was opened, and what it was then.
+    pub(super) fn since_opened(&self) -> Option<(State, State)> {
+        (!self.shared).then_some((self.opened?, self.state()?))
     }
 
     /// What it was when it was last looked at.
@@ -129,17 +145,20 @@ impl Table {
     /// Takes in what others have written since.
     pub(super) fn refresh(&mut self) {
         let Ok(metadata) = fs::metadata(&self.path) else {
+            self.shared = true;
             return self.forget();
         };
         let own = self.file.as_ref().and_then(|file| file.metadata().ok());
         let same =
             own.is_some_and(|own| (own.dev(), own.ino()) == (metadata.dev(), metadata.ino()));
         if !same {
+            self.shared = true;
             self.forget();
             let file = File::options().read(true).write(true).open(&self.path);
             self.file = file.or_else(|_| File::open(&self.path)).ok();
         }
         let whole = self.whole();
+        self.shared |= whole != Some(self.bytes.len() as u64);
         if whole.is_none_or(|whole| whole < self.bytes.len() as u64) {
             self.bytes.clear();
             self.rows.clear();
@@ -230,6 +249,7 @@ impl Table {
         if !wasteful(self) {
             return Ok(());
         }
+        let mut written = None;
         self.locked(|table| {
             if !wasteful(table) {
                 return Ok(());
@@ -242,9 +262,13 @@ impl Table {
             }
             let whole = text.len() as u64;
             text[8..HEADER_BYTES].copy_from_slice(&whole.to_le_bytes());
+            written = Some((text.len(), table.shared));
             replace(&table.path, &text)
         })?;
         self.refresh();
+        if let Some((length, shared)) = written {
+            self.shared = shared || self.bytes.len() != length;
+        }
         Ok(())
     }
 

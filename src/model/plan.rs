@@ -42,6 +42,9 @@ pub struct Plan {
     /// What is asked before anything runs.
     #[serde(default, skip_serializing_if = "is_default")]
     pub confirms: Vec<Confirm>,
+    /// How many tasks it leaves out because they are up to date.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub up_to_date: u32,
     /// All nodes; [`NodeId`] is the index.
     pub nodes: Vec<Node>,
 }
@@ -208,9 +211,6 @@ pub struct Incremental {
     pub status: Vec<Text>,
     /// The number of its folder and environment in [`Plan::contexts`].
     pub context: u32,
-    /// What the tasks make that it needs and that are left out of this run: their contexts and their patterns.
-    #[serde(skip_serializing_if = "is_default")]
-    pub left_out: Vec<(u32, Vec<Text>)>,
     /// A command may have to run to know any of that, or what its steps come to.
     #[serde(skip_serializing_if = "is_default")]
     pub slow: bool,
@@ -315,6 +315,9 @@ pub struct Task {
     /// The condition that is asked first.
     #[serde(default, skip_serializing_if = "is_default")]
     pub first: Option<Box<Ask>>,
+    /// What the tasks make that it needs and that are left out of this run: their contexts and their patterns.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub left_out: Vec<(u32, Vec<Text>)>,
 }
 
 /// One thing that must have happened before a task begins.

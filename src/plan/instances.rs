@@ -31,6 +31,8 @@ pub(super) struct Instance<'a> {
     pub(super) results: Option<u32>,
     /// The numbers of the instances that must have ended before it begins, and how.
     pub(super) needs: Vec<(usize, On)>,
+    /// The tasks that it needs and that stay out of the plan.
+    pub(super) left_out: Vec<TaskIndex>,
 }
 
 impl<'a> Instance<'a> {
@@ -46,6 +48,7 @@ impl<'a> Instance<'a> {
             loops: Vec::new(),
             results: None,
             needs: Vec::new(),
+            left_out: Vec::new(),
         }
     }
 }
@@ -95,7 +98,8 @@ impl<'a> Instances<'a> {
             known: HashMap::new(),
             marks: Vec::new(),
         };
-        for index in &request.tasks {
+        let fresh = |index: &&TaskIndex| !request.only && request.leaves_out(**index);
+        for index in request.tasks.iter().filter(|index| !fresh(index)) {
             let identity = (*index, String::new());
             if !instances.known.contains_key(&identity) {
                 instances.follow(*index, scopes, surroundings)?;
@@ -150,6 +154,13 @@ impl<'a> Instances<'a> {
                 continue;
             };
             *next += 1;
+            if self.request.leaves_out(edge.need.task) {
+                // With values of its own it makes something else.
+                if edge.need.vars.is_empty() {
+                    self.list[number].left_out.push(edge.need.task);
+                }
+                continue;
+            }
             let (call, key, shown) = self.called(number, edge, scopes, surroundings);
             let (index, on) = (edge.need.task, edge.need.on);
             let identity = (index, key);
@@ -181,9 +192,6 @@ impl<'a> Instances<'a> {
     /// What must have happened before a task begins: what it needs, and what those need that its steps call.
     fn edges(&self, index: TaskIndex) -> Vec<Edge<'a>> {
         let mut edges = Vec::new();
-        if self.request.only {
-            return edges;
-        }
         let mut left = vec![(index, Vec::new())];
         let mut seen: HashSet<TaskIndex> = HashSet::new();
         while let Some((index, through)) = left.pop() {

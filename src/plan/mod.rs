@@ -43,6 +43,25 @@ pub struct Request {
     pub force: bool,
     /// And so does all that they need.
     pub force_all: bool,
+    /// Which tasks may have to run, where that is known of all.
+    pub stale: Option<Stale>,
+}
+
+/// The tasks that may have to run, and all that need one of them; what else there is stays out of the plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stale {
+    /// These tasks.
+    pub tasks: HashSet<TaskIndex>,
+    /// How many there are beside them that are up to date.
+    pub up_to_date: u32,
+}
+
+impl Request {
+    /// Whether a task stays out of the plan of those that need it.
+    fn leaves_out(&self, task: TaskIndex) -> bool {
+        let fresh = |stale: &Stale| !stale.tasks.contains(&task);
+        self.only || self.stale.as_ref().is_some_and(fresh)
+    }
 }
 
 /// Tasks that wait for one another: each needs the one after it, the last one the first.
@@ -136,6 +155,7 @@ pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
         results: planner.results,
         surroundings,
         confirms: planner.confirms,
+        up_to_date: request.stale.as_ref().map_or(0, |stale| stale.up_to_date),
         nodes: planner.nodes,
     };
     nodes::keep_stdout(&mut plan);
@@ -165,6 +185,7 @@ pub fn of_one_scope(workflow: &Workflow, request: &Request) -> Result<Plan, Refu
         scopes: scopes.list,
         results: Vec::new(),
         confirms: Vec::new(),
+        up_to_date: 0,
         surroundings: Surroundings {
             files: workflow.files.clone(),
             profile: profile.cloned(),

@@ -96,19 +96,24 @@ impl<'a> Planner<'a> {
         seen.results = self.results_of(task);
         let (first, late) = self.conditions(&seen);
         let other = elsewhere(task);
-        let planned = PlannedTask {
+        let mut planned = PlannedTask {
             name: format!("{}{}", task.name, seen.shown),
             place: task.place,
             needs,
             ask_first: other.is_some() || first.is_some(),
             elsewhere: other,
             first,
+            left_out: Vec::new(),
         };
         let nowhere = At {
             parent: None,
             step: 0,
         };
         let id = self.task(nowhere, &seen, late)?;
+        let asks = |node: &Node| node.incremental.is_some();
+        if !seen.left_out.is_empty() && self.nodes[id.index()..].iter().any(asks) {
+            planned.left_out = self.made_by(&seen.left_out);
+        }
         self.nodes[id.index()].task = Some(Box::new(planned));
         self.of_instance[number] = Some(id);
         self.first[seen.index].get_or_insert(id);
@@ -285,13 +290,7 @@ impl<'a> Planner<'a> {
             !matches!(about, Some(About::Made(_)))
         });
         let slow = scoped.asks || !rules.status.is_empty() || steps.clone().any(asks);
-        let left_out = if self.request.only {
-            self.left_out(seen.task)
-        } else {
-            Vec::new()
-        };
         Some(Box::new(Incremental {
-            left_out,
             sources: rules.sources.clone(),
             generates: rules.generates.clone(),
             status: rules.status.clone(),
@@ -305,16 +304,16 @@ impl<'a> Planner<'a> {
         }))
     }
 
-    /// What the tasks make that a task needs, without running them. With values of their own they make something else.
-    fn left_out(&mut self, task: &'a Task) -> Vec<(u32, Vec<Text>)> {
+    /// What tasks make that are left out of the plan: their contexts and their patterns.
+    fn made_by(&mut self, tasks: &[TaskIndex]) -> Vec<(u32, Vec<Text>)> {
         let mut makes = Vec::new();
-        for need in task.depends_on.iter().filter(|need| need.vars.is_empty()) {
-            let other = &self.workflow.tasks[need.task];
+        for index in tasks {
+            let other = &self.workflow.tasks[*index];
             let generates = &other.rules().generates;
             if generates.is_empty() {
                 continue;
             }
-            let seen = Instance::alone(need.task, other);
+            let seen = Instance::alone(*index, other);
             let texts: Vec<&Text> = generates.iter().collect();
             let scoped = self.scopes.of_files(&seen, &texts);
             let context = self.contexts.number(scoped.context);

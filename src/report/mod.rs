@@ -60,7 +60,7 @@ pub struct Settings {
 
 /// The reporter for these settings.
 pub fn reporter(settings: Settings, plan: &Plan) -> Box<dyn Observer> {
-    let several = plan.tasks().nth(1).is_some();
+    let several = plan.up_to_date > 0 || plan.tasks().nth(1).is_some();
     let screen = Screen::standard();
     let output: Box<dyn Output> = match settings.mode {
         Mode::Json => return Box::new(json::Json::new(screen)),

@@ -86,6 +86,12 @@ fn counts(state: &RunState) -> Vec<(&'static str, usize)> {
         "skipped",
     ];
     let mut counts: Vec<(&'static str, usize)> = WORDS.map(|word| (word, 0)).to_vec();
+    if let Some(fresh) = counts
+        .iter_mut()
+        .find(|(word, _)| *word == Outcome::UpToDate.word())
+    {
+        fresh.1 = state.plan().up_to_date as usize;
+    }
     for (id, _) in state.plan().tasks() {
         let word = word(state.node(id).stage, state.node(id).worked);
         if let Some(entry) = counts.iter_mut().find(|(known, _)| *known == word) {

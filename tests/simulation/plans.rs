@@ -43,6 +43,7 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
             ask_first,
             elsewhere: None,
             first: None,
+            left_out: Vec::new(),
         }));
         tasks.push(id);
     }
@@ -70,6 +71,7 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
         scope: None,
     }];
     Plan {
+        up_to_date: 0,
         confirms: Vec::new(),
         timeout_micros,
         results: Vec::new(),
