@@ -33,6 +33,7 @@ pub mod file;
 pub mod incremental;
 pub mod model;
 pub mod plan;
+pub mod record;
 pub mod report;
 pub mod store;
 pub mod suggest;

@@ -80,6 +80,10 @@ kinds! {
         Fact::ValueSet { node: NODE, value: Value::Go },
         Fact::ValueSet { node: NODE, value: Value::Branch(2) },
     ],
+    ValueKept: [
+        Fact::ValueKept { node: None, name: "printed 00".to_owned(), value: json!("v1") },
+        Fact::ValueKept { node: Some(NODE), name: "items".to_owned(), value: json!([[["item", {"code": "x"}]]]) },
+    ],
     NoteAdded: [Fact::NoteAdded { text: "so be it".to_owned(), by: "ada".to_owned() }],
     Unknown: [Fact::Unknown],
 }
@@ -196,6 +200,22 @@ fn every_kind_fits() {
         let value = serde_json::from_str(&line).expect("a line is JSON");
         check(&value).unwrap_or_else(|wrong| panic!("{line}\n{wrong}"));
     }
+}
+
+#[test]
+fn all_kinds_are_listed() {
+    let mut kinds: Vec<String> = examples()
+        .iter()
+        .filter(|(name, _)| *name != "Unknown")
+        .map(|(_, fact)| {
+            object(fact)["kind"]
+                .as_str()
+                .expect("a kind is text")
+                .to_owned()
+        })
+        .collect();
+    kinds.dedup();
+    assert_eq!(kinds, flow::core::fact::KINDS);
 }
 
 /// `additionalProperties` lets everything through, so this is what holds the schema to be complete.

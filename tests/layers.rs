@@ -17,12 +17,13 @@ const MAY_KNOW: &[(&str, &str)] = &[
     ("incremental", "model eval"),
     ("core", "model"),
     ("store", "model core"),
+    ("record", "model core store"),
     ("exec", "model core"),
     ("report", "model diagnostic core"),
     ("engine", "model eval incremental core store exec"),
     (
         "cli",
-        "model suggest diagnostic expr file eval plan incremental core store exec report engine",
+        "model suggest diagnostic expr file eval plan incremental core store record exec report engine",
     ),
     ("lib", ""),
     ("main", "cli"),
@@ -40,12 +41,12 @@ const ONLY_IN: &[(&str, &str)] = &[
     ),
     (
         "std::fs std::net std::process std::thread rustix",
-        "file/ expr/glob.rs incremental/ store/ exec/ report/ engine/ cli/ main.rs",
+        "file/ expr/glob.rs incremental/ store/ record/ exec/ report/ engine/ cli/ main.rs",
     ),
 ];
 
 /// Who may ask whether stdout or stderr is a terminal, which writes nothing.
-const MAY_ASK: &str = "cli/context.rs cli/run.rs";
+const MAY_ASK: &str = "cli/context.rs cli/running.rs";
 
 /// What `line` of the file at `path` (in `src`) does against the tables.
 fn broken(path: &str, line: &str) -> Vec<String> {

@@ -128,8 +128,8 @@ fn table(number: Signal, name: &str, code: i32) {
         "{:#?}",
         record.short
     );
-    let summary = "interrupted: 1 interrupted, 1 succeeded\n";
-    assert!(ended.err().ends_with(summary), "{}", ended.err());
+    let summary = "interrupted: 1 interrupted, 1 succeeded\ngo on with it: flow resume ";
+    assert!(ended.err().contains(summary), "{}", ended.err());
 }
 
 #[test]

@@ -79,6 +79,16 @@ pub(super) struct RunArgs {
     /// Keep no record of this run
     #[arg(long)]
     pub(super) no_record: bool,
+    #[command(flatten)]
+    pub(super) show: ShowArgs,
+    /// Arguments for the tasks named on the command line, which read them as {{ args }}
+    #[arg(last = true, value_name = "ARGS")]
+    pub(super) args: Vec<OsString>,
+}
+
+/// What of a run is shown, and how
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
     /// How to show the output of tasks
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub(super) output: OutputArg,
@@ -88,9 +98,19 @@ pub(super) struct RunArgs {
     /// Also say what is left out otherwise: the id of the run, a summary for a single task
     #[arg(short, long)]
     pub(super) verbose: bool,
-    /// Arguments for the tasks named on the command line, which read them as {{ args }}
-    #[arg(last = true, value_name = "ARGS")]
-    pub(super) args: Vec<OsString>,
+}
+
+/// Go on with a run that was interrupted, with the file as it was
+#[derive(Debug, Args)]
+pub(super) struct ResumeArgs {
+    /// The run: its id or the beginning of it, `latest`, `latest:TASK`; without one, the newest that was interrupted
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+    /// Run at most N commands at the same time [default: the number of cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: Option<u16>,
+    #[command(flatten)]
+    pub(super) show: ShowArgs,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -255,6 +275,71 @@ pub(super) struct HistoryArgs {
     pub(super) json: bool,
 }
 
+/// Show how a run stands, task by task
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// The run: its id or the beginning of it, `latest` (which is the default), `latest:TASK`
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+    /// As it was then: the number of a fact, a time, or a duration such as 10m for so long ago
+    #[arg(long, value_name = "MOMENT")]
+    pub(super) at: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Print what the commands of a run printed
+#[derive(Debug, Args)]
+pub(super) struct LogsArgs {
+    /// The run: its id or the beginning of it, `latest` (which is the default), `latest:TASK`
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+    /// Only this task, byte for byte; without one each command has a line on stderr that names it
+    #[arg(value_name = "TASK")]
+    pub(super) task: Option<String>,
+    /// Go on until the run ends; -f behind the verb is the same
+    #[arg(long)]
+    pub(super) follow: bool,
+}
+
+/// Show the facts of a run, of which all else follows
+#[derive(Debug, Args)]
+pub(super) struct EventsArgs {
+    /// The run: its id or the beginning of it, `latest` (which is the default), `latest:TASK`
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+    /// Only facts of this kind, such as attempt_finished; may be given several times
+    #[arg(long, value_name = "KIND")]
+    pub(super) kind: Vec<String>,
+    /// At most N facts
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(super) limit: Option<usize>,
+    /// Leave out the first N of them
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) offset: usize,
+    /// Go on until the run ends; -f behind the verb is the same
+    #[arg(long)]
+    pub(super) follow: bool,
+    /// As they are stored: JSON, one object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Check that records are what was written: facts, order, plan, output, end
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The run: its id or the beginning of it, `latest` (which is the default), `latest:TASK`
+    #[arg(value_name = "RUN", conflicts_with = "all")]
+    pub(super) run: Option<String>,
+    /// All runs
+    #[arg(long)]
+    pub(super) all: bool,
+    /// As JSON, one object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// A verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
@@ -276,12 +361,22 @@ pub(super) enum Verb {
     Prune,
     /// `flow history`
     History,
+    /// `flow status`
+    Status,
+    /// `flow logs`
+    Logs,
+    /// `flow events`
+    Events,
+    /// `flow verify`
+    Verify,
+    /// `flow resume`
+    Resume,
     /// `flow help`
     Help,
 }
 
 /// All verbs, with what the help says of them, and whether a task of the same name wins.
-const VERBS: [(&str, Verb, bool, &str); 10] = [
+const VERBS: [(&str, Verb, bool, &str); 15] = [
     (
         "run",
         Verb::Run,
@@ -324,6 +419,31 @@ const VERBS: [(&str, Verb, bool, &str); 10] = [
         Verb::History,
         true,
         "List the recorded runs, the newest first",
+    ),
+    (
+        "status",
+        Verb::Status,
+        true,
+        "Show how a run stands, now or at an earlier moment",
+    ),
+    (
+        "logs",
+        Verb::Logs,
+        true,
+        "Print what the commands of a run printed",
+    ),
+    ("events", Verb::Events, true, "Show the facts of a run"),
+    (
+        "verify",
+        Verb::Verify,
+        true,
+        "Check that records are what was written",
+    ),
+    (
+        "resume",
+        Verb::Resume,
+        true,
+        "Go on with a run that was interrupted",
     ),
     (
         "prune",
@@ -384,6 +504,14 @@ pub(super) fn find_verb(args: &[OsString]) -> Result<Called, Trouble> {
         Some((_, verb, yields, _)) => {
             let mut args = args.to_vec();
             args.remove(place);
+            if matches!(verb, Verb::Logs | Verb::Events) {
+                // As for tail(1). Before the verb it names the file, as for all verbs.
+                let follows = |arg: &&mut OsString| **arg == "-f";
+                args[place..]
+                    .iter_mut()
+                    .filter(follows)
+                    .for_each(|arg| *arg = "--follow".into());
+            }
             Ok(Called {
                 verb: *verb,
                 args,

@@ -196,6 +196,13 @@ pub(super) fn style() -> Style {
     }
 }
 
+/// The same for data on stdout.
+pub(super) fn style_of_stdout() -> Style {
+    Style {
+        colour: colour_wanted(false),
+    }
+}
+
 /// Who runs this, by the environment.
 pub(super) fn person() -> String {
     let name = ["USER", "LOGNAME"]

@@ -5,15 +5,22 @@
 mod args;
 mod confirm;
 mod context;
+mod events;
 mod graph;
 mod help;
 mod history;
 mod list;
+mod logs;
 mod needed;
 mod prune;
+mod resume;
 mod run;
+mod running;
+mod runs;
+mod status;
 mod validate;
 mod vars;
+mod verify;
 mod why;
 
 use std::ffi::OsString;
@@ -125,6 +132,11 @@ fn verb(context: &Context, called: Called) -> Result<Exit, Trouble> {
         Verb::Vars => call_in(context, args, name, vars::vars),
         Verb::Prune => call_in(context, args, name, prune::prune),
         Verb::Why => call_in(context, args, name, why::why),
+        Verb::Status => call_in(context, args, name, status::status),
+        Verb::Logs => call_in(context, args, name, logs::logs),
+        Verb::Events => call_in(context, args, name, events::events),
+        Verb::Verify => call_in(context, args, name, verify::verify),
+        Verb::Resume => call_in(context, args, name, resume::resume),
         Verb::History => call_in(context, args, name, history::history),
     }
 }

@@ -55,7 +55,7 @@ pub(super) struct Reading(JoinHandle<Incremental>);
 impl Notes {
     /// Of a call; `None` for calls in which more is to be said or done.
     pub(super) fn of(context: &Context, args: &RunArgs) -> Result<Option<Self>, Trouble> {
-        let json = report::Mode::from(args.output) == report::Mode::Json;
+        let json = report::Mode::from(args.show.output) == report::Mode::Json;
         if args.force || args.force_all || args.dry_run || json {
             return Ok(None);
         }
@@ -164,6 +164,20 @@ impl Work {
             values,
             freshness: freshness.map(Arc::new),
             ahead: ahead.unwrap_or_default(),
+        })
+    }
+
+    /// For a run that is taken up: each task is asked about when its turn comes.
+    pub(super) fn taken_up(context: &Context, plan: Arc<Plan>) -> Result<Self, Trouble> {
+        let values = Values::of(&plan);
+        let freshness = Freshness::matters(&plan)
+            .then(|| freshness(context, &plan, &values, None, false))
+            .transpose()?;
+        Ok(Self {
+            plan,
+            values,
+            freshness: freshness.map(Arc::new),
+            ahead: Ahead::default(),
         })
     }
 

@@ -1,34 +1,25 @@
 //! `flow TASK…`
 
 use std::ffi::OsString;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::IsTerminal;
 use std::sync::Arc;
 
 use super::args::RunArgs;
-use super::context::{self, Context};
-use super::needed::{self, Notes, Values, Work, cores};
+use super::context::Context;
+use super::needed::{self, Notes, Work};
+use super::running::{Manner, Running};
 use super::{Exit, Trouble};
-use crate::engine::clock::Clock;
-use crate::engine::inbox::Signals;
 use crate::engine::outside::World;
-use crate::engine::{Ending, Engine};
+use crate::eval::Evaluator;
 use crate::eval::here::Here;
-use crate::eval::{Evaluator, RunNames};
-use crate::exec::OwnStreams;
 use crate::exec::mask::Secrets;
-use crate::exec::shell::Programs;
-use crate::model::id::RunId;
 use crate::model::language::{Task, TaskIndex, Workflow};
-use crate::model::plan::{Kind as PlanKind, Node, OnFailure, Plan, as_typed};
+use crate::model::plan::{OnFailure, Plan, as_typed};
 use crate::plan::{self, Cycle, Refused, Request};
 use crate::report::failure::shown_path;
-use crate::report::{self, Again, Settings};
+use crate::report::{self, Again};
 use crate::report::{screen, summary};
 use crate::store::memory::Nothing;
-use crate::store::{self, Journal, Kind, Store};
 use crate::suggest::Suggest;
-use crate::{core::fact::RunEnd, engine};
 
 /// Runs tasks.
 pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
@@ -75,7 +66,7 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
     if notes.is_some() && note.is_none() {
         work.leave_out_the_rest(workflow, request)?;
     }
-    if work.ahead.is_all && report::Mode::from(args.output) != report::Mode::Json {
+    if work.ahead.is_all && report::Mode::from(args.show.output) != report::Mode::Json {
         work.keep(workflow, notes.as_ref(), note.as_ref());
         let done = nothing_to_do(args, work.up_to_date());
         // A process that ends need not take a large plan to pieces.
@@ -85,7 +76,17 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
     if !args.yes && !work.plan.confirms.is_empty() && !super::confirm::all(&work.plan)? {
         return Ok(Exit::Cancelled);
     }
-    let done = execute(context, args, &work)?;
+    let running = if args.no_record {
+        Running::begin(&Nothing, &work.plan)?
+    } else {
+        Running::begin(&context.store()?, &work.plan)?
+    };
+    let manner = Manner {
+        jobs: args.jobs,
+        explain: args.explain,
+        again: again(context, args)?,
+    };
+    let done = running.go_on(context, &args.show, manner, &work)?;
     if done == Exit::Done {
         work.keep(workflow, notes.as_ref(), note.as_ref());
     }
@@ -94,7 +95,7 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
 }
 
 fn nothing_to_do(args: &RunArgs, tasks: usize) -> Exit {
-    if !args.quiet {
+    if !args.show.quiet {
         // That there is nobody to read it is no error.
         let _ = screen::print("", &format!("{}\n", summary::nothing_to_do(tasks, 0)));
     }
@@ -283,95 +284,6 @@ fn dry(plan: Plan) -> String {
     })
 }
 
-fn execute(context: &Context, args: &RunArgs, work: &Work) -> Result<Exit, Trouble> {
-    let plan = &work.plan;
-    let clock = Clock::system();
-    let (plan_hash, text) = plan::pin(plan);
-    let store: Box<dyn Store> = if args.no_record {
-        Box::new(Nothing)
-    } else {
-        Box::new(context.store()?)
-    };
-    store
-        .put_plan(&plan_hash, &text)
-        .map_err(|error| unrecorded(&error))?;
-    drop(text);
-    let (run, journal) = begin(&*store, &clock)?;
-    let settings = settings(context, args, &run, &*journal)?;
-    if args.verbose && settings.mode != report::Mode::Json {
-        // The run matters more than the word of it.
-        let _ = screen::print("", &format!("run {run}\n"));
-    }
-    let json = settings.mode == report::Mode::Json;
-    let (slots, threads) = slots_and_threads(args, plan);
-    let Values { secrets, evaluator } = &work.values;
-    evaluator.begin_run(RunNames {
-        id: run.to_string(),
-        started_at: clock.now().to_string(),
-    });
-    let engine = Engine {
-        run,
-        evaluator: Arc::clone(evaluator),
-        plan_hash,
-        parent: std::env::var("FLOW_RUN_ID")
-            .ok()
-            .and_then(|id| RunId::parse(&id)),
-        actor: context::person(),
-        slots,
-        journal,
-        programs: Programs::new(std::env::vars_os().collect()),
-        secrets: secrets.clone(),
-        threads,
-        signals: Signals::catch(std::io::stdin().is_terminal() || std::io::stderr().is_terminal())
-            .map_err(|error| Trouble::call(format!("can't catch signals: {error}"), ""))?,
-        own_streams: OwnStreams {
-            stdout: std::io::stdout().is_terminal() && !json,
-            stderr: std::io::stderr().is_terminal(),
-        },
-        freshness: work.freshness.clone(),
-        up_to_date: work.ahead.up_to_date.clone(),
-        explain: args.explain,
-        clock,
-        observers: vec![report::reporter(settings, plan)],
-        plan: Arc::clone(plan),
-    };
-    engine.run().map(exit_of).map_err(|error| stopped(&error))
-}
-
-/// A new run with an id that no other has.
-fn begin(store: &dyn Store, clock: &Clock) -> Result<(RunId, Box<dyn Journal>), Trouble> {
-    loop {
-        let random = RandomState::new().build_hasher().finish();
-        let run = RunId::new(clock.now(), u16::try_from(random & 0xffff).unwrap_or(0));
-        match store.create(&run) {
-            Ok(journal) => return Ok((run, journal)),
-            Err(error) if error.kind == Kind::Exists => {}
-            Err(error) => return Err(unrecorded(&error)),
-        }
-    }
-}
-
-fn settings(
-    context: &Context,
-    args: &RunArgs,
-    run: &RunId,
-    journal: &dyn Journal,
-) -> Result<Settings, Trouble> {
-    let logs = match journal.logs() {
-        Some(_) => shown_path(&context.state()?.join("logs").join(run.as_str())),
-        None => String::new(),
-    };
-    Ok(Settings {
-        mode: args.output.into(),
-        quiet: args.quiet,
-        verbose: args.verbose,
-        style: context::style(),
-        terminal: std::io::stdout().is_terminal() && std::io::stderr().is_terminal(),
-        again: again(context, args)?,
-        logs,
-    })
-}
-
 /// How something is run again: a task by its name, and all as it was called where values or arguments were given.
 fn again(context: &Context, args: &RunArgs) -> Result<Again, Trouble> {
     let mut call = format!("flow {}", context.options);
@@ -395,48 +307,5 @@ fn typed(word: &str) -> String {
     match word.split_once('=') {
         Some((name, value)) => format!("{name}={}", as_typed(value)),
         None => as_typed(word),
-    }
-}
-
-/// How many commands may run at the same time, and how many threads are worth having for them. Counting the cores is
-/// not free; one command alone needs no count.
-fn slots_and_threads(args: &RunArgs, plan: &Plan) -> (usize, usize) {
-    let mut leaves = plan.nodes.iter().filter(|node| node.is_leaf());
-    let loops = |node: &Node| matches!(node.kind, PlanKind::Loop { .. });
-    if leaves.nth(1).is_none() && !plan.nodes.iter().any(loops) {
-        return (1, 1);
-    }
-    let cores = cores();
-    let slots = args.jobs.map_or(cores, usize::from);
-    (slots, slots.min(cores))
-}
-
-fn exit_of(ending: Ending) -> Exit {
-    match ending {
-        Ending::Finished(RunEnd::Completed) => Exit::Done,
-        Ending::Finished(RunEnd::Failed) => Exit::TaskFailed,
-        Ending::Finished(RunEnd::Cancelled) => Exit::Cancelled,
-        Ending::Paused => Exit::Paused,
-        Ending::Interrupted(signal) => Exit::Signal(signal),
-    }
-}
-
-fn unrecorded(error: &store::Error) -> Trouble {
-    let help = "  help: --no-record runs without a record\n";
-    Trouble {
-        exit: Exit::Record,
-        words: format!("error: {error}\n{help}"),
-    }
-}
-
-fn stopped(error: &engine::Error) -> Trouble {
-    let exit = if matches!(error, engine::Error::Unsupported(_)) {
-        Exit::Wrong
-    } else {
-        Exit::Record
-    };
-    Trouble {
-        exit,
-        words: format!("error: {error}\n  all that was running was stopped\n"),
     }
 }

@@ -28,7 +28,7 @@ impl RunState {
         let at = record.at;
         match &record.fact {
             Fact::RunCreated { run, .. } => self.seed = seed(run.as_str()),
-            Fact::NoteAdded { .. } | Fact::Unknown => {}
+            Fact::ValueKept { .. } | Fact::NoteAdded { .. } | Fact::Unknown => {}
             Fact::RunStarted {} => self.run_started(at),
             Fact::RunPaused {} => self.stage = RunStage::Paused,
             Fact::RunResumed {} => self.run_resumed(at),

@@ -29,6 +29,15 @@ pub enum Input {
     },
     /// Another process takes it up.
     Resume,
+    /// Something was evaluated that is to serve again when the run is resumed.
+    Keep {
+        /// The node that it belongs to.
+        node: Option<NodeId>,
+        /// What it is.
+        name: String,
+        /// What came of it.
+        value: serde_json::Value,
+    },
     /// Time has passed. Every turn looks at the timers, so this says nothing else.
     Tick,
     /// The process of a try has ended, or could not be started.
@@ -124,6 +133,13 @@ pub fn decide(state: &RunState, input: &Input) -> Vec<Fact> {
         Input::UpToDate { nodes } => up_to_date(state, nodes).into_iter().collect(),
         Input::Resume if state.stage() == RunStage::Running => vec![Fact::RunResumed {}],
         Input::Resume | Input::Tick => Vec::new(),
+        Input::Keep { node, name, value } if state.stage() != RunStage::Pending => {
+            vec![Fact::ValueKept {
+                node: *node,
+                name: name.clone(),
+                value: value.clone(),
+            }]
+        }
         Input::Exited {
             node,
             attempt,
@@ -179,7 +195,10 @@ fn start(state: &RunState, run: &RunId, plan: &str, parent: Option<&RunId>) -> V
         flow: env!("CARGO_PKG_VERSION").to_owned(),
         parent: parent.cloned(),
     };
-    vec![created, Fact::RunStarted {}]
+    // One that died between the two is begun once more.
+    let begun = state.seq() > 0;
+    let created = (!begun).then_some(created);
+    created.into_iter().chain([Fact::RunStarted {}]).collect()
 }
 
 /// Those of these tasks that nothing is in the way of, in one fact.

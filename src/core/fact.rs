@@ -188,6 +188,16 @@ pub enum Fact {
         /// What came of it.
         value: Value,
     },
+    /// Something that was evaluated serves again when the run is resumed. The fold makes nothing of it.
+    ValueKept {
+        /// The node that it belongs to, if it belongs to one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<NodeId>,
+        /// What it is: `items`, `result`, `printed …`.
+        name: String,
+        /// What came of it, as `eval` writes values down.
+        value: serde_json::Value,
+    },
     /// Somebody had something to say.
     NoteAdded {
         /// What.
@@ -200,11 +210,40 @@ pub enum Fact {
     Unknown,
 }
 
+/// The kinds of facts, as they are written.
+pub const KINDS: [&str; 25] = [
+    "run_created",
+    "run_started",
+    "run_paused",
+    "run_resumed",
+    "cancel_requested",
+    "run_finished",
+    "task_skipped",
+    "task_up_to_date",
+    "task_blocked",
+    "task_expanded",
+    "task_finished",
+    "attempt_started",
+    "attempt_finished",
+    "retry_scheduled",
+    "gate_opened",
+    "gate_decided",
+    "lock_acquired",
+    "lock_released",
+    "timer_set",
+    "timer_fired",
+    "child_started",
+    "child_finished",
+    "value_set",
+    "value_kept",
+    "note_added",
+];
+
 impl Fact {
     /// The one node that it is about, if there is one.
     pub const fn node(&self) -> Option<NodeId> {
         match self {
-            Self::CancelRequested { node, .. } => *node,
+            Self::CancelRequested { node, .. } | Self::ValueKept { node, .. } => *node,
             Self::TaskSkipped { node, .. }
             | Self::TaskExpanded { node, .. }
             | Self::TaskFinished { node, .. }

@@ -28,7 +28,7 @@ pub fn check(state: &RunState, fact: &Fact) -> Result<(), &'static str> {
             Err("only a run that goes on has more facts than notes")
         }
         Fact::RunPaused {} => rule(state.running().len() == 0, "a run that works is not paused"),
-        Fact::RunResumed {} => Ok(()),
+        Fact::RunResumed {} | Fact::ValueKept { .. } => Ok(()),
         Fact::RunFinished { .. } => finish_run(state),
         Fact::CancelRequested { node, .. } => node.map_or(Ok(()), |node| cancel(state, node)),
         Fact::TaskBlocked { nodes, cause } => nodes

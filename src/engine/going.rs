@@ -22,6 +22,7 @@ use crate::core::state::{RunStage, Stage};
 use crate::core::{Input, RunState, turn};
 use crate::eval::Evaluator;
 use crate::eval::here::{Failure, Here, Level};
+use crate::eval::kept::Kept;
 use crate::eval::results::Ended;
 use crate::exec::handed_on::Handover;
 use crate::exec::stops::{Stop, Stops};
@@ -70,15 +71,26 @@ pub(super) struct Going<'a> {
     pub(super) restored: bool,
     /// What commands hand on, until it is known that they are not tried again.
     pub(super) handed: HashMap<NodeId, Handed>,
+    /// The same from before the run was taken up, as it was written down.
+    pub(super) recalled: HashMap<NodeId, serde_json::Value>,
 }
 
 impl Going<'_> {
     /// Decides, writes, shows, and does what can be done at once; starts are left in `waiting`.
-    pub(super) fn turn(&mut self, inputs: Vec<Input>) -> Result<(), Error> {
+    pub(super) fn turn(&mut self, mut inputs: Vec<Input>) -> Result<(), Error> {
+        let kept = self.evaluator.take_kept();
+        if !kept.is_empty() {
+            // It is written down before anything that depends on it.
+            let keep = |Kept { node, name, value }| Input::Keep { node, name, value };
+            inputs.splice(0..0, kept.into_iter().map(keep));
+        }
         let records = turn(&mut self.state, inputs, self.slots, self.clock.now());
         if !records.is_empty() {
             let ends = self.seal(&records);
             self.journal.append(&self.lines).map_err(Error::Store)?;
+            if self.state.plan().durable {
+                self.journal.sync().map_err(Error::Store)?;
+            }
             self.show(&records, &ends);
             self.remember(&records);
             self.keep_fresh(&records);
@@ -239,7 +251,7 @@ impl Going<'_> {
     }
 
     /// What may be read of steps and tasks that have ended, or begin again.
-    fn remember(&mut self, records: &[Record]) {
+    pub(super) fn remember(&mut self, records: &[Record]) {
         if self.state.plan().results.is_empty() {
             self.handed.clear();
             return;
@@ -252,6 +264,10 @@ impl Going<'_> {
                         let here = self.here(*node);
                         self.evaluator
                             .handed_on(&here, &handed.outputs, handed.stdout.as_deref());
+                    }
+                    if let Some(value) = self.recalled.remove(node).filter(|_| !again) {
+                        let here = self.here(*node);
+                        self.evaluator.recall_result(&here, &value);
                     }
                     self.ended(*node, record);
                 }
@@ -504,6 +520,10 @@ impl Going<'_> {
                 result,
             } => {
                 if !result.outputs.is_empty() || result.stdout.is_some() {
+                    if !self.state.plan().results.is_empty() {
+                        let stdout = result.stdout.as_deref();
+                        self.evaluator.keep_result(node, &result.outputs, stdout);
+                    }
                     self.handed.insert(node, result);
                 }
                 Some(Input::Exited {

@@ -18,6 +18,7 @@ mod going;
 pub mod inbox;
 pub mod incremental;
 pub mod outside;
+pub mod past;
 mod questions;
 pub mod signals;
 
@@ -33,6 +34,7 @@ use self::crew::Crew;
 use self::going::Going;
 use self::inbox::{Inbox, Signals};
 use self::incremental::Freshness;
+use self::past::Past;
 use crate::core::fact::RunEnd;
 use crate::core::observer::{Observer, Signal};
 use crate::core::{Input, RunState};
@@ -86,6 +88,8 @@ pub struct Engine<'a> {
     pub clock: Clock,
     /// Those who watch.
     pub observers: Vec<Box<dyn Observer + 'a>>,
+    /// What happened before, in a run that is taken up.
+    pub past: Option<Past>,
 }
 
 /// How the engine came to its end.
@@ -141,8 +145,7 @@ impl Engine<'_> {
         let up_to_date = Input::UpToDate {
             nodes: self.up_to_date,
         };
-        let first = vec![start, up_to_date];
-        let going = Going {
+        let mut going = Going {
             chain: Chain::new(&self.run),
             state: RunState::new(Arc::clone(&self.plan)),
             logs: self.journal.logs().map(Arc::from),
@@ -165,6 +168,14 @@ impl Engine<'_> {
             freshness: self.freshness,
             explain: self.explain,
             restored: false,
+            recalled: HashMap::new(),
+        };
+        let first = match self.past {
+            None => vec![start, up_to_date],
+            Some(past) => {
+                going.take_up(past);
+                past::first(&going.state, start)
+            }
         };
         let mut inbox = Inbox::new(self.signals);
         let crew = Crew::new(
@@ -188,7 +199,9 @@ impl Engine<'_> {
         let kept = if going.did_nothing() {
             going.journal.discard()
         } else {
-            going.journal.sync()
+            let head = going.chain.head(&going.run, going.state.seq());
+            let journal = &mut going.journal;
+            journal.sync().and_then(|()| journal.keep_head(&head))
         };
         kept.map_err(Error::Store)?;
         for observer in &mut going.observers {

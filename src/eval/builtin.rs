@@ -195,7 +195,7 @@ fn read(frame: &Frame, from: &SecretFrom) -> Result<Vec<u8>, Problem> {
                 dir: &dir,
                 env: &[],
             };
-            match evaluator.output(&command) {
+            match evaluator.secret_output(&command) {
                 Ok(bytes) => Ok(bytes),
                 Err(NoOutput::NotNow) => Ok(b"***".to_vec()),
                 // What it printed may be a part of the secret.

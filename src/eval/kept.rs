@@ -1,106 +1,193 @@
-//! What a task handed on, as it is kept for the runs in which it is up to date.
+//! Values as they are written down: for runs in which a task is up to date, and for a run that is resumed.
+//!
+//! They are JSON. `null`, `true`, numbers and lists stand for themselves, and a text for data. `{"code": …}` is a text from the file,
+//! `{"parts": […]}` one of both, `{"hex": …}` bytes that are no text, `{"map": [[name, value], …]}` a map, `{"float": …}` a number
+//! that JSON has no way to say. Secrets are not written down: `{"secret": true}` stands for one.
 
-use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 
 use super::results::Outputs;
+use super::typed;
 use crate::expr::{Part, Text, Value};
 
-/// What a task handed on.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Kept {
-    /// What it printed on stdout.
-    pub(super) stdout: Vec<u8>,
-    outputs: Vec<(String, KeptValue)>,
+/// Something that serves again when the run is resumed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// The node that it belongs to.
+    pub node: Option<crate::model::id::NodeId>,
+    /// What it is.
+    pub name: String,
+    /// Its value.
+    pub value: Json,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-enum KeptValue {
-    None,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    /// Its parts, each with whether it is code.
-    Text(Vec<(bool, Vec<u8>)>),
-    List(Vec<KeptValue>),
-    Map(Vec<(String, KeptValue)>),
-}
-
-impl Kept {
-    /// `None` when there is a secret in it, which is not written down.
-    pub(super) fn of(stdout: &[u8], outputs: &Outputs) -> Option<Self> {
-        let outputs = outputs
+/// Whether a secret had to be left out.
+pub(super) fn has_secret(json: &Json) -> bool {
+    match json {
+        Json::Array(items) => items.iter().any(has_secret),
+        Json::Object(members) => members
             .iter()
-            .map(|(name, value)| Some((name.clone(), KeptValue::of(value)?)));
-        Some(Self {
-            stdout: stdout.to_vec(),
-            outputs: outputs.collect::<Option<_>>()?,
-        })
-    }
-
-    pub(super) fn outputs(&self) -> Outputs {
-        self.outputs
-            .iter()
-            .map(|(name, value)| (name.clone(), value.value()))
-            .collect()
+            .any(|(name, value)| name == "secret" || has_secret(value)),
+        _ => false,
     }
 }
 
-impl KeptValue {
-    fn of(value: &Value) -> Option<Self> {
-        Some(match value {
-            Value::None => Self::None,
-            Value::Bool(value) => Self::Bool(*value),
-            Value::Int(value) => Self::Int(*value),
-            Value::Float(value) => Self::Float(*value),
-            Value::Text(text) => {
-                let part = |part: &Part| match part {
-                    Part::Code(text) => Some((true, text.clone().into_bytes())),
-                    Part::Data {
-                        bytes,
-                        secret: false,
-                    } => Some((false, bytes.clone())),
-                    Part::Data { secret: true, .. } => None,
-                };
-                Self::Text(text.parts.iter().map(part).collect::<Option<_>>()?)
-            }
-            Value::List(items) => Self::List(items.iter().map(Self::of).collect::<Option<_>>()?),
-            Value::Map(members) => {
-                let member =
-                    |(name, value): &(String, Value)| Some((name.clone(), Self::of(value)?));
-                Self::Map(members.iter().map(member).collect::<Option<_>>()?)
-            }
-            Value::Names(_) => return None,
-        })
+pub(super) fn to_json(value: &Value) -> Json {
+    match value {
+        Value::None | Value::Names(_) => Json::Null,
+        Value::Bool(value) => json!(value),
+        Value::Int(value) => json!(value),
+        Value::Float(value) if value.is_finite() => json!(value),
+        Value::Float(value) => json!({ "float": value.to_string() }),
+        Value::Text(text) => match &text.parts[..] {
+            [] => json!({"code": ""}),
+            [part] => of_part(part),
+            parts => json!({ "parts": parts.iter().map(of_part).collect::<Vec<_>>() }),
+        },
+        Value::List(items) => items.iter().map(to_json).collect(),
+        Value::Map(members) => json!({ "map": of_outputs(members) }),
     }
+}
 
-    fn value(&self) -> Value {
-        match self {
-            Self::None => Value::None,
-            Self::Bool(value) => Value::Bool(*value),
-            Self::Int(value) => Value::Int(*value),
-            Self::Float(value) => Value::Float(*value),
-            Self::Text(parts) => {
-                let part = |(code, bytes): &(bool, Vec<u8>)| match (
-                    code,
-                    String::from_utf8(bytes.clone()),
-                ) {
-                    (true, Ok(text)) => Part::Code(text),
-                    _ => Part::Data {
-                        bytes: bytes.clone(),
-                        secret: false,
-                    },
-                };
-                Value::Text(Text {
-                    parts: parts.iter().map(part).collect(),
-                })
+fn of_part(part: &Part) -> Json {
+    match part {
+        Part::Code(code) => json!({ "code": code }),
+        Part::Data { secret: true, .. } => secret(),
+        Part::Data { bytes, .. } => of_bytes(bytes),
+    }
+}
+
+pub(super) fn secret() -> Json {
+    json!({"secret": true})
+}
+
+pub(super) fn of_bytes(bytes: &[u8]) -> Json {
+    match str::from_utf8(bytes) {
+        Ok(text) => json!(text),
+        Err(_) => {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            json!({ "hex": hex })
+        }
+    }
+}
+
+/// Names with values, in order.
+pub(super) fn of_outputs(outputs: &Outputs) -> Json {
+    outputs
+        .iter()
+        .map(|(name, value)| json!([name, to_json(value)]))
+        .collect()
+}
+
+/// The value that is written so; `None` for what nobody has written, and for a secret.
+pub(super) fn from_json(json: &Json) -> Option<Value> {
+    Some(match json {
+        Json::Null => Value::None,
+        Json::Bool(value) => Value::Bool(*value),
+        Json::Number(number) => match number.as_i64() {
+            Some(value) => Value::Int(value),
+            None => Value::Float(number.as_f64()?),
+        },
+        Json::String(text) => typed::data(text.clone().into_bytes(), false),
+        Json::Array(items) => Value::List(items.iter().map(from_json).collect::<Option<_>>()?),
+        Json::Object(members) => {
+            let (name, value) = members.iter().next()?;
+            match name.as_str() {
+                "float" => Value::Float(value.as_str()?.parse().ok()?),
+                "map" => Value::Map(to_outputs(value)?),
+                "parts" => {
+                    let parts = value.as_array()?.iter().map(to_part);
+                    Value::Text(Text {
+                        parts: parts.collect::<Option<_>>()?,
+                    })
+                }
+                _ => Value::Text(Text {
+                    parts: vec![to_part(json)?],
+                }),
             }
-            Self::List(items) => Value::List(items.iter().map(Self::value).collect()),
-            Self::Map(members) => Value::Map(
-                members
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.value()))
+        }
+    })
+}
+
+fn to_part(json: &Json) -> Option<Part> {
+    if let Some(code) = json.get("code") {
+        return Some(Part::Code(code.as_str()?.to_owned()));
+    }
+    Some(Part::Data {
+        bytes: to_bytes(json)?,
+        secret: false,
+    })
+}
+
+pub(super) fn to_bytes(json: &Json) -> Option<Vec<u8>> {
+    if let Some(text) = json.as_str() {
+        return Some(text.as_bytes().to_vec());
+    }
+    let hex = json.get("hex")?.as_str()?.as_bytes();
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+    hex.chunks(2).map(byte).collect()
+}
+
+pub(super) fn to_outputs(json: &Json) -> Option<Outputs> {
+    let member = |pair: &Json| {
+        let name = pair.get(0)?.as_str()?.to_owned();
+        Some((name, from_json(pair.get(1)?)?))
+    };
+    json.as_array()?.iter().map(member).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn random(rng: &mut fastrand::Rng, depth: u32) -> Value {
+        let bytes = |rng: &mut fastrand::Rng| (0..rng.usize(0..6)).map(|_| rng.u8(..)).collect();
+        let part = |rng: &mut fastrand::Rng| match rng.bool() {
+            true => Part::Code("{\"x\" é".repeat(rng.usize(0..2))),
+            false => Part::Data {
+                bytes: bytes(rng),
+                secret: false,
+            },
+        };
+        match rng.u8(0..if depth == 0 { 6 } else { 8 }) {
+            0 => Value::None,
+            1 => Value::Bool(rng.bool()),
+            2 => Value::Int(rng.i64(..)),
+            3 => Value::Float([0.5, 3.0, -1e300, f64::INFINITY][rng.usize(0..4)]),
+            4 | 5 => Value::Text(Text {
+                parts: (0..rng.usize(1..4)).map(|_| part(rng)).collect(),
+            }),
+            6 => Value::List(
+                (0..rng.usize(0..3))
+                    .map(|_| random(rng, depth - 1))
+                    .collect(),
+            ),
+            _ => Value::Map(
+                (0..rng.usize(0..3))
+                    .map(|number| (format!("m{number}"), random(rng, depth - 1)))
                     .collect(),
             ),
         }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut rng = fastrand::Rng::with_seed(3);
+        for _ in 0..5000 {
+            let value = random(&mut rng, 3);
+            let text = to_json(&value).to_string();
+            let json: Json = serde_json::from_str(&text).expect("it is JSON");
+            assert!(!has_secret(&json), "{text}");
+            let read = from_json(&json).expect("it can be read");
+            assert_eq!(format!("{value:?}"), format!("{read:?}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_written_down() {
+        let value = Value::List(vec![typed::data(b"hush".to_vec(), true)]);
+        let json = to_json(&value);
+        assert!(!json.to_string().contains("hush") && has_secret(&json));
+        assert!(from_json(&json).is_none());
     }
 }

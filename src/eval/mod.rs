@@ -9,7 +9,7 @@ pub mod dotenv;
 mod environment;
 mod frame;
 pub mod here;
-mod kept;
+pub mod kept;
 pub mod outside;
 pub mod questions;
 pub mod recipe;
@@ -20,11 +20,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use serde_json::{Value as Json, json};
 
 use self::frame::Frame;
 pub use self::frame::{Origin, Shown};
 use self::here::Here;
+use self::kept::Kept;
 use self::outside::{Command, NoOutput, Nowhere, Outside};
 use self::results::{Ended, Store};
 use crate::expr::{self, Part, Problem, Script, Value};
@@ -41,13 +44,18 @@ pub struct Evaluator {
     inherited: BTreeMap<String, Vec<u8>>,
     outside: Box<dyn Outside>,
     run: OnceLock<RunNames>,
-    outputs: Mutex<HashMap<OutputKey, Result<Vec<u8>, NoOutput>>>,
+    outputs: Mutex<HashMap<OutputKey, Arc<Output>>>,
     dotenvs: Mutex<HashMap<PathBuf, Dotenv>>,
     results: Store,
+    /// What serves again when the run is resumed, and has not been written down yet.
+    kept: Mutex<Vec<Kept>>,
+    /// What commands printed for values before the run was resumed, by the hash of the command.
+    recalled: Mutex<HashMap<String, Vec<u8>>>,
     /// Only what the files say has a value: no environment, no arguments, nothing of a run.
     closed: bool,
 }
 
+type Output = OnceLock<Result<Vec<u8>, NoOutput>>;
 type OutputKey = (String, PathBuf, Vec<(String, Vec<u8>)>);
 type Dotenv = Result<Arc<Vec<(String, Vec<u8>)>>, Problem>;
 
@@ -94,6 +102,8 @@ impl Evaluator {
             run: OnceLock::new(),
             outputs: Mutex::default(),
             dotenvs: Mutex::default(),
+            kept: Mutex::default(),
+            recalled: Mutex::default(),
         }
     }
 
@@ -242,8 +252,9 @@ impl Evaluator {
     /// What a node handed on, to be kept for the runs in which it is up to date; `None` when a secret is part of it.
     pub fn kept_values(&self, node: NodeId) -> Option<Vec<u8>> {
         let (stdout, secret, outputs) = self.results.values(node);
-        let kept = kept::Kept::of(&stdout, &outputs).filter(|_| !secret)?;
-        postcard::to_stdvec(&kept).ok()
+        let values =
+            json!({"stdout": kept::of_bytes(&stdout), "outputs": kept::of_outputs(&outputs)});
+        (!secret && !kept::has_secret(&values)).then(|| values.to_string().into_bytes())
     }
 
     /// What tells an item of a loop from the others, for people.
@@ -255,9 +266,90 @@ impl Evaluator {
 
     /// A node is up to date, and has the values that were kept.
     pub fn hand_back(&self, node: NodeId, values: &[u8]) {
-        if let Ok(kept) = postcard::from_bytes::<kept::Kept>(values) {
-            self.results.handed_on(&[node], &kept.outputs());
-            self.results.printed(&[node], &kept.stdout, false);
+        if let Ok(values) = serde_json::from_slice(values) {
+            self.restore(&[node], &values);
+            self.keep(Some(node), VALUES, values);
+        }
+    }
+
+    /// What was handed on and printed, as it was kept; where a secret had to be left out of it, that is remembered.
+    fn restore(&self, nodes: &[NodeId], values: &Json) {
+        let outputs = values.get("outputs").unwrap_or(&Json::Null);
+        match kept::to_outputs(outputs) {
+            Some(outputs) => self.results.handed_on(nodes, &outputs),
+            None if kept::has_secret(outputs) => self.results.left_out(nodes),
+            None => {}
+        }
+        let stdout = values.get("stdout").unwrap_or(&Json::Null);
+        match kept::to_bytes(stdout) {
+            Some(stdout) => self.results.printed(nodes, &stdout, false),
+            None if kept::has_secret(stdout) => self.results.left_out(nodes),
+            None => {}
+        }
+    }
+
+    /// What came of a question serves again when the run is resumed.
+    fn keep(&self, node: Option<NodeId>, name: &str, value: Json) {
+        let name = name.to_owned();
+        lock(&self.kept).push(Kept { node, name, value });
+    }
+
+    /// What is to be written down before anything that depends on it.
+    pub fn take_kept(&self) -> Vec<Kept> {
+        std::mem::take(&mut *lock(&self.kept))
+    }
+
+    /// What a command has handed on, and printed for others to read, is to be written down.
+    pub fn keep_result(&self, node: NodeId, outputs: &[(String, Vec<u8>)], stdout: Option<&[u8]>) {
+        // What is not there is known without being written down.
+        let stdout = stdout.filter(|stdout| !stdout.is_empty());
+        if outputs.is_empty() && stdout.is_none() {
+            return;
+        }
+        let of = |bytes: &[u8]| match self.has_secret(bytes) {
+            true => kept::secret(),
+            false => kept::of_bytes(bytes),
+        };
+        let outputs = outputs.iter().map(|(name, bytes)| json!([name, of(bytes)]));
+        let mut value = json!({"outputs": outputs.collect::<Vec<_>>()});
+        if let Some(stdout) = stdout {
+            value["stdout"] = of(stdout);
+        }
+        self.keep(Some(node), RESULT, value);
+    }
+
+    /// What a command had handed on and printed before the run was resumed has its effect, now that the command has ended.
+    pub fn recall_result(&self, here: &Here, value: &Json) {
+        let of_task = json!({"outputs": value.get("outputs")});
+        let of_all = json!({"stdout": value.get("stdout")});
+        self.restore(&here.up_to_task(&self.plan), &of_task);
+        self.restore(&here.all(), &of_all);
+    }
+
+    /// Something that was written down before the run was resumed, in its turn; `here` is where its node is.
+    pub fn recall(&self, kept: &Kept, here: &Here) {
+        let value = &kept.value;
+        if let Some(hash) = kept.name.strip_prefix(PRINTED) {
+            if let Some(bytes) = kept::to_bytes(value) {
+                lock(&self.recalled).insert(hash.to_owned(), bytes);
+            }
+            return;
+        }
+        let outputs = json!({"outputs": value});
+        match (kept.name.as_str(), kept.node) {
+            (ITEMS, Some(node)) => {
+                let items = value.as_array().into_iter().flatten();
+                let items = items.map(|item| kept::to_outputs(item).unwrap_or_default());
+                self.results.items(node, items.collect());
+            }
+            (SET, _) => self.restore(&here.up_to_task(&self.plan), &outputs),
+            (OUTPUTS, _) => {
+                let nodes: Vec<_> = here.task(&self.plan).into_iter().collect();
+                self.restore(&nodes, &outputs);
+            }
+            (VALUES, Some(node)) => self.restore(&[node], value),
+            // Of a later version.
+            _ => {}
         }
     }
 
@@ -305,23 +397,51 @@ impl Evaluator {
         self.outside.stop();
     }
 
+    /// What a command prints, once in a run; it serves again when the run is resumed.
     fn output(&self, command: &Command<'_>) -> Result<Vec<u8>, NoOutput> {
+        // Whoever knows a hash can try values out, so a command with a secret has none.
+        let mut env = command.script.env.iter().chain(command.env);
+        let secret =
+            !command.script.secrets.is_empty() || env.any(|(_, value)| self.has_secret(value));
+        self.once(command, |key| match secret {
+            true => self.outside.output(command),
+            false => self.new_output(key, command),
+        })
+    }
+
+    /// The same, of what is never written down and read anew by a run that is resumed.
+    fn secret_output(&self, command: &Command<'_>) -> Result<Vec<u8>, NoOutput> {
+        self.once(command, |_| self.outside.output(command))
+    }
+
+    fn once(
+        &self,
+        command: &Command<'_>,
+        run: impl FnOnce(&OutputKey) -> Result<Vec<u8>, NoOutput>,
+    ) -> Result<Vec<u8>, NoOutput> {
         let env = command.script.env.iter().chain(command.env).cloned();
         let key = (
             command.script.text.clone(),
             command.dir.to_owned(),
             env.collect(),
         );
-        let known = |this: &Self| {
-            let outputs = this.outputs.lock().unwrap_or_else(PoisonError::into_inner);
-            outputs.get(&key).cloned()
-        };
-        if let Some(output) = known(self) {
-            return output;
+        let output = Arc::clone(lock(&self.outputs).entry(key.clone()).or_default());
+        // Whoever else reads it at the same time waits for the one command.
+        output.get_or_init(|| run(&key)).clone()
+    }
+
+    /// What a command prints that has not run yet in this process. It is to be written down before anybody can read it.
+    fn new_output(&self, key: &OutputKey, command: &Command<'_>) -> Result<Vec<u8>, NoOutput> {
+        let text = serde_json::to_vec(&(&key.0, key.1.as_os_str().as_encoded_bytes(), &key.2));
+        let hash = blake3::hash(&text.unwrap_or_default()).to_hex();
+        if let Some(output) = lock(&self.recalled).get(hash.as_str()) {
+            return Ok(output.clone());
         }
-        let output = self.outside.output(command);
-        let mut outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
-        outputs.entry(key).or_insert(output).clone()
+        let output = self.outside.output(command)?;
+        if !self.has_secret(&output) {
+            self.keep(None, &format!("{PRINTED}{hash}"), kept::of_bytes(&output));
+        }
+        Ok(output)
     }
 
     /// `web/Workflowfile.yml:3:5`, relative to the folder of the root file where that is possible.
@@ -336,6 +456,23 @@ impl Evaluator {
             .unwrap_or(path);
         format!("{}:{}:{}", shown.display(), place.line, place.column)
     }
+}
+
+/// What a command printed whose output is a value; its hash follows.
+const PRINTED: &str = "printed ";
+/// The items of a loop.
+const ITEMS: &str = "items";
+/// What a step has set.
+const SET: &str = "set";
+/// The declared outputs of a task.
+const OUTPUTS: &str = "outputs";
+/// What a task has handed on that is up to date.
+const VALUES: &str = "values";
+/// What a command has handed on and printed.
+pub const RESULT: &str = "result";
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The value of a var in which everything is code, so that it is known before anything runs; `None` for any other. The scope

@@ -49,6 +49,8 @@ impl Evaluator {
             About::Items { items, name } => frame.items(items, name).map(|items| {
                 let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
                 if let Some(node) = here.node() {
+                    let kept = items.iter().map(super::kept::of_outputs).collect();
+                    self.keep(Some(node), super::ITEMS, kept);
                     self.results.items(node, items);
                 }
                 Answer::Items(count)
@@ -57,6 +59,8 @@ impl Evaluator {
                 .check(check)
                 .map(|wrong| wrong.map_or(Answer::Go, Answer::Fail)),
             About::Set(outputs) => frame.set(outputs).map(|outputs| {
+                let kept = super::kept::of_outputs(&outputs);
+                self.keep(here.node(), super::SET, kept);
                 self.results
                     .handed_on(&here.up_to_task(&self.plan), &outputs);
                 Answer::Go
@@ -73,7 +77,10 @@ impl Evaluator {
                         )
                     })?;
                     let nodes: Vec<_> = here.task(&self.plan).into_iter().collect();
-                    self.results.handed_on(&nodes, &[(name.clone(), value)]);
+                    let output = vec![(name.clone(), value)];
+                    let kept = super::kept::of_outputs(&output);
+                    self.keep(here.node(), super::OUTPUTS, kept);
+                    self.results.handed_on(&nodes, &output);
                     Ok(())
                 })
                 .map(|()| Answer::Go),

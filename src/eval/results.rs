@@ -39,6 +39,8 @@ struct Result {
     /// The output has a secret in it.
     secret: bool,
     outputs: Outputs,
+    /// The run was resumed, and a secret that it had handed on is not known any more.
+    left_out: bool,
     /// Of a loop: what each item brings into scope, and the nodes of the items once there are any.
     items: Option<Arc<Vec<Outputs>>>,
     instances: Vec<NodeId>,
@@ -88,6 +90,14 @@ impl Store {
             let result = all.entry(*node).or_default();
             result.stdout.extend_from_slice(bytes);
             result.secret |= secret;
+        }
+    }
+
+    /// Of what these nodes handed on something is not known any more.
+    pub(super) fn left_out(&self, nodes: &[NodeId]) {
+        let mut all = self.lock();
+        for node in nodes {
+            all.entry(*node).or_default().left_out = true;
         }
     }
 
@@ -218,6 +228,14 @@ fn of_result(
     let Some(ended) = &result.ended else {
         return Ok(Value::None);
     };
+    if result.left_out {
+        let help = "secrets are not written down, so a run that was resumed does not know it; run the task anew";
+        return Err(problem(
+            "left-out",
+            format!("what {path} has handed on had a secret in it"),
+            Some(help.to_owned()),
+        ));
+    }
     let mut members = vec![
         ("status".to_owned(), typed::code(ended.status)),
         (

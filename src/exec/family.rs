@@ -104,6 +104,23 @@ pub fn children(run: &RunId) -> Vec<Left> {
         .collect()
 }
 
+/// Processes of this run that are alive, whoever started them; never this one or one that it descends from.
+pub fn marked(run: &RunId) -> Vec<Left> {
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let marked = pids.filter(|pid| {
+        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let marks =
+            |entry: &[u8]| entry.strip_prefix(b"FLOW_RUN_ID=") == Some(run.as_str().as_bytes());
+        *pid != own && environ.split(|byte| *byte == 0).any(marks) && parent(*pid).is_some()
+    });
+    marked
+        .filter(|pid| !is_ancestor(*pid))
+        .filter_map(|pid| left(Pid::from_raw(pid)?, run))
+        .collect()
+}
+
 /// The parent of a process that is not a zombie; the fields of `proc_pid_stat(5)`.
 fn parent(pid: i32) -> Option<i32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

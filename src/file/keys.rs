@@ -66,7 +66,13 @@ pub enum Part {
 }
 
 /// The parts that this version has.
-pub const BUILT: &[Part] = &[Part::Core, Part::File, Part::Execution, Part::Incremental];
+pub const BUILT: &[Part] = &[
+    Part::Core,
+    Part::File,
+    Part::Execution,
+    Part::Incremental,
+    Part::Durable,
+];
 
 /// Whether this version has what a key stands for.
 pub fn is_built(key: &Key) -> bool {
@@ -269,7 +275,7 @@ pub static KEYS: &[Key] = &[
     built("retry", Scope::Defaults, Part::Execution, Shape::Retry, "1", "2", "how often a failed task is tried"),
     built("interactive", Scope::Defaults, Part::Execution, Shape::Bool, "false", "true", "whether tasks have the terminal to themselves"),
     later("output", Scope::Defaults, Part::Later, "how output is shown"),
-    later("on_lost", Scope::Defaults, Part::Durable, "what resume does with a step in flight when flow died"),
+    built("on_lost", Scope::Defaults, Part::Durable, Shape::Word(&["retry", "fail"]), "retry", "fail", "what resume does with a command that ran when flow was killed: retry or fail"),
     later("rollback", Scope::Defaults, Part::Later, "steps that undo a task"),
     built("desc", Scope::Task, Part::Core, Shape::Text, "", "Build the image", "what the task is for; the first line is shown in lists"),
     built("run", Scope::Task, Part::Core, Shape::Steps, "", "[cargo build, cargo doc]", "the work: a step or a list of steps"),
@@ -302,9 +308,9 @@ pub static KEYS: &[Key] = &[
     built("generates", Scope::Task, Part::Incremental, Shape::Texts, "none", "dist/app", "the files it makes: it runs when they are not as it left them"),
     built("status", Scope::Task, Part::Incremental, Shape::Texts, "none", "test -d node_modules", "commands that all succeed when it need not run"),
     built("cache", Scope::Task, Part::Incremental, Shape::Bool, "true with generates", "false", "whether what it generates is kept in the cache, and restored from there"),
-    later("on_lost", Scope::Task, Part::Durable, "what resume does with a step in flight when flow died"),
-    later("locks", Scope::Task, Part::Durable, "what it must have for itself"),
-    later("durable", Scope::Task, Part::Durable, "whether each fact is synced to disk at once"),
+    built("on_lost", Scope::Task, Part::Durable, Shape::Word(&["retry", "fail"]), "retry", "fail", "what resume does with a command that ran when flow was killed: retry or fail"),
+    later("locks", Scope::Task, Part::Later, "what it must have for itself"),
+    built("durable", Scope::Task, Part::Durable, Shape::Bool, "false", "true", "whether each fact of the run is on the disk before the next thing begins"),
     later("watch", Scope::Task, Part::Triggers, "further files for watch mode"),
     later("approval", Scope::Task, Part::Later, "who must agree before its steps"),
     later("rollback", Scope::Task, Part::Later, "steps that undo it"),
@@ -331,7 +337,7 @@ pub static KEYS: &[Key] = &[
     built("wait_for", Scope::Step, Part::Execution, Shape::Word(&["all", "any", "first"]), "all", "any", "which of the parallel steps decide: all, any or first"),
     built("max_parallel", Scope::Step, Part::Execution, Shape::Count(1), "all", "4", "how many parallel steps run at once"),
     built("stop_on_failure", Scope::Step, Part::Execution, Shape::Bool, "false", "true", "whether a failure ends the others"),
-    later("on_lost", Scope::Step, Part::Durable, "what resume does when flow died during the step"),
+    built("on_lost", Scope::Step, Part::Durable, Shape::Word(&["retry", "fail"]), "that of the task", "fail", "what resume does when flow was killed while it ran: retry or fail"),
     later("http", Scope::Step, Part::Later, "a request"),
     later("health_check", Scope::Step, Part::Later, "a check that a service is well"),
     later("monitor", Scope::Step, Part::Later, "a check over some time"),
@@ -384,10 +390,10 @@ pub static KEYS: &[Key] = &[
     built("until", Scope::Wait, Part::Execution, Shape::Condition, "", "{sh: curl -sf localhost}", "the condition"),
     built("interval", Scope::Wait, Part::Execution, Shape::Duration, "1s", "500ms", "the time between looks"),
     built("timeout", Scope::Wait, Part::Execution, Shape::Duration, "none", "1m", "how long at most"),
-    later("name", Scope::Lock, Part::Durable, "its name"),
-    later("slots", Scope::Lock, Part::Durable, "how many may have it at once"),
-    later("wait", Scope::Lock, Part::Durable, "how long to wait for it"),
-    later("hold", Scope::Lock, Part::Durable, "until the end of the task or of the run"),
+    later("name", Scope::Lock, Part::Later, "its name"),
+    later("slots", Scope::Lock, Part::Later, "how many may have it at once"),
+    later("wait", Scope::Lock, Part::Later, "how long to wait for it"),
+    later("hold", Scope::Lock, Part::Later, "until the end of the task or of the run"),
     later("message", Scope::Approval, Part::Later, "what is asked"),
     later("approvers", Scope::Approval, Part::Later, "who may answer"),
     later("count", Scope::Approval, Part::Later, "how many must agree"),

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::diagnostic::{Diagnostic, Found, Source};
-use crate::model::language::{EnvVar, On, Place, Profile, Retry, Secret, Setting, Task, Text, Var};
+use crate::model::language::{
+    EnvVar, On, OnLost, Place, Profile, Retry, Secret, Setting, Task, Text, Var,
+};
 
 /// A file, with what was found wrong in it so far.
 pub(super) struct Raw {
@@ -68,6 +70,7 @@ pub(super) struct Defaults {
     pub(super) timeout: Option<Setting<Duration>>,
     pub(super) retry: Option<Retry>,
     pub(super) interactive: bool,
+    pub(super) on_lost: OnLost,
 }
 
 /// A name that a template or an expression reads.

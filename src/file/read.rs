@@ -168,6 +168,9 @@ impl Reader<'_, '_> {
                     let interactive = self.boolean(entry.value, "'interactive'");
                     self.defaults.interactive = interactive.unwrap_or_default();
                 }
+                "on_lost" => {
+                    self.defaults.on_lost = self.on_lost(entry.value).unwrap_or_default();
+                }
                 _ => {
                     self.unknown_key(Scope::Defaults, &entry);
                 }

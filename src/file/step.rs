@@ -8,7 +8,7 @@ use super::values::Reader;
 use crate::diagnostic::Diagnostic;
 use crate::model::language::step::is_posix;
 use crate::model::language::{
-    Action, Call, Condition, Setting, Step, StepRules, Text, Var, Wait, WaitFor,
+    Action, Call, Condition, OnLost, Setting, Step, StepRules, Text, Var, Wait, WaitFor,
 };
 
 const COMMAND: &str = "a step is a command or a map";
@@ -20,7 +20,7 @@ const ACTIONS: [&str; 8] = [
 ];
 
 /// The keys that only go with some actions.
-const ONLY_WITH: [(&str, &[&str]); 7] = [
+const ONLY_WITH: [(&str, &[&str]); 8] = [
     ("wait_for", &["parallel"]),
     ("max_parallel", &["parallel"]),
     ("stop_on_failure", &["parallel"]),
@@ -28,6 +28,7 @@ const ONLY_WITH: [(&str, &[&str]); 7] = [
     ("dir", &["run", "argv"]),
     ("shell", &["run"]),
     ("silent", &["run", "argv"]),
+    ("on_lost", &["run", "argv"]),
 ];
 
 impl Reader<'_, '_> {
@@ -177,10 +178,34 @@ impl Reader<'_, '_> {
                 rules.ignore_error = self.boolean(value, "'ignore_error'").unwrap_or_default()
             }
             "silent" => rules.silent = self.boolean(value, "'silent'"),
+            "on_lost" => rules.on_lost = self.on_lost(value),
             "for" | "shell" | "vars" | "wait_for" | "max_parallel" | "stop_on_failure" => {}
             name if ACTIONS.contains(&name) => {}
             _ => {
                 self.unknown_key(Scope::Step, entry);
+            }
+        }
+    }
+
+    /// What resume does with a command that ran when flow was killed.
+    pub(super) fn on_lost(&mut self, at: At) -> Option<OnLost> {
+        let help = "write retry or fail";
+        match self.text(at, "'on_lost' is a word", help)? {
+            "retry" => Some(OnLost::Retry),
+            "fail" => Some(OnLost::Fail),
+            other => {
+                let (message, help) = match other {
+                    "ask" => (
+                        "'on_lost: ask' is not in this version of flow".to_owned(),
+                        "write retry, or fail and look yourself",
+                    ),
+                    other => (
+                        format!("'on_lost' is retry or fail, but this is '{other}'"),
+                        help,
+                    ),
+                };
+                self.report(at, Diagnostic::error("on-lost", message).help(help));
+                None
             }
         }
     }

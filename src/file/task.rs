@@ -4,14 +4,14 @@
 //! resolved in `names`, when all files have been read.
 
 use super::keys::Scope;
-use super::raw::{Owner, RawNeed, RawTask, Written};
+use super::raw::{Defaults, Owner, RawNeed, RawTask, Written};
 use super::tree::{At, Entry, Value};
 use super::values::Reader;
 use crate::diagnostic::Diagnostic;
-use crate::model::language::{Expr, On, Platform, Task, Text};
+use crate::model::language::{Expr, On, OnLost, Platform, Task, Text};
 
 /// The keys that go to the rules of a task.
-const RULES: [&str; 17] = [
+const RULES: [&str; 19] = [
     "if",
     "preconditions",
     "verify",
@@ -20,6 +20,8 @@ const RULES: [&str; 17] = [
     "ignore_error",
     "silent",
     "interactive",
+    "on_lost",
+    "durable",
     "sources",
     "generates",
     "status",
@@ -69,9 +71,15 @@ impl<'w> Reader<'w, '_> {
         };
         let owner = Owner::Task(number);
         self.shell_of_task = self.defaults.shell.clone();
-        if self.defaults.interactive {
+        let Defaults {
+            interactive,
+            on_lost,
+            ..
+        } = self.defaults;
+        if interactive || on_lost != OnLost::default() {
             // The task may say otherwise.
-            raw.task.rules.get_or_insert_default().interactive = true;
+            let rules = raw.task.rules.get_or_insert_default();
+            (rules.interactive, rules.on_lost) = (interactive, on_lost);
         }
         match self.walk.open(entry.value) {
             Value::Map(entries) if !entries.is_empty() => {
@@ -194,6 +202,8 @@ impl<'w> Reader<'w, '_> {
             "interactive" => {
                 rules.interactive = self.boolean(value, "'interactive'").unwrap_or_default();
             }
+            "on_lost" => rules.on_lost = self.on_lost(value).unwrap_or_default(),
+            "durable" => rules.durable = self.boolean(value, "'durable'").unwrap_or_default(),
             "confirm" => {
                 let help = "write the question, such as 'Deploy to production?'";
                 rules.confirm = self.template(value, owner, "'confirm' is a question", help);

@@ -17,7 +17,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Changed whenever the meaning of a row changes.
-const MAGIC: &[u8; 8] = b"flowfp1\n";
+const MAGIC: &[u8; 8] = b"flowfp2\n";
 const HEADER_BYTES: usize = 16;
 /// Length, kind and key; and the checksum at the end.
 const ROW_BYTES: usize = 4 + KEY_BYTES + 8;

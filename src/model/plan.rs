@@ -42,6 +42,10 @@ pub struct Plan {
     /// What is asked before anything runs.
     #[serde(default, skip_serializing_if = "is_default")]
     pub confirms: Vec<Confirm>,
+    /// Each fact of the run is on the disk before what depends on it happens; otherwise only the last one is, and all of them
+    /// survive the death of the process.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub durable: bool,
     /// How many tasks it leaves out because they are up to date.
     #[serde(default, skip_serializing_if = "is_default")]
     pub up_to_date: u32,

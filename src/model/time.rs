@@ -42,6 +42,35 @@ impl Timestamp {
             .to_string()
     }
 
+    /// The same with milliseconds.
+    pub fn local_precise(self) -> String {
+        self.civil()
+            .to_zoned(jiff::tz::TimeZone::system())
+            .strftime("%Y-%m-%d %H:%M:%S%.3f")
+            .to_string()
+    }
+
+    /// A moment as people write it: RFC 3339; a date with or without a time, or a time of today, in the zone of this machine; a
+    /// duration for so long ago.
+    pub fn read(text: &str, now: Self) -> Option<Self> {
+        let text = text.trim();
+        if let Ok(at) = text.parse() {
+            return Some(at);
+        }
+        if let Some(ago) = parse_span(text) {
+            let ago = i64::try_from(ago.as_micros()).ok()?;
+            return Some(Self(now.0.saturating_sub(ago)));
+        }
+        let zone = jiff::tz::TimeZone::system();
+        let today = now.civil().to_zoned(zone.clone()).date();
+        let civil = text.parse::<jiff::civil::DateTime>().or_else(|_| {
+            text.parse::<jiff::civil::Time>()
+                .map(|time| today.to_datetime(time))
+        });
+        let at = civil.ok()?.to_zoned(zone).ok()?.timestamp();
+        Some(Self(at.as_microsecond()))
+    }
+
     fn civil(self) -> jiff::Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::MAX)
     }
@@ -134,6 +163,34 @@ fn scaled(number: &str, unit: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn moments_as_people_write_them() {
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().expect("a time");
+        let read = |text| Timestamp::read(text, now);
+        assert_eq!(
+            read("2026-11-20T01:02:03Z")
+                .map(|at| at.to_string())
+                .as_deref(),
+            Some("2026-11-20T01:02:03.000000Z")
+        );
+        assert_eq!(
+            read("90s").map(|at| now.since(at)),
+            Some(Duration::from_secs(90))
+        );
+        for text in [
+            "2026-11-20 01:02",
+            "2026-11-20 01:02:03",
+            "2026-11-20",
+            "11:30",
+        ] {
+            let at = read(text).map(Timestamp::local).unwrap_or_default();
+            assert!(at.contains(text), "{text}: {at}");
+        }
+        for text in ["", "yesterday", "25:00", "2026-13-01"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
     use super::*;
 
     #[test]

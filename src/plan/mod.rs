@@ -155,6 +155,7 @@ pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
         results: planner.results,
         surroundings,
         confirms: planner.confirms,
+        durable: planner.durable,
         up_to_date: request.stale.as_ref().map_or(0, |stale| stale.up_to_date),
         nodes: planner.nodes,
     };
@@ -186,6 +187,7 @@ pub fn of_one_scope(workflow: &Workflow, request: &Request) -> Result<Plan, Refu
         results: Vec::new(),
         confirms: Vec::new(),
         up_to_date: 0,
+        durable: false,
         surroundings: Surroundings {
             files: workflow.files.clone(),
             profile: profile.cloned(),

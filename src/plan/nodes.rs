@@ -10,12 +10,12 @@ use crate::model::id::NodeId;
 use crate::model::language::rules::Backoff;
 use crate::model::language::task::{as_identifier, relative};
 use crate::model::language::{
-    Action, Call, Condition, Loop, Retry as WrittenRetry, Setting, Step, StepRules, Task,
-    TaskIndex, TaskRules, Text, Wait, WaitFor as WrittenWaitFor, Workflow,
+    Action, Call, Condition, Loop, OnLost as WrittenOnLost, Retry as WrittenRetry, Setting, Step,
+    StepRules, Task, TaskIndex, TaskRules, Text, Wait, WaitFor as WrittenWaitFor, Workflow,
 };
 use crate::model::plan::{
-    About, Ask, Called, Confirm, Group, Handlers, Incremental, Kind, Need, Node, On, Plan, Results,
-    Retry, Rules, Task as PlannedTask, WaitFor, Work,
+    About, Ask, Called, Confirm, Group, Handlers, Incremental, Kind, Need, Node, On, OnLost, Plan,
+    Results, Retry, Rules, Task as PlannedTask, WaitFor, Work,
 };
 
 /// How many nodes a plan may have.
@@ -36,6 +36,8 @@ pub(super) struct Planner<'a> {
     pub(super) scopes: Scopes<'a>,
     pub(super) results: Vec<Results>,
     pub(super) confirms: Vec<Confirm>,
+    /// A task of it wants each fact on the disk.
+    pub(super) durable: bool,
     /// The nodes of the instances, by their numbers.
     pub(super) of_instance: Vec<Option<NodeId>>,
     /// The first node of each task of the graph.
@@ -75,6 +77,7 @@ impl<'a> Planner<'a> {
             scopes,
             results: Vec::new(),
             confirms: Vec::new(),
+            durable: false,
             of_instance: vec![None; instances],
             first: vec![None; workflow.tasks.len()],
             calls: Vec::new(),
@@ -154,6 +157,7 @@ impl<'a> Planner<'a> {
         condition: Option<Condition>,
     ) -> Result<NodeId, Refused> {
         let task = seen.task;
+        self.durable |= task.rules().durable;
         if let Some(text) = &task.rules().confirm {
             let scope = self.scopes.of_step(seen, None);
             let confirm = Confirm {
@@ -454,6 +458,12 @@ impl<'a> Planner<'a> {
         let mut made = of_step(rules);
         made.ask = slow;
         made.silent = rules.silent.unwrap_or(seen.task.rules().silent);
+        let on_lost = rules.on_lost.unwrap_or(seen.task.rules().on_lost);
+        made.on_lost = match on_lost {
+            WrittenOnLost::Retry => OnLost::Retry,
+            WrittenOnLost::Fail => OnLost::Fail,
+            WrittenOnLost::Ask => OnLost::Ask,
+        };
         made.interactive = seen.task.rules().interactive
             && matches!(step.action, Action::Run(_) | Action::Argv(_));
         if let Some(condition) = &rules.condition {

@@ -55,6 +55,7 @@ impl Failure {
     fn how(&self) -> String {
         match &self.exit.error {
             Some(error) => visible(error).into_owned(),
+            None if self.outcome == Outcome::Lost => how(&self.exit),
             None => format!("{} after {}", how(&self.exit), human(self.took)),
         }
     }
@@ -138,7 +139,8 @@ fn how(exit: &Exit) -> String {
             exit_code: Some(code),
             ..
         } => format!("exit code {code}{}", meaning(*code)),
-        _ => "it is not known how".to_owned(),
+        // Nobody was there to see it.
+        _ => "flow was killed while it ran".to_owned(),
     }
 }
 

@@ -11,6 +11,7 @@ use super::{Mode, Output, Settings, Source};
 use crate::core::RunState;
 use crate::core::fact::{Exit, Fact, Outcome, Why};
 use crate::core::observer::{Observer, Seen, Signal, Stream};
+use crate::core::state::RunStage;
 use crate::model::id::NodeId;
 use crate::model::plan::Kind;
 use crate::model::time::human;
@@ -370,6 +371,11 @@ impl Observer for Lines {
             let gap = if self.failures.is_empty() { "" } else { "\n" };
             self.screen
                 .say(&format!("{gap}{}", summary(state, &self.settings)));
+        }
+        let open = !matches!(state.stage(), RunStage::Finished(_));
+        if let Some(resume) = self.settings.resume.as_ref().filter(|_| open) {
+            let words = format!("go on with it: {}", visible(resume));
+            self.screen.say(&self.settings.style.dim(&words));
         }
     }
 }

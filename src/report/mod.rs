@@ -56,6 +56,8 @@ pub struct Settings {
     pub again: Again,
     /// Where the run's output logs are, for people; empty when they are not kept.
     pub logs: String,
+    /// The command that goes on with this run; none when it is not recorded.
+    pub resume: Option<String>,
 }
 
 /// The reporter for these settings.

@@ -122,6 +122,15 @@ fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Data for stdout as it is; whether there is still somebody who reads it.
+pub fn print_data(bytes: &[u8]) -> std::io::Result<bool> {
+    match write_all(rustix::stdio::stdout(), bytes) {
+        Ok(()) => Ok(true),
+        Err(Errno::PIPE) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Data for stdout and words for stderr, from commands that show something and end. A reader that has gone is no error.
 pub fn print(stdout: &str, stderr: &str) -> std::io::Result<()> {
     let written = write_all(rustix::stdio::stdout(), stdout.as_bytes());

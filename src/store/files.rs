@@ -5,6 +5,7 @@
 //! .flow/runs/ID.facts           the facts of a run, a line each; a lock on the file is ownership
 //! .flow/logs/ID/NODE.TRY.log    what a try printed, from its first byte on
 //! .flow/plans/HASH.json         the plans that runs follow
+//! .flow/heads                   the end of each record: run, number of facts, hash; a line each time flow ends its work on one
 //! ```
 //!
 //! Names in these paths are ids, numbers and hashes, never a user's words. A line is written by one call; what a crash
@@ -16,7 +17,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Error, Journal, Kind, Store};
+use super::{Error, Head, Journal, Kind, Store};
 use crate::model::id::RunId;
 
 /// The store of a `.flow` folder.
@@ -37,6 +38,10 @@ impl Files {
 
     fn plan_path(&self, hash: &str) -> PathBuf {
         self.root.join("plans").join(format!("{hash}.json"))
+    }
+
+    fn heads_path(&self) -> PathBuf {
+        self.root.join("heads")
     }
 
     /// Sees to it that its folders are there.
@@ -89,7 +94,13 @@ impl Files {
 
     fn journal(&self, run: &RunId, file: File, path: PathBuf) -> FileJournal {
         let logs = self.root.join("logs").join(run.as_str());
-        FileJournal { file, path, logs }
+        let heads = self.heads_path();
+        FileJournal {
+            file,
+            path,
+            logs,
+            heads,
+        }
     }
 
     fn existing(&self, run: &RunId, write: bool) -> Result<(File, PathBuf), Error> {
@@ -198,6 +209,22 @@ impl Store for Files {
         written.map_err(|error| Error::io("keep the plan", &path, error))
     }
 
+    fn logs_of(&self, run: &RunId) -> Option<PathBuf> {
+        Some(self.root.join("logs").join(run.as_str()))
+    }
+
+    fn heads(&self) -> Result<Vec<Head>, Error> {
+        let path = self.heads_path();
+        match fs::read(&path) {
+            Ok(text) => Ok(String::from_utf8_lossy(&text)
+                .lines()
+                .filter_map(head)
+                .collect()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(Error::io("read", &path, error)),
+        }
+    }
+
     fn plan(&self, hash: &str) -> Result<Vec<u8>, Error> {
         let path = self.plan_path(hash);
         fs::read(&path).map_err(|error| match error.kind() {
@@ -205,6 +232,17 @@ impl Store for Files {
             _ => Error::io("read the plan", &path, error),
         })
     }
+}
+
+/// A line of the file with heads; one that a crash has left unfinished is none.
+fn head(line: &str) -> Option<Head> {
+    let mut words = line.split(' ');
+    let head = Head {
+        run: RunId::parse(words.next()?)?,
+        seq: words.next()?.parse().ok()?,
+        hash: words.next()?.to_owned(),
+    };
+    (head.hash.len() == 64 && words.next().is_none()).then_some(head)
 }
 
 /// Whoever looks whether a run is owned holds a shared lock for a moment; that long an owner waits, and so often.
@@ -275,6 +313,7 @@ struct FileJournal {
     file: File,
     path: PathBuf,
     logs: PathBuf,
+    heads: PathBuf,
 }
 
 impl FileJournal {
@@ -309,6 +348,19 @@ impl Journal for FileJournal {
 
     fn logs(&self) -> Option<&Path> {
         Some(&self.logs)
+    }
+
+    fn keep_head(&mut self, head: &Head) -> Result<(), Error> {
+        let line = format!("{} {} {}\n", head.run, head.seq, head.hash);
+        let mut options = OpenOptions::new();
+        let file = options
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.heads);
+        // Short enough for others who write at the same time to stand before or behind it.
+        file.and_then(|mut file| file.write_all(line.as_bytes()))
+            .map_err(|error| Error::io("write", &self.heads, error))
     }
 
     fn discard(&mut self) -> Result<(), Error> {

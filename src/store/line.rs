@@ -63,6 +63,15 @@ impl Chain {
         lines.push_str("\"}\n");
     }
 
+    /// The head of the chain after so many facts.
+    pub fn head(&self, run: &RunId, seq: u64) -> super::Head {
+        super::Head {
+            run: run.clone(),
+            seq,
+            hash: self.to_string(),
+        }
+    }
+
     fn extend(&mut self, bytes: &[u8]) {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.0.as_bytes());
@@ -100,6 +109,19 @@ impl Chain {
             fact: parsed.fact,
         })
     }
+}
+
+/// The last hash, in hex.
+impl std::fmt::Display for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.to_hex())
+    }
+}
+
+/// The hash in a line, in hex, without looking whether it is right.
+pub fn hash(line: &str) -> Option<&str> {
+    let hash = &line[line.rfind(HASH_KEY)? + HASH_KEY.len()..];
+    hash.strip_suffix("\"}")
 }
 
 fn push_text(lines: &mut String, text: &str) {

@@ -1,10 +1,10 @@
 //! Stores without a disk: one in memory, for tests, and one that keeps nothing, for `--no-record`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Error, Journal, Kind, Store};
+use super::{Error, Head, Journal, Kind, Store};
 use crate::model::id::RunId;
 
 /// A store in memory; a clone is another handle on the same data.
@@ -16,6 +16,7 @@ struct Content {
     runs: BTreeMap<RunId, String>,
     owned: BTreeSet<RunId>,
     plans: BTreeMap<String, Vec<u8>>,
+    heads: Vec<Head>,
 }
 
 impl Memory {
@@ -80,6 +81,14 @@ impl Store for Memory {
         let missing = || Error::new(Kind::Missing, format!("find plan {hash}"));
         self.content().plans.get(hash).cloned().ok_or_else(missing)
     }
+
+    fn logs_of(&self, _: &RunId) -> Option<PathBuf> {
+        None
+    }
+
+    fn heads(&self) -> Result<Vec<Head>, Error> {
+        Ok(self.content().heads.clone())
+    }
 }
 
 struct MemoryJournal {
@@ -99,6 +108,11 @@ impl Journal for MemoryJournal {
     }
 
     fn sync(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn keep_head(&mut self, head: &Head) -> Result<(), Error> {
+        self.store.content().heads.push(head.clone());
         Ok(())
     }
 
@@ -151,6 +165,14 @@ impl Store for Nothing {
         Ok(())
     }
 
+    fn logs_of(&self, _: &RunId) -> Option<PathBuf> {
+        None
+    }
+
+    fn heads(&self) -> Result<Vec<Head>, Error> {
+        Ok(Vec::new())
+    }
+
     fn plan(&self, hash: &str) -> Result<Vec<u8>, Error> {
         Err(Error::new(Kind::Missing, format!("find plan {hash}")))
     }
@@ -162,6 +184,10 @@ impl Journal for Nothing {
     }
 
     fn sync(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn keep_head(&mut self, _: &Head) -> Result<(), Error> {
         Ok(())
     }
 

@@ -37,6 +37,23 @@ pub trait Store {
 
     /// The text of a plan.
     fn plan(&self, hash: &str) -> Result<Vec<u8>, Error>;
+
+    /// The folder with the output of a run's attempts; `None` where it is not kept.
+    fn logs_of(&self, run: &RunId) -> Option<PathBuf>;
+
+    /// The heads that were kept, of all runs, the oldest first.
+    fn heads(&self) -> Result<Vec<Head>, Error>;
+}
+
+/// The end of a record at the end of a process that worked on it, kept apart from the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The run.
+    pub run: RunId,
+    /// How many facts it had.
+    pub seq: u64,
+    /// The hash of its last line, in hex.
+    pub hash: String,
 }
 
 /// The right to write to a run; it ends when this is dropped.
@@ -46,6 +63,9 @@ pub trait Journal: Send {
 
     /// Returns once all that was added is on the disk.
     fn sync(&mut self) -> Result<(), Error>;
+
+    /// Keeps the end of the record apart from it.
+    fn keep_head(&mut self, head: &Head) -> Result<(), Error>;
 
     /// The run is not to be kept after all.
     fn discard(&mut self) -> Result<(), Error>;

@@ -72,6 +72,7 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
     }];
     Plan {
         up_to_date: 0,
+        durable: false,
         confirms: Vec::new(),
         timeout_micros,
         results: Vec::new(),

@@ -139,7 +139,12 @@ fn hash(text: &str) -> Option<usize> {
 }
 
 fn instant(text: &str) -> Option<usize> {
-    shape(text, "0000-00-00T00:00:00.000000Z").or_else(|| shape(text, "0000-00-00 00:00:00"))
+    let shapes = [
+        "0000-00-00T00:00:00.000000Z",
+        "0000-00-00 00:00:00.000",
+        "0000-00-00 00:00:00",
+    ];
+    shapes.into_iter().find_map(|one| shape(text, one))
 }
 
 /// `0.42s`, `12.3s`, `4m05s`, `2h03m`.
@@ -160,9 +165,11 @@ fn run(text: &str) -> Option<usize> {
 fn seconds(text: &str) -> Option<usize> {
     let key = "\"seconds\":";
     let number = text.strip_prefix(key)?;
+    let key = text.len() - number.trim_start().len();
+    let number = number.trim_start();
     let whole = digits(number);
     let fraction = number[whole..]
         .strip_prefix('.')
         .map_or(0, |rest| 1 + digits(rest));
-    (whole > 0).then_some(key.len() + whole + fraction)
+    (whole > 0).then_some(key + whole + fraction)
 }

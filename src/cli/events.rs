@@ -1,0 +1,150 @@
+//! `flow events`: the facts of a run.
+
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use super::args::EventsArgs;
+use super::context::Context;
+use super::runs::{self, unread};
+use super::{Exit, Trouble};
+use crate::core::fact::{Fact, KINDS};
+use crate::model::time::Timestamp;
+use crate::report::{screen, style::visible};
+use crate::store::Store;
+use crate::store::line;
+use crate::suggest::Suggest;
+
+/// How often it is looked whether there is more.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Shows facts.
+pub(super) fn events(context: &Context, args: &EventsArgs) -> Result<Exit, Trouble> {
+    for kind in &args.kind {
+        if !KINDS.contains(&kind.as_str()) {
+            let near = Suggest::new().nearest(kind, KINDS.iter().copied());
+            let help = match near {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("there are: {}", KINDS.join(", ")),
+            };
+            return Err(Trouble::call(format!("there are no events {kind:?}"), help));
+        }
+    }
+    let store = context.store()?;
+    let run = runs::find(&store, args.run.as_deref().unwrap_or("latest"))?;
+    let (mut seen, mut skipped, mut shown) = (0, 0, 0);
+    loop {
+        // Asked first: what is written by an owner that goes now is there when it is read.
+        let owned = store.is_owned(&run).map_err(|error| unread(&error))?;
+        let lines = store.read(&run).map_err(|error| unread(&error))?;
+        let mut text = String::new();
+        let mut over = !owned;
+        for line in lines.lines().skip(seen) {
+            seen += 1;
+            let Some(parsed) = parse(line) else {
+                let words = format!("error: line {seen} of the record of run {run} is no fact\n");
+                return Err(Trouble {
+                    exit: Exit::Record,
+                    words,
+                });
+            };
+            let ends = parsed.kind == "run_finished";
+            if args.kind.is_empty() || args.kind.contains(&parsed.kind) {
+                if skipped < args.offset {
+                    skipped += 1;
+                } else if args.limit.is_none_or(|limit| shown < limit) {
+                    shown += 1;
+                    text.push_str(&if args.json {
+                        format!("{line}\n")
+                    } else {
+                        parsed.as_text()
+                    });
+                }
+            }
+            over |= ends;
+        }
+        let read = screen::print_data(text.as_bytes()).map_err(|error| Trouble {
+            exit: Exit::TaskFailed,
+            words: format!("error: could not write: {error}\n"),
+        })?;
+        // A reader that has gone wants no more.
+        over |= !read;
+        if !args.follow || over || args.limit.is_some_and(|limit| shown >= limit) {
+            return Ok(Exit::Done);
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+struct Parsed {
+    seq: u64,
+    at: Timestamp,
+    actor: String,
+    kind: String,
+    /// Whom it is about: the task and the step.
+    place: String,
+    /// What else it says.
+    rest: Vec<(String, Json)>,
+}
+
+/// The members of a line that are shown elsewhere, or that only programs can read.
+const NOT_SHOWN: [&str; 8] = ["seq", "at", "actor", "kind", "node", "task", "step", "hash"];
+
+fn parse(line: &str) -> Option<Parsed> {
+    let record = line::parse(line)?;
+    let Ok(Json::Object(members)) = serde_json::from_str(line) else {
+        return None;
+    };
+    let text = |name: &str| members.get(name).and_then(Json::as_str).unwrap_or_default();
+    let words: Vec<&str> = [text("task"), text("step")]
+        .into_iter()
+        .filter(|word| !word.is_empty())
+        .collect();
+    // Hashes of plans and values of commands are long and tell people nothing.
+    let long = matches!(record.fact, Fact::RunCreated { .. });
+    let rest = members
+        .iter()
+        .filter(|(name, _)| !(NOT_SHOWN.contains(&name.as_str()) || long && *name == "plan"));
+    Some(Parsed {
+        seq: record.seq,
+        at: record.at,
+        actor: text("actor").to_owned(),
+        kind: text("kind").to_owned(),
+        place: words.join(" "),
+        rest: rest
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+    })
+}
+
+impl Parsed {
+    fn as_text(&self) -> String {
+        let mut words = vec![format!(
+            "{:>5}  {}  {}",
+            self.seq,
+            self.at.local_precise(),
+            self.kind
+        )];
+        if !self.place.is_empty() {
+            words.push(self.place.clone());
+        }
+        for (name, value) in &self.rest {
+            match value {
+                Json::Object(log) if name == "log" => {
+                    let bytes = log.get("bytes").and_then(Json::as_u64).unwrap_or(0);
+                    words.push(format!("printed {}", crate::report::table::bytes(bytes)));
+                }
+                // The hash of a command tells people nothing.
+                Json::String(text) if self.kind == "value_kept" && name == "name" => {
+                    words.push(text.split(' ').next().unwrap_or_default().to_owned());
+                }
+                Json::String(text) => words.push(format!("{name}={text}")),
+                value => words.push(format!("{name}={value}")),
+            }
+        }
+        if self.actor != "flow" {
+            words.push(format!("by {}", self.actor));
+        }
+        format!("{}\n", visible(&words.join("  ")).replace('\n', " "))
+    }
+}

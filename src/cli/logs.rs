@@ -1,0 +1,126 @@
+//! `flow logs`: what the commands of a run printed.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::time::Duration;
+
+use super::args::LogsArgs;
+use super::context::Context;
+use super::runs::{self, unread};
+use super::{Exit, Trouble};
+use crate::core::RunState;
+use crate::model::id::NodeId;
+use crate::record::{Printed, Recorded};
+use crate::report::screen;
+use crate::store::Store;
+use crate::suggest::Suggest;
+
+/// How often it is looked whether there is more.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How much of a file is read at once, in bytes.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Prints output.
+pub(super) fn logs(context: &Context, args: &LogsArgs) -> Result<Exit, Trouble> {
+    let store = context.store()?;
+    let run = runs::find(&store, args.run.as_deref().unwrap_or("latest"))?;
+    let folder = store.logs_of(&run).unwrap_or_default();
+    let mut shown: HashMap<(NodeId, u32), u64> = HashMap::new();
+    let mut last = None;
+    loop {
+        // Asked first: what is written by an owner that goes now is there when it is read.
+        let owned = store.is_owned(&run).map_err(|error| unread(&error))?;
+        let recorded = runs::read(&store, &run)?;
+        let state = recorded.state();
+        check_task(&recorded, args.task.as_deref())?;
+        for printed in recorded.printed() {
+            let address = state.address(printed.node);
+            if args
+                .task
+                .as_deref()
+                .is_some_and(|task| task != address.task)
+            {
+                continue;
+            }
+            let from = shown.entry((printed.node, printed.attempt)).or_default();
+            let head = (args.task.is_none() && last != Some((printed.node, printed.attempt)))
+                .then(|| head(&state, &printed));
+            let file = folder.join(format!("{}.{}.log", printed.node, printed.attempt));
+            let before = *from;
+            let whole = print(&file, from, head.as_deref()).map_err(|error| Trouble {
+                exit: Exit::Record,
+                words: format!("error: can't show {}: {error}\n", file.display()),
+            })?;
+            if !whole {
+                // A reader that has gone wants no more.
+                return Ok(Exit::Done);
+            }
+            if *from > before {
+                last = Some((printed.node, printed.attempt));
+            }
+        }
+        if !args.follow || !owned {
+            return Ok(Exit::Done);
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+fn check_task(recorded: &Recorded, task: Option<&str>) -> Result<(), Trouble> {
+    let Some(task) = task else {
+        return Ok(());
+    };
+    let mut names = recorded.plan.tasks().map(|(_, task)| task.name.as_str());
+    if names.any(|name| name == task) {
+        return Ok(());
+    }
+    let names = recorded.plan.tasks().map(|(_, task)| task.name.as_str());
+    let help = match Suggest::new().nearest(task, names) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("`flow status {}` shows its tasks", recorded.run),
+    };
+    let what = format!("run {} has no task {task:?}", recorded.run);
+    Err(Trouble::call(what, help))
+}
+
+fn head(state: &RunState, printed: &Printed) -> String {
+    let address = state.address(printed.node);
+    let tried = match printed.attempt {
+        1 => String::new(),
+        attempt => format!(", try {attempt}"),
+    };
+    let step = match address.step.as_str() {
+        "" => String::new(),
+        step => format!(" {step}"),
+    };
+    format!("== {}{}{step}{tried}\n", address.task, address.items)
+}
+
+/// Prints a file from where it was printed up to, after a line for people on stderr; whether there is still a reader.
+fn print(path: &Path, from: &mut u64, head: Option<&str>) -> std::io::Result<bool> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        // It printed nothing.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    file.seek(SeekFrom::Start(*from))?;
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut head = head;
+    loop {
+        let count = file.read(&mut piece)?;
+        if count == 0 {
+            return Ok(true);
+        }
+        if let Some(head) = head.take() {
+            // Whoever closed stderr does not want to know.
+            let _ = screen::print("", head);
+        }
+        if !screen::print_data(&piece[..count])? {
+            return Ok(false);
+        }
+        *from += count as u64;
+    }
+}

@@ -1,0 +1,201 @@
+//! Running a plan, new or taken up: the record, the engine, and those who watch.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use super::args::ShowArgs;
+use super::context::{self, Context};
+use super::needed::{Values, Work, cores};
+use super::{Exit, Trouble};
+use crate::core::fact::RunEnd;
+use crate::engine;
+use crate::engine::clock::Clock;
+use crate::engine::inbox::Signals;
+use crate::engine::past::Past;
+use crate::engine::{Ending, Engine};
+use crate::eval::RunNames;
+use crate::exec::OwnStreams;
+use crate::exec::shell::Programs;
+use crate::model::id::RunId;
+use crate::model::plan::{Kind as PlanKind, Node, Plan};
+use crate::plan;
+use crate::report::failure::shown_path;
+use crate::report::{self, Again, Settings, screen};
+use crate::store::{self, Journal, Kind, Store};
+
+/// How a run is gone on with, beyond what its plan says.
+#[derive(Debug)]
+pub(super) struct Manner {
+    /// How many commands may run at the same time, where that was said.
+    pub(super) jobs: Option<u16>,
+    /// Whether it is said why each task runs.
+    pub(super) explain: bool,
+    /// The command that runs something again.
+    pub(super) again: Again,
+}
+
+/// A run whose record is ours.
+pub(super) struct Running {
+    pub(super) run: RunId,
+    pub(super) plan_hash: String,
+    pub(super) journal: Box<dyn Journal>,
+    pub(super) clock: Clock,
+    /// What happened before, in one that is taken up.
+    pub(super) past: Option<Past>,
+}
+
+impl Running {
+    /// A new one.
+    pub(super) fn begin(store: &dyn Store, plan: &Plan) -> Result<Self, Trouble> {
+        let clock = Clock::system();
+        let (plan_hash, text) = plan::pin(plan);
+        store
+            .put_plan(&plan_hash, &text)
+            .map_err(|error| unrecorded(&error))?;
+        drop(text);
+        let (run, journal) = begin(store, &clock)?;
+        Ok(Self {
+            run,
+            plan_hash,
+            journal,
+            clock,
+            past: None,
+        })
+    }
+
+    /// Runs it to its end.
+    pub(super) fn go_on(
+        self,
+        context: &Context,
+        show: &ShowArgs,
+        manner: Manner,
+        work: &Work,
+    ) -> Result<Exit, Trouble> {
+        let plan = &work.plan;
+        let settings = settings(context, show, manner.again, &self)?;
+        if show.verbose && settings.mode != report::Mode::Json {
+            // The run matters more than the word of it.
+            let _ = screen::print("", &format!("run {}\n", self.run));
+        }
+        let json = settings.mode == report::Mode::Json;
+        let (slots, threads) = slots_and_threads(manner.jobs, plan);
+        let Values { secrets, evaluator } = &work.values;
+        let began_at = self.past.as_ref().and_then(Past::began_at);
+        evaluator.begin_run(RunNames {
+            id: self.run.to_string(),
+            started_at: began_at.unwrap_or_else(|| self.clock.now()).to_string(),
+        });
+        let engine = Engine {
+            run: self.run,
+            evaluator: Arc::clone(evaluator),
+            plan_hash: self.plan_hash,
+            parent: std::env::var("FLOW_RUN_ID")
+                .ok()
+                .and_then(|id| RunId::parse(&id)),
+            actor: context::person(),
+            slots,
+            journal: self.journal,
+            programs: Programs::new(std::env::vars_os().collect()),
+            secrets: secrets.clone(),
+            threads,
+            signals: Signals::catch(
+                std::io::stdin().is_terminal() || std::io::stderr().is_terminal(),
+            )
+            .map_err(|error| Trouble::call(format!("can't catch signals: {error}"), ""))?,
+            own_streams: OwnStreams {
+                stdout: std::io::stdout().is_terminal() && !json,
+                stderr: std::io::stderr().is_terminal(),
+            },
+            freshness: work.freshness.clone(),
+            up_to_date: work.ahead.up_to_date.clone(),
+            explain: manner.explain,
+            clock: self.clock,
+            observers: vec![report::reporter(settings, plan)],
+            past: self.past,
+            plan: Arc::clone(plan),
+        };
+        engine.run().map(exit_of).map_err(|error| stopped(&error))
+    }
+}
+
+/// A new run with an id that no other has.
+fn begin(store: &dyn Store, clock: &Clock) -> Result<(RunId, Box<dyn Journal>), Trouble> {
+    loop {
+        let random = RandomState::new().build_hasher().finish();
+        let run = RunId::new(clock.now(), u16::try_from(random & 0xffff).unwrap_or(0));
+        match store.create(&run) {
+            Ok(journal) => return Ok((run, journal)),
+            Err(error) if error.kind == Kind::Exists => {}
+            Err(error) => return Err(unrecorded(&error)),
+        }
+    }
+}
+
+fn settings(
+    context: &Context,
+    show: &ShowArgs,
+    again: Again,
+    running: &Running,
+) -> Result<Settings, Trouble> {
+    let run = &running.run;
+    let recorded = running.journal.logs().is_some();
+    let logs = || {
+        context
+            .state()
+            .map(|state| shown_path(&state.join("logs").join(run.as_str())))
+    };
+    Ok(Settings {
+        mode: show.output.into(),
+        quiet: show.quiet,
+        verbose: show.verbose,
+        style: context::style(),
+        terminal: std::io::stdout().is_terminal() && std::io::stderr().is_terminal(),
+        again,
+        logs: recorded.then(logs).transpose()?.unwrap_or_default(),
+        resume: recorded.then(|| format!("flow {}resume {run}", context.options)),
+    })
+}
+
+/// How many commands may run at the same time, and how many threads are worth having for them. Counting the cores is
+/// not free; one command alone needs no count.
+fn slots_and_threads(jobs: Option<u16>, plan: &Plan) -> (usize, usize) {
+    let mut leaves = plan.nodes.iter().filter(|node| node.is_leaf());
+    let loops = |node: &Node| matches!(node.kind, PlanKind::Loop { .. });
+    if leaves.nth(1).is_none() && !plan.nodes.iter().any(loops) {
+        return (1, 1);
+    }
+    let cores = cores();
+    let slots = jobs.map_or(cores, usize::from);
+    (slots, slots.min(cores))
+}
+
+pub(super) fn exit_of(ending: Ending) -> Exit {
+    match ending {
+        Ending::Finished(RunEnd::Completed) => Exit::Done,
+        Ending::Finished(RunEnd::Failed) => Exit::TaskFailed,
+        Ending::Finished(RunEnd::Cancelled) => Exit::Cancelled,
+        Ending::Paused => Exit::Paused,
+        Ending::Interrupted(signal) => Exit::Signal(signal),
+    }
+}
+
+pub(super) fn unrecorded(error: &store::Error) -> Trouble {
+    let help = "  help: --no-record runs without a record\n";
+    Trouble {
+        exit: Exit::Record,
+        words: format!("error: {error}\n{help}"),
+    }
+}
+
+fn stopped(error: &engine::Error) -> Trouble {
+    let exit = if matches!(error, engine::Error::Unsupported(_)) {
+        Exit::Wrong
+    } else {
+        Exit::Record
+    };
+    Trouble {
+        exit,
+        words: format!("error: {error}\n  all that was running was stopped\n"),
+    }
+}

@@ -1,0 +1,232 @@
+//! `flow status`: how a run stands, or stood at some moment.
+
+use std::collections::HashMap;
+
+use serde_json::{Value as Json, json};
+
+use super::args::StatusArgs;
+use super::context::{self, Context};
+use super::runs::{self, unread};
+use super::{Exit, Trouble};
+use crate::core::RunState;
+use crate::core::fact::{Outcome, RunEnd};
+use crate::core::state::{RunStage, Stage};
+use crate::engine::clock::Clock;
+use crate::model::id::NodeId;
+use crate::model::time::{Timestamp, human};
+use crate::record::spans::{self, Span};
+use crate::record::{Moment, Recorded};
+use crate::report::failure::shown_path;
+use crate::report::table;
+use crate::store::Store;
+
+/// Shows how a run stands.
+pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<Exit, Trouble> {
+    let store = context.store()?;
+    let run = runs::find(&store, args.run.as_deref().unwrap_or("latest"))?;
+    let recorded = runs::read(&store, &run)?;
+    let moment = args.at.as_deref().map(moment).transpose()?;
+    let records = moment.map_or(&recorded.records[..], |moment| recorded.until(moment));
+    if records.is_empty() {
+        let began = recorded.began_at().local();
+        let what = format!("run {run} had not begun then");
+        return Err(Trouble::call(what, format!("it was created at {began}")));
+    }
+    let state = match moment {
+        Some(moment) => recorded.state_at(moment),
+        None => recorded.state(),
+    };
+    let word = match moment {
+        // Whether somebody owned it then is not recorded.
+        Some(_) => runs::status(&state, || Ok(true)),
+        None => runs::status(&state, || store.is_owned(&run)),
+    };
+    let seen = Seen {
+        word: word.map_err(|error| unread(&error))?,
+        spans: spans::of(records, &state),
+        last: records
+            .last()
+            .map_or(recorded.began_at(), |record| record.at),
+        recorded: &recorded,
+        state,
+        moment,
+    };
+    super::show(&if args.json {
+        format!("{:#}\n", seen.as_json())
+    } else {
+        seen.as_text(context)
+    })
+}
+
+/// A moment as it is written: the number of a fact, or a time.
+fn moment(text: &str) -> Result<Moment, Trouble> {
+    if let Ok(seq) = text.parse() {
+        return Ok(Moment::Fact(seq));
+    }
+    let now = Clock::system().now();
+    Timestamp::read(text, now).map(Moment::Time).ok_or_else(|| {
+        Trouble::call(
+            format!("{text:?} is no moment"),
+            "write the number of a fact, 2026-11-21T02:00:00Z, '2026-11-21 02:00' in local time, 02:00 of today, or 10m for ten minutes ago",
+        )
+    })
+}
+
+struct Seen<'r> {
+    recorded: &'r Recorded,
+    state: RunState,
+    /// The state of the run in a word.
+    word: &'static str,
+    spans: HashMap<NodeId, Span>,
+    /// When something was last recorded.
+    last: Timestamp,
+    moment: Option<Moment>,
+}
+
+impl Seen<'_> {
+    fn as_text(&self, context: &Context) -> String {
+        let style = context::style_of_stdout();
+        let (run, state) = (&self.recorded.run, &self.state);
+        let word = match self.word {
+            "completed" => style.good(self.word),
+            "failed" | "cancelled" | "interrupted" => style.bad(self.word),
+            word => word.into(),
+        };
+        let began = self.recorded.began_at();
+        let over = matches!(self.state.stage(), RunStage::Finished(_));
+        let took = format!(
+            "{} {}",
+            if over { "took" } else { "last heard of after" },
+            human(self.last.since(began))
+        );
+        let when = match self.moment {
+            None => String::new(),
+            Some(_) => format!(", as of fact {} at {}", state.seq(), self.last.local()),
+        };
+        let asked = self.recorded.asked().join(" ");
+        let mut text = format!(
+            "run {run} of {}: {word}{when}\nstarted {}, {took}, {} facts, {}\n\n",
+            crate::report::style::visible(&asked),
+            began.local(),
+            state.seq(),
+            shown_path(&self.recorded.plan.file),
+        );
+        let head = ["TASK", "STATUS", "TOOK", "WHY"].map(str::to_owned);
+        let rows = self.rows().into_iter().map(|row| {
+            let took = row.span.map(|span| human(span.length()));
+            vec![
+                row.name,
+                row.status.to_owned(),
+                took.unwrap_or_default(),
+                row.why,
+            ]
+        });
+        text.push_str(&table::aligned(std::iter::once(head.to_vec()).chain(rows)));
+        if self.recorded.plan.up_to_date > 0 {
+            let more = self.recorded.plan.up_to_date;
+            text.push_str(&format!("{more} more were up to date before it began\n"));
+        }
+        if self.word == "interrupted" && self.moment.is_none() {
+            let resume = format!("\ngo on with it: flow {}resume {run}\n", context.options);
+            text.push_str(&resume);
+        }
+        text
+    }
+
+    /// Each task; and of those that are under way or have not ended well, the steps that worked.
+    fn rows(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for (id, _) in self.recorded.plan.tasks() {
+            rows.push(self.row(id, 0));
+            let well = self.state.node(id).outcome().is_some_and(Outcome::is_ok);
+            if well {
+                continue;
+            }
+            let steps = self.state.subtree(id).into_iter();
+            let steps = steps
+                .filter(|step| self.state.spec(*step).is_leaf() && self.spans.contains_key(step));
+            rows.extend(steps.map(|step| self.row(step, 1)));
+        }
+        rows
+    }
+
+    fn row(&self, id: NodeId, depth: usize) -> Row {
+        let node = self.state.node(id);
+        let address = self.state.address(id);
+        let name = match depth {
+            0 => address.task.to_owned(),
+            _ => format!("  step {}{}", address.step, address.items),
+        };
+        let code = node.exit_code.filter(|code| *code != 0);
+        let failed = node.outcome().is_some_and(Outcome::is_failure);
+        let code = code
+            .filter(|_| failed)
+            .map(|code| format!("exit code {code}"));
+        let tried = (node.attempt > 1).then(|| format!("try {}", node.attempt));
+        let why = [tried, node.reason.clone().or(code)];
+        Row {
+            name,
+            status: self.word_of(id),
+            span: self.spans.get(&id).copied(),
+            why: why.into_iter().flatten().collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    fn word_of(&self, id: NodeId) -> &'static str {
+        let node = self.state.node(id);
+        let open = self.word == "interrupted";
+        match node.stage {
+            Stage::Done(outcome) | Stage::Ending(outcome) => outcome.word(),
+            Stage::Gate | Stage::Deciding => "waiting for a decision",
+            Stage::Locking => "waiting for a lock",
+            Stage::Tried | Stage::Backoff => "waiting to be tried again",
+            _ if node.worked && open => "interrupted",
+            _ if node.worked => "running",
+            _ if matches!(self.state.stage(), RunStage::Finished(_)) => "not started",
+            _ => "pending",
+        }
+    }
+
+    fn as_json(&self) -> Json {
+        let tasks = self.recorded.plan.tasks().map(|(id, task)| {
+            let node = self.state.node(id);
+            let span = self.spans.get(&id);
+            json!({
+                "task": task.name,
+                "status": self.word_of(id),
+                "started_at": span.map(|span| span.from),
+                "seconds": span.map(|span| span.length().as_secs_f64()),
+                "tries": span.map_or(0, |span| span.tries),
+                "exit_code": node.exit_code,
+                "reason": node.reason,
+            })
+        });
+        let ended = match self.state.stage() {
+            RunStage::Finished(RunEnd::Completed | RunEnd::Failed | RunEnd::Cancelled) => {
+                Some(self.last)
+            }
+            _ => None,
+        };
+        json!({
+            "run": self.recorded.run,
+            "status": self.word,
+            "asked": self.recorded.asked(),
+            "file": self.recorded.plan.file,
+            "plan": self.recorded.plan_hash(),
+            "started_at": self.recorded.began_at(),
+            "ended_at": ended,
+            "last_fact_at": self.last,
+            "facts": self.state.seq(),
+            "up_to_date_before": self.recorded.plan.up_to_date,
+            "tasks": tasks.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// What is said of a task, or of a step.
+struct Row {
+    name: String,
+    status: &'static str,
+    span: Option<Span>,
+    why: String,
+}

@@ -1,0 +1,90 @@
+//! `flow verify`: whether records are what was written.
+
+use serde_json::json;
+
+use super::args::VerifyArgs;
+use super::context::Context;
+use super::runs::{self, unread};
+use super::{Exit, Trouble};
+use crate::model::id::RunId;
+use crate::record::verify;
+use crate::report::screen;
+use crate::store::{Head, Store};
+
+/// Verifies a run, or all.
+pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit, Trouble> {
+    let store = context.store()?;
+    let heads = store.heads().map_err(|error| unread(&error))?;
+    let mut runs = match &args.run {
+        None if args.all => store.runs().map_err(|error| unread(&error))?,
+        word => vec![runs::find(&store, word.as_deref().unwrap_or("latest"))?],
+    };
+    runs.reverse();
+    let mut wrong = 0;
+    for run in &runs {
+        let own: Vec<Head> = heads
+            .iter()
+            .filter(|head| head.run == *run)
+            .cloned()
+            .collect();
+        let found = verify::run(&store, run, &own);
+        wrong += u32::from(found.is_err());
+        let text = match (&found, args.json) {
+            (Ok(sound), true) => json!({
+                "run": run, "sound": true, "facts": sound.facts, "logs": sound.logs,
+                "head": sound.head, "over": sound.is_over,
+            })
+            .to_string(),
+            (Err(error), true) => {
+                json!({"run": run, "sound": false, "error": error.to_string()}).to_string()
+            }
+            (Ok(sound), false) => format!(
+                "{run}  sound: {} facts, {} logs{}; head {}",
+                sound.facts,
+                sound.logs,
+                if sound.is_over { "" } else { ", not ended" },
+                sound.head
+            ),
+            (Err(error), false) => format!("{run}  NOT SOUND: {error}"),
+        };
+        super::show(&format!("{text}\n"))?;
+    }
+    wrong += missing(&runs, &heads, args)?;
+    if wrong > 0 {
+        let words = format!(
+            "error: {wrong} of {} records are not what was written\n",
+            runs.len()
+        );
+        return Err(Trouble {
+            exit: Exit::Record,
+            words,
+        });
+    }
+    if runs.is_empty() {
+        let _ = screen::print("", "no runs are recorded here yet\n");
+    }
+    Ok(Exit::Done)
+}
+
+/// Tells the runs of which there is a head and no record.
+fn missing(runs: &[RunId], heads: &[Head], args: &VerifyArgs) -> Result<u32, Trouble> {
+    if !args.all {
+        return Ok(0);
+    }
+    let mut gone: Vec<&RunId> = heads
+        .iter()
+        .map(|head| &head.run)
+        .filter(|run| !runs.contains(run))
+        .collect();
+    gone.sort_unstable();
+    gone.dedup();
+    for run in &gone {
+        let text = if args.json {
+            json!({"run": run, "sound": false, "error": "its record is gone"}).to_string()
+        } else {
+            format!("{run}  NOT SOUND: its record is gone")
+        };
+        super::show(&format!("{text}\n"))?;
+    }
+    Ok(u32::try_from(gone.len()).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,117 @@
+//! Taking up a run whose process has died: what happened before, and whoever is left of it.
+//!
+//! The state is the fold of the facts, as always. What was evaluated then serves again, and what commands had handed on is known
+//! again, in the order in which it was written down. A command that was under way is ended before anything goes on, so that it
+//! never runs twice at the same time.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal as Number;
+
+use super::going::Going;
+use crate::core::fact::{Fact, Record};
+use crate::core::state::RunStage;
+use crate::core::{Input, RunState};
+use crate::eval::here::Here;
+use crate::eval::kept::Kept;
+use crate::exec::family;
+use crate::model::id::{NodeId, RunId};
+use crate::model::time::Timestamp;
+use crate::store::line::Chain;
+
+/// What has happened in a run before it is taken up.
+#[derive(Debug)]
+pub struct Past {
+    /// The facts.
+    pub records: Vec<Record>,
+    /// The chain of their lines.
+    pub chain: Chain,
+}
+
+impl Past {
+    /// When the run began.
+    pub fn began_at(&self) -> Option<Timestamp> {
+        self.records.first().map(|record| record.at)
+    }
+}
+
+impl Going<'_> {
+    /// Takes in what happened before.
+    pub(super) fn take_up(&mut self, past: Past) {
+        self.chain = past.chain;
+        for record in past.records {
+            self.state.apply(&record);
+            if let Fact::ValueKept { node, name, value } = record.fact.clone() {
+                self.recall(Kept { node, name, value });
+            } else {
+                self.remember(std::slice::from_ref(&record));
+            }
+        }
+    }
+
+    fn recall(&mut self, kept: Kept) {
+        match kept.node {
+            Some(node) if node.index() >= self.state.node_count() => {}
+            Some(node) if kept.name == crate::eval::RESULT => {
+                self.recalled.insert(node, kept.value);
+            }
+            node => {
+                let here = node.map_or_else(Here::default, |node| self.here(node));
+                self.evaluator.recall(&kept, &here);
+            }
+        }
+    }
+}
+
+/// How a run goes on that was taken up: it begins after all, or what was under way when its process died is lost.
+pub(super) fn first(state: &RunState, start: Input) -> Vec<Input> {
+    if state.stage() == RunStage::Pending {
+        return vec![start];
+    }
+    let lost = |node: NodeId| Input::Lost {
+        node,
+        attempt: state.node(node).attempt,
+    };
+    let mut inputs = vec![Input::Resume];
+    inputs.extend(state.running().map(lost));
+    inputs
+}
+
+/// How long processes that were left are waited for after they were asked to end, and after they were killed.
+const GRACE: Duration = Duration::from_secs(5);
+const GAVE_UP: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// A process that could not be ended.
+#[derive(Debug)]
+pub struct Undying(pub family::Left);
+
+/// Ends the processes that were left of a run whose flow has died, and waits until they are gone; who they were.
+///
+/// # Errors
+///
+/// One that is still there.
+pub fn end_left(run: &RunId, now: impl Fn() -> Instant) -> Result<Vec<family::Left>, Undying> {
+    let (mut told, mut ended) = (HashSet::new(), Vec::new());
+    let began = now();
+    loop {
+        let left = family::marked(run);
+        let Some(first) = left.first().cloned() else {
+            return Ok(ended);
+        };
+        let kill = now() >= began + GRACE;
+        if now() >= began + GRACE + GAVE_UP {
+            return Err(Undying(first));
+        }
+        for left in left {
+            if told.insert(left.pid) {
+                family::signal(&left, Number::TERM);
+                ended.push(left);
+            } else if kill {
+                family::signal(&left, Number::KILL);
+            }
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}

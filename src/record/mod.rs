@@ -1,0 +1,162 @@
+//! A recorded run, as anybody can read it: its facts, its plan, the state at any moment, what its commands printed.
+//!
+//! All of it follows from the store; nothing here is written. State is the one fold of `core`, so what is shown of a run that is
+//! over, of one that goes on and of one as it was last Tuesday is the same function of more or fewer facts.
+
+pub mod spans;
+pub mod verify;
+
+use std::sync::Arc;
+
+use crate::core::RunState;
+use crate::core::fact::{Fact, Log, Record};
+use crate::model::id::{NodeId, RunId};
+use crate::model::plan::Plan;
+use crate::model::time::Timestamp;
+use crate::store::line::Chain;
+use crate::store::{Error, Kind, Store};
+
+/// A recorded run.
+#[derive(Debug)]
+pub struct Recorded {
+    /// Its id.
+    pub run: RunId,
+    /// Its lines, as they are stored.
+    pub lines: String,
+    /// What they say.
+    pub records: Vec<Record>,
+    /// The end of the chain of lines.
+    pub chain: Chain,
+    /// The plan that it follows.
+    pub plan: Arc<Plan>,
+}
+
+/// A moment of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// After this fact, by its number.
+    Fact(u64),
+    /// At this time.
+    Time(Timestamp),
+}
+
+/// What a try of a command printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Printed {
+    /// The command.
+    pub node: NodeId,
+    /// Which try.
+    pub attempt: u32,
+    /// Where it is; `None` for a try that has not ended, whose output has no fact yet.
+    pub log: Option<Log>,
+}
+
+impl Recorded {
+    /// Reads a run.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, when nothing of it was recorded ([`Kind::Missing`]), and when a line or the plan is not as it was
+    /// written ([`Kind::Damaged`]).
+    pub fn read(store: &dyn Store, run: &RunId) -> Result<Self, Error> {
+        let lines = store.read(run)?;
+        let mut chain = Chain::new(run);
+        let records = chain.open(&lines)?;
+        let hash = match records.first().map(|record| &record.fact) {
+            Some(Fact::RunCreated { plan, .. }) => plan,
+            Some(_) => {
+                let doing = format!("read run {run}: its first fact does not create it");
+                return Err(Error::new(Kind::Damaged, doing));
+            }
+            None => {
+                let doing = format!("find out what run {run} was to do");
+                return Err(Error::new(Kind::Missing, doing));
+            }
+        };
+        let plan = pinned(store, hash)?;
+        Ok(Self {
+            run: run.clone(),
+            plan: Arc::new(plan),
+            lines,
+            records,
+            chain,
+        })
+    }
+
+    /// The state after all facts.
+    pub fn state(&self) -> RunState {
+        RunState::fold(Arc::clone(&self.plan), &self.records)
+    }
+
+    /// The facts up to a moment.
+    pub fn until(&self, moment: Moment) -> &[Record] {
+        let before = |record: &Record| match moment {
+            Moment::Fact(seq) => record.seq <= seq,
+            Moment::Time(at) => record.at <= at,
+        };
+        &self.records[..self.records.partition_point(before)]
+    }
+
+    /// The state at a moment.
+    pub fn state_at(&self, moment: Moment) -> RunState {
+        RunState::fold(Arc::clone(&self.plan), self.until(moment))
+    }
+
+    /// When it was created.
+    pub fn began_at(&self) -> Timestamp {
+        self.records[0].at
+    }
+
+    /// The hash of its plan.
+    pub fn plan_hash(&self) -> &str {
+        match &self.records[0].fact {
+            Fact::RunCreated { plan, .. } => plan,
+            _ => "",
+        }
+    }
+
+    /// The tasks that were asked for.
+    pub fn asked(&self) -> &[String] {
+        match &self.records[0].fact {
+            Fact::RunCreated { asked, .. } => asked,
+            _ => &[],
+        }
+    }
+
+    /// The tries of commands, in the order in which they began.
+    pub fn printed(&self) -> Vec<Printed> {
+        let mut all: Vec<Printed> = Vec::new();
+        for record in &self.records {
+            match &record.fact {
+                Fact::AttemptStarted { node, attempt } => all.push(Printed {
+                    node: *node,
+                    attempt: *attempt,
+                    log: None,
+                }),
+                Fact::AttemptFinished {
+                    node,
+                    attempt,
+                    exit,
+                    ..
+                } => {
+                    let same = |one: &&mut Printed| (one.node, one.attempt) == (*node, *attempt);
+                    if let Some(one) = all.iter_mut().rev().find(same) {
+                        one.log.clone_from(&exit.log);
+                    }
+                }
+                _ => {}
+            }
+        }
+        all
+    }
+}
+
+/// The plan with this hash.
+fn pinned(store: &dyn Store, hash: &str) -> Result<Plan, Error> {
+    let text = store.plan(hash)?;
+    let damaged = |what: &str| Error::new(Kind::Damaged, format!("trust plan {hash}: {what}"));
+    if blake3::hash(&text).to_hex().as_str() != hash {
+        return Err(damaged("it was changed"));
+    }
+    serde_json::from_slice(&text).map_err(|error| damaged(&error.to_string()))
+}

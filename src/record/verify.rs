@@ -1,0 +1,132 @@
+//! Whether a record is what was written: every line, the plan, the order of facts, the output, the end.
+//!
+//! The chain shows that no line was changed, removed from the midst, added or moved. That lines are missing at the end shows by the
+//! head, which is kept apart from the record. Whoever can rewrite all of it can rewrite the heads too; against that helps a
+//! copy of the last hash elsewhere, which `verify` prints.
+
+use std::fs;
+use std::sync::Arc;
+
+use super::Recorded;
+use crate::core::fact::{Fact, Log};
+use crate::core::state::RunStage;
+use crate::core::{RunState, legal};
+use crate::model::id::RunId;
+use crate::store::line::Chain;
+use crate::store::{Error, Head, Kind, Store};
+
+/// A record in which everything fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sound {
+    /// How many facts there are.
+    pub facts: u64,
+    /// How many files with output.
+    pub logs: usize,
+    /// The hash of the last line, in hex.
+    pub head: String,
+    /// The run has ended.
+    pub is_over: bool,
+}
+
+/// Looks at a run; `heads` are those that were kept of it. The error names the first thing that does not fit.
+pub fn run(store: &dyn Store, run: &RunId, heads: &[Head]) -> Result<Sound, Error> {
+    let recorded = match Recorded::read(store, run) {
+        // It was killed before it could write anything.
+        Err(error) if error.kind == Kind::Missing && is_empty(store, run) && heads.is_empty() => {
+            return Ok(Sound {
+                facts: 0,
+                logs: 0,
+                head: Chain::new(run).to_string(),
+                is_over: false,
+            });
+        }
+        read => read?,
+    };
+    let damaged = |what: String| Error::new(Kind::Damaged, format!("trust run {run}: {what}"));
+    let state = fold(&recorded).map_err(damaged)?;
+    check_heads(&recorded, heads).map_err(damaged)?;
+    let is_over = matches!(state.stage(), RunStage::Finished(_));
+    let mut logs = 0;
+    for record in &recorded.records {
+        if let Fact::AttemptFinished { exit, .. } = &record.fact
+            && let Some(log) = exit.log.as_ref().filter(|log| !log.file.is_empty())
+        {
+            check_log(store, run, log)?;
+            logs += 1;
+        }
+    }
+    Ok(Sound {
+        facts: state.seq(),
+        logs,
+        head: recorded.chain.to_string(),
+        is_over,
+    })
+}
+
+fn is_empty(store: &dyn Store, run: &RunId) -> bool {
+    store.read(run).is_ok_and(|lines| lines.is_empty())
+}
+
+/// Folds the facts by the rules: what may follow what, with numbers that have no gaps and ids that are this run's.
+fn fold(recorded: &Recorded) -> Result<RunState, String> {
+    let mut state = RunState::new(Arc::clone(&recorded.plan));
+    for record in &recorded.records {
+        let seq = record.seq;
+        if seq != state.seq() + 1 {
+            return Err(format!("fact {seq} follows fact {}", state.seq()));
+        }
+        if let Fact::RunCreated { run, .. } = &record.fact
+            && *run != recorded.run
+        {
+            return Err(format!("it is the record of run {run}"));
+        }
+        legal::check(&state, &record.fact).map_err(|rule| format!("fact {seq}: {rule}"))?;
+        state.apply(record);
+    }
+    Ok(state)
+}
+
+/// Whether the record goes on from each head that was kept of it.
+fn check_heads(recorded: &Recorded, heads: &[Head]) -> Result<(), String> {
+    let hash = |seq: u64| -> Option<&str> {
+        let line = recorded
+            .lines
+            .lines()
+            .nth(usize::try_from(seq).ok()?.checked_sub(1)?)?;
+        crate::store::line::hash(line)
+    };
+    for head in heads {
+        match hash(head.seq) {
+            Some(hash) if hash == head.hash => {}
+            Some(_) => return Err(format!("fact {} is another one than at its end", head.seq)),
+            None => {
+                let facts = recorded.records.len();
+                return Err(format!("it had {} facts and has {facts}", head.seq));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_log(store: &dyn Store, run: &RunId, log: &Log) -> Result<(), Error> {
+    let Some(folder) = store.logs_of(run) else {
+        return Ok(());
+    };
+    let path = folder.join(&log.file);
+    let wrong = |what: &str| Error {
+        path: Some(path.clone()),
+        ..Error::new(
+            Kind::Damaged,
+            format!("trust the output of run {run}, {what}"),
+        )
+    };
+    // Names in a record are numbers; whatever else stands there was not written by flow.
+    if log.file.contains('/') {
+        return Err(wrong("which lies elsewhere"));
+    }
+    let bytes = fs::read(&path).map_err(|_| wrong("which is not there"))?;
+    if bytes.len() as u64 != log.bytes || blake3::hash(&bytes).to_hex().as_str() != log.hash {
+        return Err(wrong("which was changed"));
+    }
+    Ok(())
+}

@@ -1,0 +1,425 @@
+//! Whatever kills flow, the run goes on where it was: no finished step runs again, none runs twice at a time (R1 to R5, R23).
+
+pub mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::Child;
+
+use fastrand::Rng;
+use flow::core::fact::{Fact, Outcome, RunEnd};
+use flow::core::state::RunStage;
+use flow::store::files::Files;
+use flow::store::{Kind, Store};
+use rustix::process::Signal;
+use support::effort::rounds;
+use support::processes::signal;
+use support::{Ended, Record, Space, wait_for};
+
+/// Two hundred steps in twenty tasks. Each notes that it began and ended, and that nobody else was at it at the same time.
+fn long() -> String {
+    let mut text = String::from(
+        "vars: {once: {sh: \"echo evaluated >> evaluated; date +%N\"}}\ntasks:\n  all: {depends_on: [\"t*\"]}\n",
+    );
+    for task in 0..20 {
+        let needs: Vec<String> = (1..=2)
+            .filter(|back| task >= back * 3)
+            .map(|back| format!("t{}", task - back * 3))
+            .collect();
+        text.push_str(&format!(
+            "  t{task}:\n    depends_on: [{}]\n",
+            needs.join(", ")
+        ));
+        match task % 5 {
+            4 => text.push_str(&format!(
+                "    for: {{range: [1, 10], parallel: 3}}\n    run: {}\n",
+                step(&format!("{task}.{{{{ item }}}}"))
+            )),
+            _ => {
+                text.push_str("    run:\n");
+                for number in 1..=10 {
+                    text.push_str(&format!("      - {}\n", step(&format!("{task}.{number}"))));
+                }
+            }
+        }
+    }
+    text
+}
+
+fn step(name: &str) -> String {
+    format!(
+        "exec 9>lock.{name}; flock -n 9 || echo {name} >> overlap; echo {name} {{{{ once }}}} >> began; echo {name} >> ended"
+    )
+}
+
+fn kill(flow: &mut Child, how: Signal) {
+    // It may have ended in the meantime.
+    signal(i32::try_from(flow.id()).expect("a process id"), how);
+    flow.wait().expect("it is ours");
+}
+
+fn facts_file(space: &Space) -> Option<PathBuf> {
+    let runs = Files::new(space.state())
+        .runs()
+        .expect("the store can be read");
+    Some(space.state().join(format!("runs/{}.facts", runs.first()?)))
+}
+
+/// Starts or resumes a run, and ends flow after some facts; whether it was done before that.
+fn go_on(space: &Space, rng: &mut Rng, how: Signal) -> bool {
+    let args: &[&str] = match facts_file(space) {
+        None => &["--output", "json", "-j3", "all"],
+        Some(_) => &["resume", "latest", "--output", "json", "-j3"],
+    };
+    let mut flow = space.start(args);
+    let mut shown = BufReader::new(flow.stdout.take().expect("it has a pipe"));
+    let mut lines = Vec::new();
+    for _ in 0..rng.usize(0..60) {
+        if shown
+            .read_until(b'\n', &mut lines)
+            .expect("the pipe can be read")
+            == 0
+        {
+            break;
+        }
+    }
+    kill(&mut flow, how);
+    let mut more = Vec::new();
+    shown.read_to_end(&mut more).expect("the pipe can be read");
+    lines.extend(more);
+    if let Some(path) = facts_file(space) {
+        let stored = fs::read(path).expect("the record is there");
+        let stored = String::from_utf8(stored).expect("it is text");
+        for line in String::from_utf8_lossy(&lines)
+            .lines()
+            .filter(|line| line.ends_with('}'))
+        {
+            assert!(stored.contains(line), "what was shown is kept: {line}");
+        }
+    }
+    let finished = |record: &Record| matches!(record.state.stage(), RunStage::Finished(_));
+    let over = space.records().first().is_some_and(finished);
+    wait_for("the lock of a killed run", || {
+        let store = Files::new(space.state());
+        let runs = store.runs().expect("the store can be read");
+        !matches!(runs.first().map(|run| store.open(run)), Some(Err(error)) if error.kind == Kind::Owned)
+    });
+    over
+}
+
+/// What a run that was ended again and again has left: each step as often as the record says, and done once.
+fn check(space: &Space, what: &str) {
+    let records = space.records();
+    let record = &records[0];
+    assert_eq!(
+        record.state.stage(),
+        RunStage::Finished(RunEnd::Completed),
+        "{what}"
+    );
+    assert!(!space.has("overlap"), "{what}: {:?}", space.read("overlap"));
+    let (mut tries, mut lost, mut done) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for fact in &record.facts {
+        match fact.fact {
+            Fact::AttemptStarted { node, .. } => {
+                assert!(
+                    !done.contains_key(&node),
+                    "{what}: {node} began after it was done"
+                );
+                *tries.entry(node).or_insert(0) += 1;
+            }
+            Fact::AttemptFinished {
+                node,
+                outcome: Outcome::Lost | Outcome::Interrupted,
+                ..
+            } => {
+                *lost.entry(node).or_insert(0) += 1;
+            }
+            Fact::AttemptFinished {
+                node,
+                outcome: Outcome::Succeeded,
+                ..
+            } => {
+                *done.entry(node).or_insert(0) += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(done.len(), 200, "{what}");
+    for (node, tries) in tries {
+        let lost = lost.get(&node).copied().unwrap_or(0);
+        assert_eq!((done[&node], tries), (1, lost + 1), "{what}: {node}");
+    }
+    let ended = space.read("ended").unwrap_or_default();
+    let began = space.read("began").unwrap_or_default();
+    let mut names: Vec<&str> = ended.lines().collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), 200, "{what}: all have ended");
+    // A step in flight may have begun or not, and may even have ended.
+    let all_lost: i32 = lost.values().sum();
+    let more = began.lines().count() - 200;
+    assert!(
+        i32::try_from(more).expect("few") <= all_lost,
+        "{what}: {more} > {all_lost}"
+    );
+    let mut values: Vec<&str> = began
+        .lines()
+        .filter_map(|line| line.split(' ').nth(1))
+        .collect();
+    values.sort_unstable();
+    values.dedup();
+    assert_eq!(
+        values.len(),
+        1,
+        "{what}: a value is the same in the whole run"
+    );
+}
+
+fn end_again_and_again(how: Signal, kills: usize, seed: u64) {
+    let mut rng = Rng::with_seed(seed);
+    let mut killed = 0;
+    while killed < kills {
+        let space = Space::with(&long());
+        while !go_on(&space, &mut rng, how) {
+            killed += 1;
+        }
+        check(&space, &format!("seed {seed}, after {killed}"));
+        let before = space.read("began");
+        let again = space.run(&["resume", "latest"]);
+        assert_eq!(again.code, 0, "{}", again.err());
+        assert_eq!(
+            space.read("began"),
+            before,
+            "nothing runs for a finished run"
+        );
+        space.assert_nobody_left();
+    }
+}
+
+#[test]
+fn killed_at_any_moment_it_goes_on() {
+    std::thread::scope(|scope| {
+        for seed in 0..2 {
+            scope.spawn(move || end_again_and_again(Signal::KILL, rounds(50), seed));
+        }
+    });
+}
+
+#[test]
+fn interrupted_at_any_moment_it_goes_on() {
+    end_again_and_again(Signal::TERM, rounds(20), 7);
+}
+
+/// Two runs of a task that waits for a file to come.
+const WAITS: &str = "
+tasks:
+  build: {run: 'echo built >> log'}
+  wait: {depends_on: [build], run: 'echo waits >> log; test -e go || exec sleep 600'}
+";
+
+fn interrupted(workflow: &str, task: &str, until: &str) -> Space {
+    let space = Space::with(workflow);
+    let mut flow = space.start(&[task]);
+    wait_for("the step to wait", || {
+        space.read("log").is_some_and(|log| log.ends_with(until))
+    });
+    kill(&mut flow, Signal::KILL);
+    space
+}
+
+#[test]
+fn of_several_resumes_one_goes_on() {
+    let space = interrupted(WAITS, "wait", "waits\n");
+    space.write("go", "");
+    let all: Vec<Child> = (0..4).map(|_| space.start(&["resume"])).collect();
+    let ended: Vec<Ended> = all.into_iter().map(|flow| space.finish(flow)).collect();
+    assert!(ended.iter().any(|ended| ended.code == 0));
+    for ended in ended {
+        let err = ended.err();
+        // The others come too early, or too late.
+        let told = [
+            "in another process",
+            "there is nothing to go on with",
+            "no run was interrupted",
+        ];
+        let told = told.iter().any(|words| err.contains(words));
+        assert!(
+            ended.code == 0 || ended.code == 2 && told,
+            "{} {err}",
+            ended.code
+        );
+    }
+    assert_eq!(space.read("log").as_deref(), Some("built\nwaits\nwaits\n"));
+    space.assert_nobody_left();
+}
+
+#[test]
+fn what_is_left_of_the_dead_run_is_ended_and_told() {
+    let space = interrupted(WAITS, "wait", "waits\n");
+    space.write("go", "");
+    let resumed = space.run(&["resume"]);
+    assert_eq!(resumed.code, 0, "{}", resumed.err());
+    assert!(
+        resumed
+            .err()
+            .contains("ended sleep, which wait had left running"),
+        "{}",
+        resumed.err()
+    );
+    space.assert_nobody_left();
+}
+
+#[test]
+fn a_step_that_must_not_run_twice_has_failed() {
+    let workflow = WAITS.replace("wait: {", "wait: {on_lost: fail, ");
+    let space = interrupted(&workflow, "wait", "waits\n");
+    space.write("go", "");
+    let resumed = space.run(&["resume"]);
+    assert_eq!(resumed.code, 1, "{}", resumed.err());
+    assert!(
+        resumed
+            .err()
+            .contains("wait lost: flow was killed while it ran"),
+        "{}",
+        resumed.err()
+    );
+    assert_eq!(space.read("log").as_deref(), Some("built\nwaits\n"));
+    let again = space.run(&["resume", "latest"]);
+    assert_eq!(
+        (again.code, again.err().contains("failed at")),
+        (1, true),
+        "{}",
+        again.err()
+    );
+}
+
+#[test]
+fn it_follows_the_file_as_it_was() {
+    let space = interrupted(WAITS, "wait", "waits\n");
+    space.write("go", "");
+    space.write("Workflowfile.yml", "tasks: {wait: 'echo other >> log'}\n");
+    let resumed = space.run(&["resume"]);
+    assert_eq!(resumed.code, 0, "{}", resumed.err());
+    assert!(
+        resumed.err().contains("was changed since"),
+        "{}",
+        resumed.err()
+    );
+    assert_eq!(space.read("log").as_deref(), Some("built\nwaits\nwaits\n"));
+}
+
+#[test]
+fn what_was_evaluated_serves_again_and_secrets_are_read_anew() {
+    let space = Space::with(
+        "
+secrets: {TOKEN: {env: TOKEN}}
+vars:
+  once: {sh: 'echo evaluated >> count; echo once'}
+  quiet: {sh: 'echo secret >> count; echo {{ secrets.TOKEN }}-more'}
+tasks:
+  make:
+    run:
+      - name: first
+        run: 'echo out-{{ once }}; echo part=1 >> $FLOW_OUTPUT; echo {{ quiet }} | wc -c >> log'
+      - set: {both: \"{{ once }}+{{ steps.first.stdout }}\"}
+    outputs: {part: outputs.part, both: outputs.both}
+  each:
+    depends_on: [make]
+    for: {sh: 'echo evaluated >> count; echo a; echo b'}
+    run: 'test {{ item }} = a || test -e go || { echo waits >> log; exec sleep 600; }; echo {{ item }} {{ tasks.make.outputs.both }} {{ tasks.make.outputs.part }} >> log'
+  all: {depends_on: [each], run: 'echo {{ quiet }} | wc -c >> log; echo {{ once }} >> log'}
+",
+    );
+    let start = |args: &[&str], token: &str| {
+        let mut command = space.flow(args);
+        command
+            .env("TOKEN", token)
+            .stdout(std::process::Stdio::piped());
+        command
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("flow starts")
+    };
+    let mut flow = start(&["-j1", "all"], "hush-hush");
+    wait_for("the second item", || {
+        space
+            .read("log")
+            .is_some_and(|log| log.ends_with("waits\n"))
+    });
+    kill(&mut flow, Signal::KILL);
+    space.write("go", "");
+    let resumed = space.finish(start(&["resume"], "another-token"));
+    assert_eq!(resumed.code, 0, "{}", resumed.err());
+    let log = space.read("log").unwrap_or_default();
+    let lines: Vec<&str> = log.lines().map(str::trim).collect();
+    assert_eq!(
+        lines,
+        [
+            "15",
+            "a once+out-once 1",
+            "waits",
+            "b once+out-once 1",
+            "19",
+            "once"
+        ]
+    );
+    assert_eq!(
+        space.read("count").as_deref(),
+        Some("evaluated\nsecret\nevaluated\nsecret\n")
+    );
+    let facts =
+        fs::read_to_string(facts_file(&space).expect("there is a run")).expect("it is text");
+    assert!(!facts.contains("hush") && !facts.contains("another-token"));
+}
+
+#[test]
+fn a_record_cut_anywhere_goes_on_or_says_why_not() {
+    let made =
+        Space::with("tasks: {a: 'echo a >> log', b: {depends_on: [a], run: 'echo b >> log'}}\n");
+    assert_eq!(made.run(&["-q", "b"]).code, 0);
+    let path = facts_file(&made).expect("there is a run");
+    let whole = fs::read(&path).expect("it is there");
+    let lengths: Vec<usize> = (0..whole.len()).collect();
+    let steps: Vec<usize> = lengths
+        .into_iter()
+        .step_by(if rounds(1) > 1 { 1 } else { 3 })
+        .collect();
+    for length in steps {
+        fs::write(&path, &whole[..length]).expect("it is ours");
+        let _ = fs::remove_file(made.work().join("log"));
+        let resumed = made.run(&["resume", "latest", "-q"]);
+        let lines = whole[..length]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
+        if lines == 0 {
+            assert_eq!(resumed.code, 2, "{length}: {}", resumed.err());
+            assert!(
+                resumed.err().contains("before anything of it was recorded"),
+                "{}",
+                resumed.err()
+            );
+            continue;
+        }
+        assert_eq!(resumed.code, 0, "{length}: {}", resumed.err());
+        assert_eq!(
+            made.record().state.stage(),
+            RunStage::Finished(RunEnd::Completed)
+        );
+    }
+    // One that was changed is refused, and left as it is; without its last line it has not ended.
+    let last = whole[..whole.len() - 1]
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1);
+    for at in (0..last).step_by(37) {
+        let mut changed = whole[..last].to_vec();
+        changed[at] ^= 1;
+        fs::write(&path, &changed).expect("it is ours");
+        let resumed = made.run(&["resume", "latest", "-q"]);
+        assert_eq!(resumed.code, 5, "{at}: {}", resumed.err());
+        assert!(resumed.err().contains("line"), "{}", resumed.err());
+    }
+}
