@@ -105,7 +105,14 @@ fn created(parent: Option<RunId>) -> Fact {
 
 fn cancel(why: Why, node: Option<NodeId>, now: bool) -> Fact {
     let by = now.then(|| "ada".to_owned());
-    Fact::CancelRequested { node, why, now, by }
+    let reason = now.then(|| "wrong branch".to_owned());
+    Fact::CancelRequested {
+        node,
+        why,
+        now,
+        by,
+        reason,
+    }
 }
 
 fn finished(outcome: Outcome, reason: Option<&str>) -> Fact {

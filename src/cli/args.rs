@@ -275,6 +275,22 @@ pub(super) struct HistoryArgs {
     pub(super) json: bool,
 }
 
+/// End a run: what runs is stopped, its `finally` steps run, and it can't be resumed
+#[derive(Debug, Args)]
+pub(super) struct CancelArgs {
+    /// The run: its id or the beginning of it, `latest` (which is the default), `latest:TASK`
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    /// Who asks for it [default: you]
+    #[arg(long, value_name = "NAME")]
+    pub(super) by: Option<String>,
+    #[command(flatten)]
+    pub(super) show: ShowArgs,
+}
+
 /// Show how a run stands, task by task
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
@@ -371,12 +387,14 @@ pub(super) enum Verb {
     Verify,
     /// `flow resume`
     Resume,
+    /// `flow cancel`
+    Cancel,
     /// `flow help`
     Help,
 }
 
 /// All verbs, with what the help says of them, and whether a task of the same name wins.
-const VERBS: [(&str, Verb, bool, &str); 15] = [
+const VERBS: [(&str, Verb, bool, &str); 16] = [
     (
         "run",
         Verb::Run,
@@ -444,6 +462,12 @@ const VERBS: [(&str, Verb, bool, &str); 15] = [
         Verb::Resume,
         true,
         "Go on with a run that was interrupted",
+    ),
+    (
+        "cancel",
+        Verb::Cancel,
+        true,
+        "End a run, in whichever process it goes on",
     ),
     (
         "prune",

@@ -3,6 +3,7 @@
 //! Verbs are thin. None of them spawns, writes a record or formats a time; what two of them share belongs to the library.
 
 mod args;
+mod cancel;
 mod confirm;
 mod context;
 mod events;
@@ -136,6 +137,7 @@ fn verb(context: &Context, called: Called) -> Result<Exit, Trouble> {
         Verb::Logs => call_in(context, args, name, logs::logs),
         Verb::Events => call_in(context, args, name, events::events),
         Verb::Verify => call_in(context, args, name, verify::verify),
+        Verb::Cancel => call_in(context, args, name, cancel::cancel),
         Verb::Resume => call_in(context, args, name, resume::resume),
         Verb::History => call_in(context, args, name, history::history),
     }

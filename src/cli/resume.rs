@@ -1,6 +1,7 @@
 //! `flow resume`: goes on with a run whose process is gone.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::args::ResumeArgs;
@@ -30,41 +31,20 @@ pub(super) fn resume(context: &Context, args: &ResumeArgs) -> Result<Exit, Troub
         Some(word) => runs::find(&store, word)?,
         None => newest_interrupted(&store)?,
     };
-    if let Some(ended) = ended(&store, &run)? {
-        return Ok(ended);
-    }
-    let journal = store.open(&run).map_err(|error| match error.kind {
-        Kind::Owned => Trouble::call(
-            format!("run {run} is going on in another process"),
-            "it can be resumed when that process is gone",
-        ),
-        _ => unrecorded(&error),
-    })?;
-    // Now that nobody else writes, what is there is all there is.
-    if let Some(ended) = ended(&store, &run)? {
-        return Ok(ended);
-    }
-    let recorded = runs::read(&store, &run)?;
-    let plan_hash = recorded.plan_hash().to_owned();
-    let clock = Clock::system();
-    end_left(&run, &clock)?;
-    if !args.show.quiet {
-        tell(&recorded);
-    }
-    let Recorded {
-        plan,
-        records,
-        chain,
-        ..
-    } = recorded;
-    let work = Work::taken_up(context, plan)?;
-    let running = Running {
-        run,
-        plan_hash,
-        journal,
-        clock,
-        past: Some(Past { records, chain }),
+    let taken = match take(&store, &run, GO_ON)? {
+        Taken::Ours(taken) => taken,
+        Taken::Ended(exit) => return Ok(exit),
+        Taken::Owned => {
+            return Err(Trouble::call(
+                format!("run {run} is going on in another process"),
+                "it can be resumed when that process is gone",
+            ));
+        }
     };
+    if !args.show.quiet {
+        let _ = screen::print("", &context::style().dim(&taken.words));
+    }
+    let (work, running) = (Work::taken_up(context, taken.plan)?, taken.running);
     let manner = Manner {
         jobs: args.jobs,
         explain: false,
@@ -76,15 +56,72 @@ pub(super) fn resume(context: &Context, args: &ResumeArgs) -> Result<Exit, Troub
     done
 }
 
+/// What nothing is left to do of a run that has ended.
+const GO_ON: &str = "go on with";
+
+/// A run that was taken up, if it could be.
+pub(super) enum Taken {
+    /// It goes on here.
+    Ours(Box<TakenRun>),
+    /// It has ended, which was said.
+    Ended(Exit),
+    /// Another process works on it.
+    Owned,
+}
+
+/// A run whose record is ours, and of which nothing goes on any more.
+pub(super) struct TakenRun {
+    pub(super) running: Running,
+    pub(super) plan: Arc<Plan>,
+    /// What is to be said of it.
+    words: String,
+}
+
+/// Takes a run up.
+pub(super) fn take(store: &Files, run: &RunId, what_for: &str) -> Result<Taken, Trouble> {
+    if let Some(exit) = ended(store, run, what_for)? {
+        return Ok(Taken::Ended(exit));
+    }
+    let journal = match store.open(run) {
+        Ok(journal) => journal,
+        Err(error) if error.kind == Kind::Owned => return Ok(Taken::Owned),
+        Err(error) => return Err(unrecorded(&error)),
+    };
+    // Now that nobody else writes, what is there is all there is.
+    if let Some(exit) = ended(store, run, what_for)? {
+        return Ok(Taken::Ended(exit));
+    }
+    let recorded = runs::read(store, run)?;
+    let clock = Clock::system();
+    end_left(run, &clock)?;
+    let words = words(&recorded);
+    let running = Running {
+        run: recorded.run.clone(),
+        plan_hash: recorded.plan_hash().to_owned(),
+        journal,
+        clock,
+        past: Some(Past {
+            records: recorded.records,
+            chain: recorded.chain,
+        }),
+        request: None,
+    };
+    Ok(Taken::Ours(Box::new(TakenRun {
+        running,
+        plan: recorded.plan,
+        words,
+    })))
+}
+
 /// How a run has ended, which is said; a finished run is final.
-fn ended(store: &Files, run: &RunId) -> Result<Option<Exit>, Trouble> {
+pub(super) fn ended(store: &Files, run: &RunId, what_for: &str) -> Result<Option<Exit>, Trouble> {
     let edges = store.edges(run).map_err(|error| unread(&error))?;
     let last = edges.and_then(|(_, last)| line::parse(&last));
     let Some((at, Fact::RunFinished { status })) = last.map(|last| (last.at, last.fact)) else {
         return Ok(None);
     };
     let words = format!(
-        "run {run} {} at {}; there is nothing to go on with\n",
+        "run {run} {} at {}; there is nothing to {what_for}\n",
         match runs::end_word(status) {
             "cancelled" => "was cancelled",
             word => word,
@@ -132,7 +169,7 @@ fn end_left(run: &RunId, clock: &Clock) -> Result<(), Trouble> {
 }
 
 /// What is gone on with, and whether that is still what the file says.
-fn tell(recorded: &Recorded) {
+fn words(recorded: &Recorded) -> String {
     let (state, plan, run) = (recorded.state(), &recorded.plan, &recorded.run);
     let tasks = plan.tasks().count();
     let over = |id| state.node(id).outcome().is_some();
@@ -147,7 +184,7 @@ fn tell(recorded: &Recorded) {
             "note: {file} was changed since; this run follows it as it was\n"
         ));
     }
-    let _ = screen::print("", &context::style().dim(&words));
+    words
 }
 
 /// Whether the file was written after the run began, as far as its time tells.

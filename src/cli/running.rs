@@ -22,6 +22,7 @@ use crate::model::plan::{Kind as PlanKind, Node, Plan};
 use crate::plan;
 use crate::report::failure::shown_path;
 use crate::report::{self, Again, Settings, screen};
+use crate::store::request::Request;
 use crate::store::{self, Journal, Kind, Store};
 
 /// How a run is gone on with, beyond what its plan says.
@@ -43,6 +44,8 @@ pub(super) struct Running {
     pub(super) clock: Clock,
     /// What happened before, in one that is taken up.
     pub(super) past: Option<Past>,
+    /// What is asked of it at once.
+    pub(super) request: Option<Request>,
 }
 
 impl Running {
@@ -61,7 +64,16 @@ impl Running {
             journal,
             clock,
             past: None,
+            request: None,
         })
+    }
+
+    /// With this asked of it at once.
+    pub(super) fn with(self, request: Request) -> Self {
+        Self {
+            request: Some(request),
+            ..self
+        }
     }
 
     /// Runs it to its end.
@@ -113,6 +125,7 @@ impl Running {
             clock: self.clock,
             observers: vec![report::reporter(settings, plan)],
             past: self.past,
+            request: self.request,
             plan: Arc::clone(plan),
         };
         engine.run().map(exit_of).map_err(|error| stopped(&error))

@@ -99,6 +99,8 @@ pub enum Input {
     Cancel {
         /// Who.
         by: Option<String>,
+        /// Why, in their words.
+        reason: Option<String>,
     },
     /// flow got a signal.
     Interrupt {
@@ -172,8 +174,8 @@ pub fn decide(state: &RunState, input: &Input) -> Vec<Fact> {
         Input::ChildEnded { node, status } if is_child(state, *node) => {
             vec![child_ended(state, *node, *status)]
         }
-        Input::Cancel { by } => cancel(state, Why::Cancelled, by.clone()),
-        Input::Interrupt { signal } => cancel(state, Why::Signal(*signal), None),
+        Input::Cancel { by, reason } => cancel(state, Why::Cancelled, by.clone(), reason.clone()),
+        Input::Interrupt { signal } => cancel(state, Why::Signal(*signal), None, None),
         _ => Vec::new(),
     }
 }
@@ -344,7 +346,7 @@ fn child_ended(state: &RunState, node: NodeId, status: RunEnd) -> Fact {
 }
 
 /// The first time asks, the second one insists.
-fn cancel(state: &RunState, why: Why, by: Option<String>) -> Vec<Fact> {
+fn cancel(state: &RunState, why: Why, by: Option<String>, reason: Option<String>) -> Vec<Fact> {
     let going = matches!(state.stage(), RunStage::Running | RunStage::Paused);
     let insisted = state.stop().is_some_and(|stop| stop.now);
     let cancels_interrupted = state.is_interrupted() && why == Why::Cancelled;
@@ -357,5 +359,6 @@ fn cancel(state: &RunState, why: Why, by: Option<String>) -> Vec<Fact> {
         why,
         now,
         by,
+        reason,
     }]
 }

@@ -59,6 +59,9 @@ pub enum Fact {
         /// Who asked, when it was a person.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
+        /// Why, in their words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Nothing more will happen but notes and a rollback; without open gates.
     RunFinished {

@@ -33,6 +33,7 @@ fn timer(state: &RunState, now: Timestamp) -> Option<Fact> {
             why: Why::Timeout,
             now: false,
             by: None,
+            reason: None,
         });
     }
     let (at, node) = *state.timers.first()?;
@@ -225,6 +226,7 @@ fn held_up(state: &RunState, id: NodeId) -> Option<Fact> {
             why: Why::Failure,
             now: false,
             by: None,
+            reason: None,
         });
     }
     (node.stage == Stage::Deciding).then_some(Fact::GateDecided {
@@ -288,6 +290,7 @@ fn settled(state: &RunState, id: NodeId) -> Option<Fact> {
             why: Why::Decided(outcome),
             now: false,
             by: None,
+            reason: None,
         });
     }
     Some(end_of_try(state, id, outcome))
@@ -421,6 +424,7 @@ fn of_the_run(state: &RunState) -> Option<Fact> {
             why,
             now: false,
             by: None,
+            reason: None,
         }),
         _ => over(state).or_else(|| pause(state)),
     }

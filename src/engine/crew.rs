@@ -19,6 +19,7 @@ use crate::exec::runner::{CaptureError, Runner, Started};
 use crate::exec::shell::Programs;
 use crate::exec::{Event, Job};
 use crate::model::id::NodeId;
+use crate::store::request::Request;
 
 /// What the threads share.
 pub(super) struct Crew<'a> {
@@ -172,6 +173,7 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
             let jobs = {
                 let mut shared = self.crew.lock();
                 if shared.over.is_none() {
+                    self.listen(&mut shared.going);
                     self.take_in(&mut shared, ready, &mut inputs);
                     self.turn(&mut shared, std::mem::take(&mut inputs), scope);
                 }
@@ -190,6 +192,20 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
             } else {
                 Ready::default()
             };
+        }
+    }
+
+    /// The first thread hears what other processes ask, once it is time for that.
+    fn listen(&mut self, going: &mut Going<'a>) {
+        let due = going
+            .listen_at
+            .is_some_and(|at| at <= going.clock.instant());
+        if self.number == 0 && due {
+            going.listen_at = None;
+            // Where there can be no pipe nobody can reach the run.
+            if let Ok(Some(requests)) = going.journal.listen() {
+                self.inbox.listen(requests);
+            }
         }
     }
 
@@ -391,6 +407,10 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         }
         for signal in ready.signals {
             inputs.extend(going.signalled(signal));
+        }
+        for Request::Cancel { by, reason } in ready.requests {
+            let by = Some(by);
+            inputs.push(Input::Cancel { by, reason });
         }
         for event in events {
             let interrupted = going.interrupted_at_terminal(&event);

@@ -47,6 +47,8 @@ pub(super) struct Going<'a> {
     pub(super) journal: Box<dyn Journal>,
     pub(super) clock: Clock,
     pub(super) observers: Vec<Box<dyn Observer + 'a>>,
+    /// From when on other processes can ask something; `None` once they can, or never can.
+    pub(super) listen_at: Option<Instant>,
     /// The first signal that flow got.
     pub(super) signal: Option<i32>,
     pub(super) chain: Chain,
@@ -548,7 +550,7 @@ impl Going<'_> {
             .next_timer()
             .map(|at| self.clock.instant() + self.clock.until(at));
         let again = self.again.first().map(|(at, ..)| *at);
-        [timer, again, self.stops.next_deadline()]
+        [timer, again, self.stops.next_deadline(), self.listen_at]
             .into_iter()
             .flatten()
             .min()
@@ -600,8 +602,9 @@ fn how(signal: HowToStop) -> Stop {
 }
 
 /// Who a fact is put down to: the person for what a person asks, flow for what follows from it.
-fn actor<'a>(person: &'a str, fact: &Fact) -> &'a str {
+fn actor<'a>(person: &'a str, fact: &'a Fact) -> &'a str {
     match fact {
+        Fact::CancelRequested { by: Some(by), .. } => by,
         Fact::RunCreated { .. }
         | Fact::CancelRequested {
             why: Why::Signal(_) | Why::Cancelled,

@@ -1,5 +1,6 @@
 //! One poll for everything that a thread waits for: signals, a knock, the ends of commands, their output, a deadline.
 
+use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use rustix::process::Signal;
 
 use crate::exec::family;
 use crate::exec::runner::{Place, Runner};
+use crate::store::request::Request;
 
 /// The signals that end a run, each of which is passed on as it is.
 const ENDING: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
@@ -49,6 +51,8 @@ pub struct Inbox {
     signals: Signals,
     /// Another thread has something for this one.
     knock: Option<PipeReader>,
+    /// Other processes ask something.
+    requests: Option<File>,
 }
 
 /// What there is to look at after a wait.
@@ -58,6 +62,8 @@ pub struct Ready {
     pub signals: Vec<i32>,
     /// What can be read of the commands.
     pub places: Vec<Place>,
+    /// What other processes ask.
+    pub requests: Vec<Request>,
 }
 
 /// Makes a waiting thread look.
@@ -78,6 +84,7 @@ impl Inbox {
         Self {
             signals,
             knock: None,
+            requests: None,
         }
     }
 
@@ -95,9 +102,15 @@ impl Inbox {
         Ok(Knocker(writer))
     }
 
+    /// From now on other processes can ask something, by this pipe.
+    pub fn listen(&mut self, requests: File) {
+        self.requests = Some(requests);
+    }
+
     /// Waits until something happens or `deadline` has come.
     pub fn wait(&mut self, runner: &Runner, deadline: Option<Instant>) -> io::Result<Ready> {
-        let own = self.signals.0.len() + usize::from(self.knock.is_some());
+        let pipes = usize::from(self.knock.is_some()) + usize::from(self.requests.is_some());
+        let own = self.signals.0.len() + pipes;
         let (readable, mut ready) = self.poll(runner, deadline, own)?;
         for ((number, pipe), readable) in self.signals.0.iter_mut().zip(&readable) {
             let count = if *readable { drain(pipe) } else { 0 };
@@ -106,8 +119,19 @@ impl Inbox {
             let count = if ending { count } else { count.min(1) };
             ready.signals.extend(std::iter::repeat_n(*number, count));
         }
-        if let (Some(knock), Some(true)) = (&mut self.knock, readable.last()) {
+        let mut readable = readable[self.signals.0.len()..].iter();
+        if let Some(knock) = &mut self.knock
+            && readable.next() == Some(&true)
+        {
             drain(knock);
+        }
+        if let Some(requests) = &mut self.requests
+            && readable.next() == Some(&true)
+        {
+            let mut lines = vec![0; 64 * 1024];
+            // A reader that finds nothing has waited for nothing.
+            let count = requests.read(&mut lines).unwrap_or(0);
+            ready.requests = Request::read(&String::from_utf8_lossy(&lines[..count])).collect();
         }
         Ok(ready)
     }
@@ -121,6 +145,7 @@ impl Inbox {
     ) -> io::Result<(Vec<bool>, Ready)> {
         let signals = self.signals.0.iter().map(|(_, pipe)| pipe);
         let pipes = signals.chain(&self.knock).map(AsFd::as_fd);
+        let pipes = pipes.chain(self.requests.iter().map(AsFd::as_fd));
         let mut fds: Vec<PollFd<'_>> = pipes
             .map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN))
             .collect();
@@ -143,6 +168,7 @@ impl Inbox {
             .filter(|(_, ready)| **ready);
         let ready = Ready {
             signals: Vec::new(),
+            requests: Vec::new(),
             places: places.map(|(place, _)| place).collect(),
         };
         Ok((readable[..own].to_vec(), ready))

@@ -48,6 +48,7 @@ use crate::exec::stops::{GRACE, Stops};
 use crate::model::id::{NodeId, RunId};
 use crate::model::plan::Plan;
 use crate::store::line::Chain;
+use crate::store::request::Request;
 use crate::store::{self, Journal};
 
 /// What an engine needs to run a plan.
@@ -90,6 +91,8 @@ pub struct Engine<'a> {
     pub observers: Vec<Box<dyn Observer + 'a>>,
     /// What happened before, in a run that is taken up.
     pub past: Option<Past>,
+    /// What is asked of the run as soon as it goes on.
+    pub request: Option<Request>,
 }
 
 /// How the engine came to its end.
@@ -156,6 +159,7 @@ impl Engine<'_> {
             clock: self.clock,
             observers: self.observers,
             signal: None,
+            listen_at: Some(self.clock.instant() + LISTEN_AFTER),
             lines: String::new(),
             stops: Stops::default(),
             own_streams: self.own_streams,
@@ -170,13 +174,17 @@ impl Engine<'_> {
             restored: false,
             recalled: HashMap::new(),
         };
-        let first = match self.past {
+        let mut first = match self.past {
             None => vec![start, up_to_date],
             Some(past) => {
                 going.take_up(past);
                 past::first(&going.state, start)
             }
         };
+        if let Some(Request::Cancel { by, reason }) = self.request {
+            let by = Some(by);
+            first.push(Input::Cancel { by, reason });
+        }
         let mut inbox = Inbox::new(self.signals);
         let crew = Crew::new(
             going,
@@ -210,6 +218,9 @@ impl Engine<'_> {
         Ok(ending)
     }
 }
+
+/// When other processes can reach a run: a shorter one has nothing to do with them, and does not pay for it.
+const LISTEN_AFTER: Duration = Duration::from_millis(100);
 
 /// How long killed processes are waited for.
 const GAVE_UP: Duration = Duration::from_secs(2);

@@ -267,15 +267,24 @@ impl Observer for Lines {
                 node: None,
                 now: false,
                 why,
-                ..
+                by,
+                reason,
             } if !self.settings.quiet
                 && (*why == Why::Timeout || seen.state.running().len() > 0) =>
             {
-                self.screen.say(match why {
-                    Why::Signal(_) => "stopping what runs; once more kills it",
-                    Why::Timeout => "the run has taken as long as it may; stopping what runs",
-                    _ => "stopping what runs",
-                });
+                let words = match (why, by) {
+                    (Why::Signal(_), _) => "stopping what runs; once more kills it".to_owned(),
+                    (Why::Timeout, _) => {
+                        "the run has taken as long as it may; stopping what runs".to_owned()
+                    }
+                    (Why::Cancelled, Some(by)) => {
+                        let reason = reason.as_ref().map(|reason| format!(": {reason}"));
+                        let words = format!("cancelled by {by}{}", reason.unwrap_or_default());
+                        format!("{}; stopping what runs", visible(&words))
+                    }
+                    _ => "stopping what runs".to_owned(),
+                };
+                self.screen.say(&words);
             }
             _ => {}
         }

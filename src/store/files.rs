@@ -3,6 +3,7 @@
 //! ```text
 //! .flow/.gitignore              keeps all of it out of git
 //! .flow/runs/ID.facts           the facts of a run, a line each; a lock on the file is ownership
+//! .flow/runs/ID.requests        a pipe to the process that works on a run, once that has taken a moment
 //! .flow/logs/ID/NODE.TRY.log    what a try printed, from its first byte on
 //! .flow/plans/HASH.json         the plans that runs follow
 //! .flow/heads                   the end of each record: run, number of facts, hash; a line each time flow ends its work on one
@@ -17,6 +18,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::{CWD, FileType};
+
+use super::request::Request;
 use super::{Error, Head, Journal, Kind, Store};
 use crate::model::id::RunId;
 
@@ -38,6 +42,10 @@ impl Files {
 
     fn plan_path(&self, hash: &str) -> PathBuf {
         self.root.join("plans").join(format!("{hash}.json"))
+    }
+
+    fn requests(&self, run: &RunId) -> PathBuf {
+        self.root.join("runs").join(format!("{run}.requests"))
     }
 
     fn heads_path(&self) -> PathBuf {
@@ -100,6 +108,8 @@ impl Files {
             path,
             logs,
             heads,
+            requests: self.requests(run),
+            listens: false,
         }
     }
 
@@ -149,6 +159,8 @@ impl Store for Files {
         let (file, path) = self.existing(run, true)?;
         let mut journal = self.own(run, file, path)?;
         journal.cut_torn_tail()?;
+        // The pipe of a dead process, if it has left one.
+        let _ = fs::remove_file(&journal.requests);
         Ok(Box::new(journal))
     }
 
@@ -213,6 +225,29 @@ impl Store for Files {
         Some(self.root.join("logs").join(run.as_str()))
     }
 
+    fn send(&self, run: &RunId, request: &Request) -> Result<(), Error> {
+        let path = self.requests(run);
+        let mut options = OpenOptions::new();
+        options.write(true).custom_flags(NONBLOCK);
+        let sent = options.open(&path).and_then(|mut pipe| {
+            // Whatever else lies there, nothing is written to it.
+            let is_pipe = std::os::unix::fs::FileTypeExt::is_fifo(&pipe.metadata()?.file_type());
+            let line = request.line();
+            if is_pipe {
+                pipe.write_all(line.as_bytes())
+            } else {
+                Err(ErrorKind::NotFound.into())
+            }
+        });
+        sent.map_err(|error| match error.raw_os_error() {
+            // Nobody has opened the other end.
+            Some(libc::ENXIO | libc::ENOENT | libc::EPIPE) | None => {
+                Error::new(Kind::Missing, format!("reach the process of run {run}"))
+            }
+            _ => Error::io("write to", &path, error),
+        })
+    }
+
     fn heads(&self) -> Result<Vec<Head>, Error> {
         let path = self.heads_path();
         match fs::read(&path) {
@@ -233,6 +268,9 @@ impl Store for Files {
         })
     }
 }
+
+/// Opening a pipe waits for nobody.
+const NONBLOCK: i32 = libc::O_NONBLOCK;
 
 /// A line of the file with heads; one that a crash has left unfinished is none.
 fn head(line: &str) -> Option<Head> {
@@ -314,6 +352,9 @@ struct FileJournal {
     path: PathBuf,
     logs: PathBuf,
     heads: PathBuf,
+    requests: PathBuf,
+    /// There is a pipe at `requests`, which is ours.
+    listens: bool,
 }
 
 impl FileJournal {
@@ -333,6 +374,15 @@ impl FileJournal {
     }
 }
 
+impl Drop for FileJournal {
+    fn drop(&mut self) {
+        if self.listens {
+            // What is left of it is removed by whoever listens next.
+            let _ = fs::remove_file(&self.requests);
+        }
+    }
+}
+
 impl Journal for FileJournal {
     fn append(&mut self, lines: &str) -> Result<(), Error> {
         self.file
@@ -348,6 +398,20 @@ impl Journal for FileJournal {
 
     fn logs(&self) -> Option<&Path> {
         Some(&self.logs)
+    }
+
+    fn listen(&mut self) -> Result<Option<File>, Error> {
+        let trouble = |error| Error::io("make a pipe at", &self.requests, error);
+        // One that a dead process has left is as good, but who knows what else it is.
+        let _ = fs::remove_file(&self.requests);
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(CWD, &self.requests, FileType::Fifo, mode, 0)
+            .map_err(|error| trouble(error.into()))?;
+        self.listens = true;
+        // Open for writing too, so that it does not end when the first who asks is gone.
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).custom_flags(NONBLOCK);
+        options.open(&self.requests).map(Some).map_err(trouble)
     }
 
     fn keep_head(&mut self, head: &Head) -> Result<(), Error> {

@@ -1,9 +1,11 @@
 //! Stores without a disk: one in memory, for tests, and one that keeps nothing, for `--no-record`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::request::Request;
 use super::{Error, Head, Journal, Kind, Store};
 use crate::model::id::RunId;
 
@@ -86,6 +88,11 @@ impl Store for Memory {
         None
     }
 
+    fn send(&self, run: &RunId, _: &Request) -> Result<(), Error> {
+        let doing = format!("reach the process of run {run}");
+        Err(Error::new(Kind::Missing, doing))
+    }
+
     fn heads(&self) -> Result<Vec<Head>, Error> {
         Ok(self.content().heads.clone())
     }
@@ -109,6 +116,10 @@ impl Journal for MemoryJournal {
 
     fn sync(&mut self) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn listen(&mut self) -> Result<Option<File>, Error> {
+        Ok(None)
     }
 
     fn keep_head(&mut self, head: &Head) -> Result<(), Error> {
@@ -169,6 +180,11 @@ impl Store for Nothing {
         None
     }
 
+    fn send(&self, run: &RunId, _: &Request) -> Result<(), Error> {
+        let doing = format!("reach the process of run {run}");
+        Err(Error::new(Kind::Missing, doing))
+    }
+
     fn heads(&self) -> Result<Vec<Head>, Error> {
         Ok(Vec::new())
     }
@@ -185,6 +201,10 @@ impl Journal for Nothing {
 
     fn sync(&mut self) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn listen(&mut self) -> Result<Option<File>, Error> {
+        Ok(None)
     }
 
     fn keep_head(&mut self, _: &Head) -> Result<(), Error> {

@@ -6,10 +6,13 @@
 pub mod files;
 pub mod line;
 pub mod memory;
+pub mod request;
 
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use self::request::Request;
 use crate::model::id::RunId;
 
 /// A place where runs are recorded.
@@ -41,6 +44,9 @@ pub trait Store {
     /// The folder with the output of a run's attempts; `None` where it is not kept.
     fn logs_of(&self, run: &RunId) -> Option<PathBuf>;
 
+    /// Asks something of the process that works on a run; [`Kind::Missing`] when none listens.
+    fn send(&self, run: &RunId, request: &Request) -> Result<(), Error>;
+
     /// The heads that were kept, of all runs, the oldest first.
     fn heads(&self) -> Result<Vec<Head>, Error>;
 }
@@ -63,6 +69,10 @@ pub trait Journal: Send {
 
     /// Returns once all that was added is on the disk.
     fn sync(&mut self) -> Result<(), Error>;
+
+    /// Listens from now on to what others ask; the file can be waited for and read without waiting. `None` when nobody can reach
+    /// the run.
+    fn listen(&mut self) -> Result<Option<File>, Error>;
 
     /// Keeps the end of the record apart from it.
     fn keep_head(&mut self, head: &Head) -> Result<(), Error>;

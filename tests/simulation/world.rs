@@ -265,7 +265,10 @@ impl<'a> World<'a> {
             }
             Event::Cancel => {
                 self.tally.cancels += 1;
-                vec![Input::Cancel { by: None }]
+                vec![Input::Cancel {
+                    by: None,
+                    reason: None,
+                }]
             }
             Event::Signal => {
                 self.signals += 1;

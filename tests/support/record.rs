@@ -169,7 +169,9 @@ fn shortened(state: &RunState, fact: &Fact) -> String {
             words([Some(asked.join(" ")), parent])
         }
         Fact::RunFinished { status } => snake(status),
-        Fact::CancelRequested { node, why, now, by } => words([
+        Fact::CancelRequested {
+            node, why, now, by, ..
+        } => words([
             node.map(|node| name(state, node)),
             Some(match why {
                 Why::Signal(number) => format!("signal {number}"),

@@ -1,0 +1,111 @@
+//! `flow cancel`: ends a run, in whichever process it goes on, or of which the process is gone.
+
+use std::time::Duration;
+
+use super::args::CancelArgs;
+use super::context::{self, Context};
+use super::needed::Work;
+use super::resume::{self, Taken};
+use super::running::Manner;
+use super::runs::{self, unread};
+use super::{Exit, Trouble};
+use crate::core::fact::{Fact, RunEnd};
+use crate::engine::clock::Clock;
+use crate::model::id::RunId;
+use crate::report::{Again, screen};
+use crate::store::files::Files;
+use crate::store::request::{Request, WORDS_MAX};
+use crate::store::{Kind, Store, line};
+
+/// How long it takes at most until a run that has just begun can be reached.
+const REACHED_AFTER: Duration = Duration::from_secs(2);
+/// How long a run is waited for that was asked to end: its commands have their grace time, and so have those that outlive them.
+const WAITED: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Ends a run.
+pub(super) fn cancel(context: &Context, args: &CancelArgs) -> Result<Exit, Trouble> {
+    let store = context.store()?;
+    let run = runs::find(&store, args.run.as_deref().unwrap_or("latest"))?;
+    let by = args.by.clone().unwrap_or_else(context::person);
+    for words in [Some(&by), args.reason.as_ref()].into_iter().flatten() {
+        if words.len() > WORDS_MAX {
+            let what = format!("names and reasons have at most {WORDS_MAX} bytes");
+            return Err(Trouble::call(what, "say it in fewer words"));
+        }
+    }
+    let request = Request::Cancel {
+        by,
+        reason: args.reason.clone(),
+    };
+    let clock = Clock::system();
+    let until = clock.instant() + REACHED_AFTER;
+    loop {
+        if resume::ended(&store, &run, "cancel")?.is_some() {
+            return Ok(Exit::Wrong);
+        }
+        if !store.is_owned(&run).map_err(|error| unread(&error))? {
+            match resume::take(&store, &run, "cancel")? {
+                Taken::Ours(taken) => return end_here(context, args, *taken, request),
+                Taken::Ended(_) => return Ok(Exit::Wrong),
+                Taken::Owned => {}
+            }
+        }
+        match store.send(&run, &request) {
+            Ok(()) => return wait(&store, &run, &clock),
+            // It has just begun, or is just ending.
+            Err(error) if error.kind == Kind::Missing && clock.instant() < until => {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            Err(error) => return Err(unread(&error)),
+        }
+    }
+}
+
+/// A run without a process: what it has left is ended, its `finally` steps run, and it is cancelled.
+fn end_here(
+    context: &Context,
+    args: &CancelArgs,
+    taken: resume::TakenRun,
+    request: Request,
+) -> Result<Exit, Trouble> {
+    let (work, running) = (Work::taken_up(context, taken.plan)?, taken.running);
+    let running = running.with(request);
+    let manner = Manner {
+        jobs: None,
+        explain: false,
+        again: Again::Task(format!("flow {}", context.options)),
+    };
+    match running.go_on(context, &args.show, manner, &work)? {
+        // That is what was asked for.
+        Exit::Cancelled => Ok(Exit::Done),
+        other => Ok(other),
+    }
+}
+
+/// Waits until a run that was asked to end has ended.
+fn wait(store: &Files, run: &RunId, clock: &Clock) -> Result<Exit, Trouble> {
+    let until = clock.instant() + WAITED;
+    loop {
+        let owned = store.is_owned(run).map_err(|error| unread(&error))?;
+        let edges = store.edges(run).map_err(|error| unread(&error))?;
+        let last = edges.and_then(|(_, last)| line::parse(&last));
+        let end = last.and_then(|last| match last.fact {
+            Fact::RunFinished { status } => Some(status),
+            _ => None,
+        });
+        let (words, exit) = match end {
+            _ if owned && clock.instant() < until => {
+                std::thread::sleep(LOOK_AGAIN);
+                continue;
+            }
+            Some(RunEnd::Cancelled) => ("was cancelled", Exit::Done),
+            Some(RunEnd::Completed) => ("had completed before it could be cancelled", Exit::Wrong),
+            Some(RunEnd::Failed) => ("had failed before it could be cancelled", Exit::Wrong),
+            None if owned => ("was asked to end, and is still at it", Exit::TaskFailed),
+            None => ("was interrupted before it could be cancelled", Exit::Wrong),
+        };
+        let _ = screen::print("", &format!("run {run} {words}\n"));
+        return Ok(exit);
+    }
+}
