@@ -229,15 +229,25 @@ pub(super) struct WhyArgs {
     pub(super) json: bool,
 }
 
-/// Remove what was not used for longest from the cache of results, which all projects share
+/// Remove old runs of this project, or results from the cache, which all projects share
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
 pub(super) struct PruneArgs {
-    /// The cache of results
-    #[arg(long, required = true)]
+    /// Runs that have ended, in which nothing has happened for so long, such as 30d; their output too
+    #[arg(long, value_name = "DURATION", value_parser = duration, group = "what")]
+    pub(super) older_than: Option<Duration>,
+    /// Leave the newest N runs, whatever their age
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "older_than")]
+    pub(super) keep: usize,
+    /// The cache of results: what was not used for longest
+    #[arg(long, group = "what")]
     pub(super) cache: bool,
-    /// Leave at most this much, such as 500MB or 2GiB; 0 removes all of it
-    #[arg(long, value_name = "SIZE", default_value = "5GiB", value_parser = size)]
+    /// Leave at most this much of it, such as 500MB or 2GiB; 0 removes all of it
+    #[arg(long, value_name = "SIZE", default_value = "5GiB", value_parser = size, requires = "cache")]
     pub(super) max_size: u64,
+    /// Say what would be removed of the runs, and remove nothing
+    #[arg(short = 'n', long, conflicts_with = "cache")]
+    pub(super) dry_run: bool,
 }
 
 /// Show which task waits for which
@@ -267,6 +277,15 @@ pub(super) enum GraphFormat {
 /// List the recorded runs, the newest first
 #[derive(Debug, Args)]
 pub(super) struct HistoryArgs {
+    /// Only runs in this state: completed, failed, cancelled, interrupted, running
+    #[arg(long, value_name = "STATUS", value_parser = ["completed", "failed", "cancelled", "interrupted", "running", "paused"])]
+    pub(super) status: Option<String>,
+    /// Only runs that were asked for this task
+    #[arg(long, value_name = "TASK")]
+    pub(super) task: Option<String>,
+    /// Only runs that began since then: a time, or a duration such as 2h for so long ago
+    #[arg(long, value_name = "MOMENT")]
+    pub(super) since: Option<String>,
     /// Show at most N runs
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     pub(super) limit: usize,
@@ -473,7 +492,7 @@ const VERBS: [(&str, Verb, bool, &str); 16] = [
         "prune",
         Verb::Prune,
         true,
-        "Remove old results from the cache",
+        "Remove old runs, or old results from the cache",
     ),
     (
         "help",

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::args::HistoryArgs;
 use super::context::Context;
+use super::runs::{self, unread};
 use super::{Exit, Trouble};
 use crate::core::fact::{Fact, RunEnd};
 use crate::model::id::RunId;
@@ -23,18 +24,36 @@ struct Entry {
 /// Lists the recorded runs.
 pub(super) fn history(context: &Context, args: &HistoryArgs) -> Result<Exit, Trouble> {
     let store = context.store()?;
-    let runs = store.runs().map_err(|error| unread(&error))?;
-    if runs.is_empty() && !args.json {
+    let found = store.runs().map_err(|error| unread(&error))?;
+    if found.is_empty() && !args.json {
         // Whoever closed stderr does not want to know.
         let _ = screen::print("", "no runs are recorded here yet\n");
         return Ok(Exit::Done);
     }
-    let entries = runs
-        .into_iter()
-        .take(args.limit)
-        .map(|run| entry(&store, run))
-        .collect::<Result<Vec<_>, _>>();
-    let entries = entries.map_err(|error| unread(&error))?;
+    let since = args.since.as_deref().map(runs::time).transpose()?;
+    let wanted = |entry: &Entry| {
+        args.status
+            .as_deref()
+            .is_none_or(|status| entry.status == status)
+            && args
+                .task
+                .as_ref()
+                .is_none_or(|task| entry.asked.contains(task))
+    };
+    let mut entries = Vec::new();
+    for run in found {
+        if entries.len() == args.limit {
+            break;
+        }
+        let entry = entry(&store, run).map_err(|error| unread(&error))?;
+        // They are in the order in which they began.
+        if since.is_some_and(|since| entry.from.is_some_and(|from| from < since)) {
+            break;
+        }
+        if wanted(&entry) {
+            entries.push(entry);
+        }
+    }
     let text = if args.json {
         entries.iter().map(as_json).collect()
     } else {
@@ -57,13 +76,6 @@ pub(super) fn history(context: &Context, args: &HistoryArgs) -> Result<Exit, Tro
 
 /// What is said of a record that can't be read.
 const DAMAGED: &str = "damaged";
-
-fn unread(error: &crate::store::Error) -> Trouble {
-    Trouble {
-        exit: Exit::Record,
-        words: format!("error: {error}\n"),
-    }
-}
 
 fn entry(store: &dyn Store, run: RunId) -> Result<Entry, crate::store::Error> {
     let unknown = Entry {

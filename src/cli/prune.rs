@@ -2,22 +2,68 @@
 
 use super::args::PruneArgs;
 use super::context::{self, Context};
+use super::runs::unread;
 use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
 use crate::incremental;
+use crate::record::prune::{self, Policy};
 use crate::report::table::bytes;
 
-/// Removes what was not used for longest from the cache.
-pub(super) fn prune(_: &Context, args: &PruneArgs) -> Result<Exit, Trouble> {
+/// Removes old runs, or what was not used for longest from the cache.
+pub(super) fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Trouble> {
+    let mut text = String::new();
+    if let Some(older_than) = args.older_than {
+        let keep = args.keep;
+        text.push_str(&runs(context, Policy { older_than, keep }, args.dry_run)?);
+    }
+    if args.cache {
+        text.push_str(&cache(args.max_size)?);
+    }
+    super::show(&text)
+}
+
+fn runs(context: &Context, policy: Policy, dry: bool) -> Result<String, Trouble> {
+    let store = context.store()?;
+    let now = Clock::system().now();
+    let pruned = prune::prune(&store, policy, now, Clock::wall(), dry);
+    let pruned = pruned.map_err(|error| unread(&error))?;
+    let count = pruned.runs.len();
+    let left = pruned.left;
+    Ok(match dry {
+        true => {
+            let runs = pruned.runs.iter();
+            let runs = runs.map(|run| format!("would remove run {run}\n"));
+            format!(
+                "{}{} would go, {left} stay\n",
+                runs.collect::<String>(),
+                of(count)
+            )
+        }
+        false => format!(
+            "removed {}, {}; {left} left\n",
+            of(count),
+            bytes(pruned.bytes)
+        ),
+    })
+}
+
+fn of(runs: usize) -> String {
+    match runs {
+        1 => "1 run".to_owned(),
+        _ => format!("{runs} runs"),
+    }
+}
+
+fn cache(max_size: u64) -> Result<String, Trouble> {
     let folder = context::results_folder().ok_or_else(|| {
         Trouble::call(
             "there is no cache: neither XDG_CACHE_HOME nor HOME is set",
             "",
         )
     })?;
-    let size = incremental::prune_cache(&folder, args.max_size, Clock::wall())
+    let size = incremental::prune_cache(&folder, max_size, Clock::wall())
         .map_err(|error| Trouble::call(format!("can't prune {}: {error}", folder.display()), ""))?;
-    super::show(&format!(
+    Ok(format!(
         "removed {} in {} of results; {} in {} are left\n",
         bytes(size.bytes_removed),
         counted(size.entries_removed),

@@ -20,6 +20,7 @@ use crate::exec::shell::Programs;
 use crate::model::id::RunId;
 use crate::model::plan::{Kind as PlanKind, Node, Plan};
 use crate::plan;
+use crate::record::prune;
 use crate::report::failure::shown_path;
 use crate::report::{self, Again, Settings, screen};
 use crate::store::request::Request;
@@ -90,6 +91,7 @@ impl Running {
             // The run matters more than the word of it.
             let _ = screen::print("", &format!("run {}\n", self.run));
         }
+        let recorded_in = self.journal.logs().map(|_| context.store()).transpose()?;
         let json = settings.mode == report::Mode::Json;
         let (slots, threads) = slots_and_threads(manner.jobs, plan);
         let Values { secrets, evaluator } = &work.values;
@@ -128,7 +130,12 @@ impl Running {
             request: self.request,
             plan: Arc::clone(plan),
         };
-        engine.run().map(exit_of).map_err(|error| stopped(&error))
+        let done = engine.run().map(exit_of).map_err(|error| stopped(&error));
+        if let Some(store) = recorded_in {
+            // What could not be removed today is removed another day.
+            let _ = prune::if_due(&store, self.clock.now(), Clock::wall());
+        }
+        done
     }
 }
 

@@ -4,7 +4,9 @@ use super::{Exit, Trouble};
 use crate::core::RunState;
 use crate::core::fact::{Fact, RunEnd};
 use crate::core::state::RunStage;
+use crate::engine::clock::Clock;
 use crate::model::id::RunId;
+use crate::model::time::Timestamp;
 use crate::record::Recorded;
 use crate::store::{self, Kind, Store, line};
 use crate::suggest::Suggest;
@@ -84,6 +86,16 @@ pub(super) const fn end_word(end: RunEnd) -> &'static str {
         RunEnd::Failed => "failed",
         RunEnd::Cancelled => "cancelled",
     }
+}
+
+/// A time as people write it.
+pub(super) fn time(text: &str) -> Result<Timestamp, Trouble> {
+    Timestamp::read(text, Clock::system().now()).ok_or_else(|| {
+        Trouble::call(
+            format!("{text:?} is no moment"),
+            "write 2026-11-21T02:00:00Z, '2026-11-21 02:00' in local time, 02:00 of today, 10m for ten minutes ago, or after --at the number of a fact",
+        )
+    })
 }
 
 /// A run with all that is recorded of it.

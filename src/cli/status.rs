@@ -11,7 +11,6 @@ use super::{Exit, Trouble};
 use crate::core::RunState;
 use crate::core::fact::{Outcome, RunEnd};
 use crate::core::state::{RunStage, Stage};
-use crate::engine::clock::Clock;
 use crate::model::id::NodeId;
 use crate::model::time::{Timestamp, human};
 use crate::record::spans::{self, Span};
@@ -63,13 +62,7 @@ fn moment(text: &str) -> Result<Moment, Trouble> {
     if let Ok(seq) = text.parse() {
         return Ok(Moment::Fact(seq));
     }
-    let now = Clock::system().now();
-    Timestamp::read(text, now).map(Moment::Time).ok_or_else(|| {
-        Trouble::call(
-            format!("{text:?} is no moment"),
-            "write the number of a fact, 2026-11-21T02:00:00Z, '2026-11-21 02:00' in local time, 02:00 of today, or 10m for ten minutes ago",
-        )
-    })
+    runs::time(text).map(Moment::Time)
 }
 
 struct Seen<'r> {

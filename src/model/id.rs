@@ -40,6 +40,17 @@ impl RunId {
         fits.then(|| Self(text.to_owned()))
     }
 
+    /// When the run began, to the second, by its id; `None` for one that was not made by [`Self::new`].
+    pub fn began(&self) -> Option<Timestamp> {
+        let digits = self.0.as_bytes();
+        let value = |digit: &u8| DIGITS.iter().position(|known| known == digit);
+        let seconds = digits.get(..6).filter(|_| digits.len() == 10)?;
+        let seconds = seconds.iter().try_fold(0, |sum, digit| {
+            Some(sum * 32 + i64::try_from(value(digit)?).ok()?)
+        })?;
+        Some(Timestamp::from_micros(EPOCH_MICROS + seconds * 1_000_000))
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

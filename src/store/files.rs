@@ -12,11 +12,13 @@
 //! Names in these paths are ids, numbers and hashes, never a user's words. A line is written by one call; what a crash
 //! or a full disk leaves of a write without its line's end is cut when the run is next taken over, and skipped by readers.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, FileType};
 
@@ -207,7 +209,12 @@ impl Store for Files {
 
     fn put_plan(&self, hash: &str, text: &[u8]) -> Result<(), Error> {
         let path = self.plan_path(hash);
-        if path.exists() {
+        // It is in use from now on, whoever looks for plans that are not.
+        let now = rustix::fs::Timestamps {
+            last_access: NOW,
+            last_modification: NOW,
+        };
+        if rustix::fs::utimensat(CWD, &path, &now, rustix::fs::AtFlags::empty()).is_ok() {
             return Ok(());
         }
         let mut written = self.write_plan(&path, text);
@@ -219,6 +226,54 @@ impl Store for Files {
             written = self.write_plan(&path, text);
         }
         written.map_err(|error| Error::io("keep the plan", &path, error))
+    }
+
+    fn remove(&self, run: &RunId) -> Result<u64, Error> {
+        let facts = self.facts(run);
+        let size = fs::metadata(&facts).map_or(0, |file| file.len());
+        // Said first: a record that is gone for no reason is what `verify` tells of.
+        add_line(&self.heads_path(), &format!("{run}{REMOVED}\n"))?;
+        fs::remove_file(&facts).map_err(|error| Error::io("remove", &facts, error))?;
+        let logs = self.root.join("logs").join(run.as_str());
+        let files = fs::read_dir(&logs).into_iter().flatten().flatten();
+        let sizes = files.filter_map(|file| Some(file.metadata().ok()?.len()));
+        let size = size + sizes.sum::<u64>();
+        match fs::remove_dir_all(&logs) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Error::io("remove", &logs, error))
+            }
+            _ => Ok(size),
+        }
+    }
+
+    fn keep_plans(&self, hashes: &HashSet<String>, now: SystemTime) -> Result<(), Error> {
+        let folder = self.root.join("plans");
+        let trouble = |error| Error::io("read", &folder, error);
+        for entry in fs::read_dir(&folder).map_err(trouble)?.flatten() {
+            let name = entry.file_name();
+            let hash = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            let modified = entry.metadata().and_then(|file| file.modified());
+            let idle =
+                modified.is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > PLAN_IDLE));
+            if idle && !hash.is_some_and(|hash| hashes.contains(hash)) {
+                // Somebody else may have removed it.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_pruning_due(&self, now: SystemTime, every: Duration) -> Result<bool, Error> {
+        let path = self.root.join("pruned");
+        let last = fs::metadata(&path).and_then(|file| file.modified());
+        // A clock that was set back makes it wait a day, and not for ever.
+        let due = last.map_or(true, |last| {
+            now.duration_since(last).map_or(true, |age| age >= every)
+        });
+        if due {
+            fs::write(&path, "").map_err(|error| Error::io("write", &path, error))?;
+        }
+        Ok(due)
     }
 
     fn logs_of(&self, run: &RunId) -> Option<PathBuf> {
@@ -251,10 +306,17 @@ impl Store for Files {
     fn heads(&self) -> Result<Vec<Head>, Error> {
         let path = self.heads_path();
         match fs::read(&path) {
-            Ok(text) => Ok(String::from_utf8_lossy(&text)
-                .lines()
-                .filter_map(head)
-                .collect()),
+            Ok(text) => {
+                let text = String::from_utf8_lossy(&text);
+                let removed: HashSet<&str> = text
+                    .lines()
+                    .filter_map(|line| line.strip_suffix(REMOVED))
+                    .collect();
+                let heads = text.lines().filter_map(head);
+                Ok(heads
+                    .filter(|head| !removed.contains(head.run.as_str()))
+                    .collect())
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(Error::io("read", &path, error)),
         }
@@ -267,6 +329,24 @@ impl Store for Files {
             _ => Error::io("read the plan", &path, error),
         })
     }
+}
+
+/// What stands behind the id of a run that was removed.
+const REMOVED: &str = " removed";
+/// How long a plan is kept that no run names: that long a run may take from putting it down to its first fact.
+const PLAN_IDLE: Duration = Duration::from_secs(60 * 60);
+/// The moment of the call (utimensat(2)).
+const NOW: rustix::fs::Timespec = rustix::fs::Timespec {
+    tv_sec: 0,
+    tv_nsec: rustix::fs::UTIME_NOW,
+};
+
+/// Adds a line, short enough for others who write at the same time to stand before or behind it.
+fn add_line(path: &Path, line: &str) -> Result<(), Error> {
+    let mut options = OpenOptions::new();
+    let file = options.append(true).create(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(line.as_bytes()))
+        .map_err(|error| Error::io("write", path, error))
 }
 
 /// Opening a pipe waits for nobody.
@@ -416,15 +496,7 @@ impl Journal for FileJournal {
 
     fn keep_head(&mut self, head: &Head) -> Result<(), Error> {
         let line = format!("{} {} {}\n", head.run, head.seq, head.hash);
-        let mut options = OpenOptions::new();
-        let file = options
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&self.heads);
-        // Short enough for others who write at the same time to stand before or behind it.
-        file.and_then(|mut file| file.write_all(line.as_bytes()))
-            .map_err(|error| Error::io("write", &self.heads, error))
+        add_line(&self.heads, &line)
     }
 
     fn discard(&mut self) -> Result<(), Error> {

@@ -1,9 +1,10 @@
 //! Stores without a disk: one in memory, for tests, and one that keeps nothing, for `--no-record`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use super::request::Request;
 use super::{Error, Head, Journal, Kind, Store};
@@ -82,6 +83,23 @@ impl Store for Memory {
     fn plan(&self, hash: &str) -> Result<Vec<u8>, Error> {
         let missing = || Error::new(Kind::Missing, format!("find plan {hash}"));
         self.content().plans.get(hash).cloned().ok_or_else(missing)
+    }
+
+    fn remove(&self, run: &RunId) -> Result<u64, Error> {
+        let lines = self.read(run)?;
+        let mut content = self.content();
+        content.runs.remove(run);
+        content.heads.retain(|head| head.run != *run);
+        Ok(lines.len() as u64)
+    }
+
+    fn keep_plans(&self, hashes: &HashSet<String>, _: SystemTime) -> Result<(), Error> {
+        self.content().plans.retain(|hash, _| hashes.contains(hash));
+        Ok(())
+    }
+
+    fn is_pruning_due(&self, _: SystemTime, _: Duration) -> Result<bool, Error> {
+        Ok(false)
     }
 
     fn logs_of(&self, _: &RunId) -> Option<PathBuf> {
@@ -174,6 +192,18 @@ impl Store for Nothing {
 
     fn put_plan(&self, _: &str, _: &[u8]) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn remove(&self, run: &RunId) -> Result<u64, Error> {
+        Err(Error::new(Kind::Missing, format!("find run {run}")))
+    }
+
+    fn keep_plans(&self, _: &HashSet<String>, _: SystemTime) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn is_pruning_due(&self, _: SystemTime, _: Duration) -> Result<bool, Error> {
+        Ok(false)
     }
 
     fn logs_of(&self, _: &RunId) -> Option<PathBuf> {

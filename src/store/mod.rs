@@ -8,9 +8,11 @@ pub mod line;
 pub mod memory;
 pub mod request;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use self::request::Request;
 use crate::model::id::RunId;
@@ -41,13 +43,22 @@ pub trait Store {
     /// The text of a plan.
     fn plan(&self, hash: &str) -> Result<Vec<u8>, Error>;
 
+    /// Removes a run with its output, which is written down beside the heads; how much room that makes, in bytes.
+    fn remove(&self, run: &RunId) -> Result<u64, Error>;
+
+    /// Removes all plans but these, unless somebody has just put one down.
+    fn keep_plans(&self, hashes: &HashSet<String>, now: SystemTime) -> Result<(), Error>;
+
+    /// Whether old runs are to be looked for, because that was not done for so long; it counts as done then.
+    fn is_pruning_due(&self, now: SystemTime, every: Duration) -> Result<bool, Error>;
+
     /// The folder with the output of a run's attempts; `None` where it is not kept.
     fn logs_of(&self, run: &RunId) -> Option<PathBuf>;
 
     /// Asks something of the process that works on a run; [`Kind::Missing`] when none listens.
     fn send(&self, run: &RunId, request: &Request) -> Result<(), Error>;
 
-    /// The heads that were kept, of all runs, the oldest first.
+    /// The heads that were kept, of all runs that were not removed, the oldest first.
     fn heads(&self) -> Result<Vec<Head>, Error>;
 }
 

@@ -1,0 +1,106 @@
+//! Which records are kept: all that can still go on, the newest, and those in which something happened not long ago.
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+use crate::core::fact::Fact;
+use crate::model::id::RunId;
+use crate::model::time::Timestamp;
+use crate::store::{Error, Store, line};
+
+/// What is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Runs that have ended, in which nothing has happened for so long.
+    pub older_than: Duration,
+    /// The newest so many runs are kept, whatever their age.
+    pub keep: usize,
+}
+
+/// What holds where nobody says otherwise: three months, and a hundred runs.
+pub const DEFAULT: Policy = Policy {
+    older_than: Duration::from_secs(90 * 24 * 60 * 60),
+    keep: 100,
+};
+
+/// How often old runs are removed without being asked for.
+const EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What was removed, or would be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// The runs, the newest first.
+    pub runs: Vec<RunId>,
+    /// How many are left.
+    pub left: usize,
+    /// How much room that makes, in bytes.
+    pub bytes: u64,
+}
+
+/// Removes what a policy does not keep, at this time (`wall` is the same as the system has it for files); with `dry` it only says what that would be.
+///
+/// # Errors
+///
+/// When a record can't be looked at or removed. What can't be read is never removed.
+pub fn prune(
+    store: &dyn Store,
+    policy: Policy,
+    now: Timestamp,
+    wall: SystemTime,
+    dry: bool,
+) -> Result<Pruned, Error> {
+    let mut pruned = Pruned::default();
+    let mut left = Vec::new();
+    for (number, run) in store.runs()?.into_iter().enumerate() {
+        // Nothing has happened in a run before it began, so most need not be looked at.
+        let young = run
+            .began()
+            .is_some_and(|began| now.since(began) < policy.older_than);
+        if number >= policy.keep && !young && is_old(store, &run, policy, now)? {
+            pruned.bytes += if dry { 0 } else { store.remove(&run)? };
+            pruned.runs.push(run);
+        } else {
+            left.push(run);
+        }
+    }
+    pruned.left = left.len();
+    if !dry && !pruned.runs.is_empty() {
+        let mut plans = HashSet::new();
+        for run in &left {
+            plans.extend(plan_of(store, run)?);
+        }
+        store.keep_plans(&plans, wall)?;
+    }
+    Ok(pruned)
+}
+
+/// Whether a run has ended long ago. One that can go on is kept for ever, and so is one that nobody can read.
+fn is_old(store: &dyn Store, run: &RunId, policy: Policy, now: Timestamp) -> Result<bool, Error> {
+    let last = store.edges(run)?.and_then(|(_, last)| line::parse(&last));
+    let old = last.is_some_and(|last| {
+        let over = matches!(last.fact, Fact::RunFinished { .. });
+        over && now.since(last.at) >= policy.older_than
+    });
+    Ok(old && !store.is_owned(run)?)
+}
+
+/// The hash of the plan of a run, as far as it can be read.
+fn plan_of(store: &dyn Store, run: &RunId) -> Result<Option<String>, Error> {
+    let first = store.edges(run)?.and_then(|(first, _)| line::parse(&first));
+    Ok(first.and_then(|first| match first.fact {
+        Fact::RunCreated { plan, .. } => Some(plan),
+        _ => None,
+    }))
+}
+
+/// The same by the default policy, once a day.
+///
+/// # Errors
+///
+/// As for [`prune`].
+pub fn if_due(store: &dyn Store, now: Timestamp, wall: SystemTime) -> Result<(), Error> {
+    if store.is_pruning_due(wall, EVERY)? {
+        prune(store, DEFAULT, now, wall, false)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Old runs go, all others stay, and what is left is sound.
+
+pub mod support;
+
+use std::fs;
+use std::time::Duration;
+
+use flow::model::time::Timestamp;
+use flow::record::prune::{self, DEFAULT, Policy, Pruned};
+use flow::store::Store;
+use flow::store::files::Files;
+use support::{Space, wait_for};
+
+const WORK: &str = "
+tasks:
+  a: echo a
+  b: {run: ['echo b', 'exit 3']}
+  wait: 'echo waits > waits; sleep 600'
+";
+
+fn policy(days: u64, keep: usize) -> Policy {
+    let older_than = Duration::from_secs(days * 24 * 60 * 60);
+    Policy { older_than, keep }
+}
+
+/// Prunes as if it were so many days later.
+fn later(space: &Space, days: u64, policy: Policy, dry: bool) -> Pruned {
+    let span = Duration::from_secs(days * 24 * 60 * 60);
+    let wall = std::time::SystemTime::now() + span;
+    let micros = wall
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("it is later")
+        .as_micros();
+    let now = Timestamp::from_micros(i64::try_from(micros).expect("it fits"));
+    prune::prune(&Files::new(space.state()), policy, now, wall, dry).expect("it can be pruned")
+}
+
+fn count(space: &Space, folder: &str) -> usize {
+    fs::read_dir(space.state().join(folder))
+        .expect("it is there")
+        .count()
+}
+
+#[test]
+fn old_runs_go_with_their_output_and_plans() {
+    let space = Space::with(WORK);
+    for (task, code) in [("a", 0), ("b", 1), ("a", 0), ("b", 1)] {
+        assert_eq!(space.run(&["-q", task]).code, code);
+    }
+    assert_eq!(later(&space, 29, policy(30, 0), false).runs, []);
+    let dry = later(&space, 31, policy(30, 1), true);
+    assert_eq!((dry.runs.len(), dry.left, count(&space, "runs")), (3, 1, 4));
+    let done = later(&space, 31, policy(30, 1), false);
+    assert_eq!(done.runs, dry.runs);
+    assert_eq!(
+        (
+            count(&space, "runs"),
+            count(&space, "logs"),
+            count(&space, "plans")
+        ),
+        (1, 1, 1)
+    );
+    let verified = space.run(&["verify", "--all"]);
+    assert_eq!(verified.code, 0, "{}{}", verified.out(), verified.err());
+    assert_eq!(
+        space.run(&["-q", "a"]).code,
+        0,
+        "a plan that is gone is made anew"
+    );
+}
+
+#[test]
+fn what_can_go_on_or_nobody_can_read_stays() {
+    let space = Space::with(WORK);
+    let mut flow = space.start(&["wait"]);
+    wait_for("the step to wait", || space.has("waits"));
+    assert_eq!(
+        later(&space, 1000, policy(1, 0), false).runs,
+        [],
+        "it goes on"
+    );
+    flow.kill().expect("it is ours");
+    flow.wait().expect("it was killed");
+    assert_eq!(
+        later(&space, 1000, policy(1, 0), false).runs,
+        [],
+        "it can go on"
+    );
+    assert_eq!(space.run(&["cancel"]).code, 0);
+    let run = Files::new(space.state())
+        .runs()
+        .expect("it can be read")
+        .remove(0);
+    let path = space.state().join(format!("runs/{run}.facts"));
+    let text = fs::read_to_string(&path).expect("it is there");
+    fs::write(&path, text.replace("run_finished\"", "run_finished")).expect("it is ours");
+    assert_eq!(
+        later(&space, 1000, policy(1, 0), false).runs,
+        [],
+        "nobody can read it"
+    );
+    fs::write(&path, text).expect("it is ours");
+    assert_eq!(later(&space, 1000, policy(1, 0), false).runs.len(), 1);
+}
+
+#[test]
+fn it_happens_by_itself_once_a_day() {
+    let space = Space::with(WORK);
+    assert_eq!(space.run(&["-q", "a"]).code, 0);
+    let marker = space.state().join("pruned");
+    let first = fs::metadata(&marker)
+        .and_then(|file| file.modified())
+        .expect("it was looked");
+    assert_eq!(space.run(&["-q", "a"]).code, 0);
+    let second = fs::metadata(&marker)
+        .and_then(|file| file.modified())
+        .expect("it is there");
+    assert_eq!(first, second);
+    assert_eq!(later(&space, 89, DEFAULT, true).runs, []);
+    assert_eq!(
+        later(&space, 1000, DEFAULT, true).runs,
+        [],
+        "the newest hundred stay"
+    );
+}
+
+#[test]
+fn the_verb_says_what_it_does() {
+    let space = Space::with(WORK);
+    assert_eq!(space.run(&["-q", "a"]).code, 0);
+    let dry = space.run(&["prune", "--older-than", "0s", "-n"]);
+    assert!(
+        dry.out().contains("would remove run") && dry.out().contains("1 run would go, 0 stay"),
+        "{}",
+        dry.out()
+    );
+    let done = space.run(&["prune", "--older-than", "0s"]);
+    assert!(
+        done.out().starts_with("removed 1 run, ") && done.out().ends_with("; 0 left\n"),
+        "{}",
+        done.out()
+    );
+    assert_eq!(space.run(&["prune"]).code, 2);
+    assert_eq!(
+        space
+            .run(&["prune", "--older-than", "30d", "--keep", "5"])
+            .code,
+        0
+    );
+    let history = space.run(&["history"]);
+    assert!(
+        history.err().contains("no runs are recorded"),
+        "{}",
+        history.err()
+    );
+}
+
+#[test]
+fn history_can_be_filtered() {
+    let space = Space::with(WORK);
+    for task in ["a", "b", "a"] {
+        space.run(&["-q", task]);
+    }
+    let lines = |args: &[&str]| {
+        let shown = space.run(&[&["history", "--json"], args].concat());
+        assert_eq!(shown.code, 0, "{}", shown.err());
+        shown.out().lines().count()
+    };
+    assert_eq!(lines(&[]), 3);
+    assert_eq!(lines(&["--status", "failed"]), 1);
+    assert_eq!(lines(&["--task", "a"]), 2);
+    assert_eq!(lines(&["--task", "a", "-n", "1"]), 1);
+    assert_eq!(lines(&["--task", "a", "--status", "failed"]), 0);
+    assert_eq!(lines(&["--since", "1h"]), 3);
+    assert_eq!(lines(&["--since", "2100-01-01"]), 0);
+    assert_eq!(space.run(&["history", "--since", "soon"]).code, 2);
+    assert_eq!(space.run(&["history", "--status", "odd"]).code, 2);
+}
