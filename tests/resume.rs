@@ -296,6 +296,46 @@ fn a_step_that_must_not_run_twice_has_failed() {
 }
 
 #[test]
+fn the_time_in_which_nothing_ran_is_no_part_of_a_timeout() {
+    let space = Space::with(&WAITS.replace("wait: {", "wait: {timeout: 30s, "));
+    let mut flow = space.start(&["--timeout", "30s", "wait"]);
+    wait_for("the step to wait", || {
+        space
+            .read("log")
+            .is_some_and(|log| log.ends_with("waits\n"))
+    });
+    kill(&mut flow, Signal::KILL);
+    // As if it had begun an hour ago: the chain is made anew, as nobody else has to.
+    let path = facts_file(&space).expect("there is a run");
+    let text = fs::read_to_string(&path).expect("it is there");
+    let records = space.records();
+    let mut chain = flow::store::line::Chain::new(&records[0].run);
+    let mut lines = String::new();
+    for (entry, line) in records[0].facts.iter().zip(text.lines()) {
+        let hour = 3600 * 1_000_000;
+        let at = flow::model::time::Timestamp::from_micros(entry.at.as_micros() - hour);
+        let value: serde_json::Value = serde_json::from_str(line).expect("it is JSON");
+        let word = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+        let (task, step) = (word("task"), word("step"));
+        let address = flow::core::state::Address {
+            task: &task,
+            items: String::new(),
+            step,
+        };
+        let record = flow::core::Record {
+            at,
+            ..entry.clone()
+        };
+        let address = entry.fact.node().map(|_| &address);
+        chain.seal(&record, &word("actor"), address, &mut lines);
+    }
+    fs::write(&path, lines).expect("it is ours");
+    space.write("go", "");
+    let resumed = space.run(&["resume"]);
+    assert_eq!(resumed.code, 0, "{}", resumed.err());
+}
+
+#[test]
 fn it_follows_the_file_as_it_was() {
     let space = interrupted(WAITS, "wait", "waits\n");
     space.write("go", "");
@@ -422,4 +462,135 @@ fn a_record_cut_anywhere_goes_on_or_says_why_not() {
         assert_eq!(resumed.code, 5, "{at}: {}", resumed.err());
         assert!(resumed.err().contains("line"), "{}", resumed.err());
     }
+}
+
+/// Runs with ever less room, then with room again; what came of each on a line.
+const FULL: &str = r#"
+mkdir -p .flow
+for pages in $(seq 0 24); do
+  mount -t tmpfs -o size=$((pages * 4096 + 262144)),mode=700 none .flow
+  head -c 262144 /dev/zero > .flow/ballast
+  : > log
+  "$FLOW" -q all > out 2> err
+  code=$?
+  began=$(grep -c . log)
+  if [ $code = 5 ] && ! grep -q "No space left" err; then echo "pages $pages: $(cat err)"; fi
+  rm .flow/ballast
+  again=$code
+  if [ $code != 0 ]; then "$FLOW" resume latest > out 2> err; again=$?; fi
+  "$FLOW" verify --all > out 2>> err
+  echo "$pages $code $began $again $? $(sort log | uniq -d | wc -l) $(sort -u log | wc -l)"
+  umount .flow
+done
+"#;
+
+#[test]
+fn with_a_full_disk_nothing_starts_that_is_not_recorded() {
+    let steps: Vec<String> = (1..=20)
+        .map(|step| format!("'echo {step} >> log; printf %1500s x'"))
+        .collect();
+    let space = Space::with(&format!(
+        "tasks: {{all: {{run: [{}]}}}}\n",
+        steps.join(", ")
+    ));
+    let Some(ended) = mounted(&space, FULL) else {
+        return;
+    };
+    assert_eq!(ended.code, 0, "{}", ended.err());
+    let out = ended.out();
+    let mut failed = 0;
+    for line in out.lines() {
+        let words: Vec<i32> = line
+            .split(' ')
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        let &[_, code, began, again, verified, twice, all] = &words[..] else {
+            panic!("{out}{}", ended.err());
+        };
+        assert!(code == 0 || code == 5, "{line}\n{out}");
+        failed += i32::from(code == 5);
+        // Without a record there is nothing to go on with, and nothing has begun.
+        let nothing = again == 2 && began == 0;
+        assert!(
+            again == 0 && all == 20 || nothing,
+            "{line}\n{out}{}",
+            ended.err()
+        );
+        assert!(verified == 0 && twice <= 1, "{line}\n{out}{}", ended.err());
+    }
+    assert!(failed > 3, "{out}");
+}
+
+/// Runs a script that may mount; `None` where nobody may, which is said.
+fn mounted(space: &Space, script: &str) -> Option<Ended> {
+    let inside = ["--user", "--map-root-user", "--mount"];
+    let mut probe = space.command("unshare");
+    probe
+        .args(inside)
+        .args(["sh", "-c", "mkdir -p probe && mount -t tmpfs none probe"]);
+    if !probe.status().is_ok_and(|status| status.success()) {
+        support::skipped("a full or a read-only disk, because this system lets nobody mount one");
+        return None;
+    }
+    let mut command = space.command("unshare");
+    command.args(inside).args(["sh", "-c", script]);
+    command.env("FLOW", env!("CARGO_BIN_EXE_flow"));
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    Some(space.finish(command.spawn().expect("there is unshare")))
+}
+
+/// A run that has ended and one that was killed, on a disk that is read-only from then on, and writable again.
+const READ_ONLY: &str = r#"
+mkdir -p .flow
+mount -t tmpfs none .flow
+"$FLOW" -q done || exit 1
+"$FLOW" -q wait & flow=$!
+until test -s waits; do :; done
+kill -9 $flow; wait $flow
+mount -o remount,ro .flow
+"$FLOW" -q done; echo "run $?"
+"$FLOW" resume; echo "resume $?"
+"$FLOW" cancel; echo "cancel $?"
+for verb in "history" "status" "status latest:done" "events" "logs" "verify --all"; do
+  "$FLOW" $verb > /dev/null; echo "$verb $?"
+done
+mount -o remount,rw .flow
+: > go
+"$FLOW" resume -q; echo "resume $?"
+"$FLOW" verify --all > /dev/null; echo "verify $?"
+umount .flow
+"#;
+
+#[test]
+fn on_a_read_only_disk_nothing_runs_and_all_can_be_read() {
+    let space = Space::with(
+        "tasks: {done: echo done, wait: 'echo waits > waits; test -e go || exec sleep 600'}\n",
+    );
+    let Some(ended) = mounted(&space, READ_ONLY) else {
+        return;
+    };
+    let out = ended.out();
+    let told: Vec<&str> = out.lines().filter(|line| *line != "done").collect();
+    let expected = [
+        "run 5",
+        "resume 5",
+        "cancel 5",
+        "history 0",
+        "status 0",
+        "status latest:done 0",
+        "events 0",
+        "logs 0",
+        "verify --all 0",
+        "resume 0",
+        "verify 0",
+    ];
+    assert_eq!(told, expected, "{}", ended.err());
+    assert!(
+        ended.err().contains("Read-only file system"),
+        "{}",
+        ended.err()
+    );
+    space.assert_nobody_left();
 }

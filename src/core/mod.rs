@@ -41,7 +41,10 @@ pub fn turn(state: &mut RunState, inputs: Vec<Input>, slots: usize, now: Timesta
         now,
         records: Vec::new(),
     };
-    turn.settle();
+    // A run that is taken up goes on from now: what was due while nobody was there, as a timeout, begins anew.
+    if inputs.first() != Some(&Input::Resume) {
+        turn.settle();
+    }
     for input in inputs {
         for fact in decide::decide(turn.state, &input) {
             turn.emit(fact);

@@ -464,7 +464,8 @@ impl RunState {
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let micros = self.plan.timeout_micros.filter(|_| self.stop.is_none())?;
         Some(
-            self.started_at?
+            // The time in which nothing ran does not count.
+            self.goes_on_since?
                 .plus(std::time::Duration::from_micros(micros)),
         )
     }

@@ -84,7 +84,8 @@ impl Going<'_> {
         if !kept.is_empty() {
             // It is written down before anything that depends on it.
             let keep = |Kept { node, name, value }| Input::Keep { node, name, value };
-            inputs.splice(0..0, kept.into_iter().map(keep));
+            let at = usize::from(inputs.first() == Some(&Input::Resume));
+            inputs.splice(at..at, kept.into_iter().map(keep));
         }
         let records = turn(&mut self.state, inputs, self.slots, self.clock.now());
         if !records.is_empty() {

@@ -78,8 +78,9 @@ pub(super) fn first(state: &RunState, start: Input) -> Vec<Input> {
     inputs
 }
 
-/// How long processes that were left are waited for after they were asked to end, and after they were killed.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long processes that were left are waited for after they were asked to end, and after they were killed. A flow among them
+/// gives its own commands ten seconds.
+const GRACE: Duration = Duration::from_secs(12);
 const GAVE_UP: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
