@@ -50,7 +50,7 @@ fn long() -> String {
 
 fn step(name: &str) -> String {
     format!(
-        "exec 9>lock.{name}; flock -n 9 || echo {name} >> overlap; echo {name} {{{{ once }}}} >> began; echo {name} >> ended"
+        "exec 9>lock.{name}; ! command -v flock > /dev/null || flock -n 9 || echo {name} >> overlap; echo {name} {{{{ once }}}} >> began; echo {name} >> ended"
     )
 }
 
@@ -549,14 +549,14 @@ mount -t tmpfs none .flow
 "$FLOW" -q wait & flow=$!
 until test -s waits; do :; done
 kill -9 $flow; wait $flow
-mount -o remount,ro .flow
+mount -o remount,bind,ro .flow || exit 1
 "$FLOW" -q done; echo "run $?"
 "$FLOW" resume; echo "resume $?"
 "$FLOW" cancel; echo "cancel $?"
 for verb in "history" "status" "status latest:done" "events" "logs" "verify --all"; do
   "$FLOW" $verb > /dev/null; echo "$verb $?"
 done
-mount -o remount,rw .flow
+mount -o remount,bind,rw .flow || exit 1
 : > go
 "$FLOW" resume -q; echo "resume $?"
 "$FLOW" verify --all > /dev/null; echo "verify $?"

@@ -324,6 +324,23 @@ pub(super) struct StatusArgs {
     pub(super) json: bool,
 }
 
+/// Show how often tasks ran, how they ended and how long they took; those that took most time first
+#[derive(Debug, Args)]
+pub(super) struct StatsArgs {
+    /// Only this task
+    #[arg(value_name = "TASK")]
+    pub(super) task: Option<String>,
+    /// Of the runs that began since then: a time, or a duration such as 7d for so long ago
+    #[arg(long, value_name = "MOMENT", default_value = "30d")]
+    pub(super) since: String,
+    /// Of each step, too
+    #[arg(long)]
+    pub(super) steps: bool,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// Print what the commands of a run printed
 #[derive(Debug, Args)]
 pub(super) struct LogsArgs {
@@ -398,6 +415,8 @@ pub(super) enum Verb {
     History,
     /// `flow status`
     Status,
+    /// `flow stats`
+    Stats,
     /// `flow logs`
     Logs,
     /// `flow events`
@@ -413,7 +432,7 @@ pub(super) enum Verb {
 }
 
 /// All verbs, with what the help says of them, and whether a task of the same name wins.
-const VERBS: [(&str, Verb, bool, &str); 16] = [
+const VERBS: [(&str, Verb, bool, &str); 17] = [
     (
         "run",
         Verb::Run,
@@ -462,6 +481,12 @@ const VERBS: [(&str, Verb, bool, &str); 16] = [
         Verb::Status,
         true,
         "Show how a run stands, now or at an earlier moment",
+    ),
+    (
+        "stats",
+        Verb::Stats,
+        true,
+        "Show how often tasks ran, how they ended and how long they took",
     ),
     (
         "logs",

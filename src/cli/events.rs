@@ -33,6 +33,7 @@ pub(super) fn events(context: &Context, args: &EventsArgs) -> Result<Exit, Troub
     let store = context.store()?;
     let run = runs::find(&store, args.run.as_deref().unwrap_or("latest"))?;
     let (mut seen, mut skipped, mut shown) = (0, 0, 0);
+    let mut day = String::new();
     loop {
         // Asked first: what is written by an owner that goes now is there when it is read.
         let owned = store.is_owned(&run).map_err(|error| unread(&error))?;
@@ -57,7 +58,7 @@ pub(super) fn events(context: &Context, args: &EventsArgs) -> Result<Exit, Troub
                     text.push_str(&if args.json {
                         format!("{line}\n")
                     } else {
-                        parsed.as_text()
+                        parsed.as_text(&mut day)
                     });
                 }
             }
@@ -118,33 +119,54 @@ fn parse(line: &str) -> Option<Parsed> {
 }
 
 impl Parsed {
-    fn as_text(&self) -> String {
-        let mut words = vec![format!(
-            "{:>5}  {}  {}",
-            self.seq,
-            self.at.local_precise(),
-            self.kind
-        )];
-        if !self.place.is_empty() {
-            words.push(self.place.clone());
+    /// A line; before it the day, when that is another one than the last.
+    fn as_text(&self, day: &mut String) -> String {
+        let (date, time) = self.at.local_precise();
+        let mut text = String::new();
+        if *day != date {
+            text.push_str(&format!("{date}\n"));
+            *day = date;
         }
-        for (name, value) in &self.rest {
-            match value {
-                Json::Object(log) if name == "log" => {
-                    let bytes = log.get("bytes").and_then(Json::as_u64).unwrap_or(0);
-                    words.push(format!("printed {}", crate::report::table::bytes(bytes)));
-                }
-                // The hash of a command tells people nothing.
-                Json::String(text) if self.kind == "value_kept" && name == "name" => {
-                    words.push(text.split(' ').next().unwrap_or_default().to_owned());
-                }
-                Json::String(text) => words.push(format!("{name}={text}")),
-                value => words.push(format!("{name}={value}")),
-            }
+        let mut words = vec![format!("{:>5}  {time}  {}", self.seq, self.kind)];
+        words.extend(Some(self.place.clone()).filter(|place| !place.is_empty()));
+        // How something ended matters most.
+        let ends = |name: &str| matches!(name, "outcome" | "status");
+        let (first, rest): (Vec<_>, Vec<_>) = self.rest.iter().partition(|(name, _)| ends(name));
+        for (name, value) in first.into_iter().chain(rest) {
+            words.extend(self.said(name, value));
         }
         if self.actor != "flow" {
             words.push(format!("by {}", self.actor));
         }
-        format!("{}\n", visible(&words.join("  ")).replace('\n', " "))
+        text.push_str(&visible(&words.join("  ")).replace('\n', " "));
+        text.push('\n');
+        text
+    }
+
+    fn said(&self, name: &str, value: &Json) -> Option<String> {
+        Some(match value {
+            Json::Object(log) if name == "log" => {
+                let bytes = log.get("bytes").and_then(Json::as_u64).unwrap_or(0);
+                format!("printed {}", crate::report::table::bytes(bytes))
+            }
+            // The hash of a command tells people nothing.
+            Json::String(text) if self.kind == "value_kept" && name == "name" => {
+                text.split(' ').next().unwrap_or_default().to_owned()
+            }
+            Json::String(text) if matches!(name, "outcome" | "status") => text.replace('_', " "),
+            Json::Number(attempt) if name == "attempt" => {
+                let more = attempt.as_u64().filter(|attempt| *attempt > 1)?;
+                format!("try {more}")
+            }
+            Json::Number(code) if name == "exit_code" => format!("exit code {code}"),
+            Json::Array(names) if name == "asked" => {
+                let names = names.iter().filter_map(Json::as_str);
+                names.collect::<Vec<_>>().join(" ")
+            }
+            // It is asked for by this very name.
+            _ if self.kind == "run_created" && name == "run" => return None,
+            Json::String(text) => format!("{name}={text}"),
+            value => format!("{name}={value}"),
+        })
     }
 }

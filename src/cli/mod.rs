@@ -18,6 +18,7 @@ mod resume;
 mod run;
 mod running;
 mod runs;
+mod stats;
 mod status;
 mod validate;
 mod vars;
@@ -134,6 +135,7 @@ fn verb(context: &Context, called: Called) -> Result<Exit, Trouble> {
         Verb::Prune => call_in(context, args, name, prune::prune),
         Verb::Why => call_in(context, args, name, why::why),
         Verb::Status => call_in(context, args, name, status::status),
+        Verb::Stats => call_in(context, args, name, stats::stats),
         Verb::Logs => call_in(context, args, name, logs::logs),
         Verb::Events => call_in(context, args, name, events::events),
         Verb::Verify => call_in(context, args, name, verify::verify),

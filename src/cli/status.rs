@@ -86,19 +86,14 @@ impl Seen<'_> {
             word => word.into(),
         };
         let began = self.recorded.began_at();
-        let over = matches!(self.state.stage(), RunStage::Finished(_));
-        let took = format!(
-            "{} {}",
-            if over { "took" } else { "last heard of after" },
-            human(self.last.since(began))
-        );
+        let took = human(self.last.since(began));
         let when = match self.moment {
             None => String::new(),
             Some(_) => format!(", as of fact {} at {}", state.seq(), self.last.local()),
         };
         let asked = self.recorded.asked().join(" ");
         let mut text = format!(
-            "run {run} of {}: {word}{when}\nstarted {}, {took}, {} facts, {}\n\n",
+            "run {run} of {}: {word}{when}\nstarted {}, {} facts in {took}, {}\n\n",
             crate::report::style::visible(&asked),
             began.local(),
             state.seq(),

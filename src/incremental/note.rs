@@ -36,6 +36,8 @@ const MAGIC: &[u8; 8] = b"flowqt2\n";
 const PART_ENTRIES: usize = 2048;
 /// Files that have to be read each time are no more than this, in bytes.
 const READ_BYTES_MAX: u64 = 1 << 20;
+/// How many notes are kept, each of one call.
+const NOTES_MAX: usize = 64;
 /// Where more tasks than this part of all may have to run, the note is of no use.
 const STALE_PART: usize = 4;
 /// Unless they are so few.
@@ -226,11 +228,29 @@ impl Draft {
         whole[8..16].copy_from_slice(&sum.to_le_bytes());
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
+            if !path.exists() {
+                make_room(folder);
+            }
         }
         // To replace a file that was just written would have some file systems write it out at once; whoever looks in between finds
         // no note.
         let _ = fs::remove_file(path);
         replace(path, &whole)
+    }
+}
+
+/// Removes the oldest notes when there are too many: of calls that nobody makes any more.
+fn make_room(folder: &Path) {
+    let dated = |entry: fs::DirEntry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()));
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut notes: Vec<_> = entries.filter_map(dated).collect();
+    notes.sort();
+    for (_, path) in notes
+        .iter()
+        .take((notes.len() + 1).saturating_sub(NOTES_MAX))
+    {
+        // Somebody else may have removed it.
+        let _ = fs::remove_file(path);
     }
 }
 

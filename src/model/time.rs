@@ -42,12 +42,11 @@ impl Timestamp {
             .to_string()
     }
 
-    /// The same with milliseconds.
-    pub fn local_precise(self) -> String {
-        self.civil()
-            .to_zoned(jiff::tz::TimeZone::system())
-            .strftime("%Y-%m-%d %H:%M:%S%.3f")
-            .to_string()
+    /// The same as the day and the time with milliseconds.
+    pub fn local_precise(self) -> (String, String) {
+        let local = self.civil().to_zoned(jiff::tz::TimeZone::system());
+        let text = |format| local.strftime(format).to_string();
+        (text("%Y-%m-%d"), text("%H:%M:%S%.3f"))
     }
 
     /// A moment as people write it: RFC 3339; a date with or without a time, or a time of today, in the zone of this machine; a

@@ -5,6 +5,7 @@
 
 pub mod prune;
 pub mod spans;
+pub mod stats;
 pub mod verify;
 
 use std::sync::Arc;

@@ -143,6 +143,8 @@ fn instant(text: &str) -> Option<usize> {
         "0000-00-00T00:00:00.000000Z",
         "0000-00-00 00:00:00.000",
         "0000-00-00 00:00:00",
+        "0000-00-00",
+        "00:00:00.000",
     ];
     shapes.into_iter().find_map(|one| shape(text, one))
 }

@@ -1,0 +1,119 @@
+//! What is written and synced when, by the calls that the kernel sees (the table in docs/record.md). Needs strace(1).
+
+pub mod support;
+
+use support::Space;
+
+/// A call that matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    /// A try that begins was written to the record.
+    Began,
+    /// Facts were written, of which none says so.
+    Facts,
+    Synced,
+    /// A command was executed.
+    Command,
+    /// The end of the record was kept apart.
+    Head,
+}
+
+/// The calls of a run of the task `all`, after it has run once; `None` without strace.
+fn calls(workflow: &str) -> Option<Vec<Call>> {
+    let space = Space::with(workflow);
+    assert_eq!(space.run(&["-q", "all"]).code, 0);
+    let mut strace = space.command("strace");
+    strace.args([
+        "-f",
+        "-qq",
+        "-s",
+        "100000",
+        "-e",
+        "trace=write,fdatasync,execve",
+        "-o",
+        "trace",
+    ]);
+    strace.args([env!("CARGO_BIN_EXE_flow"), "-q", "all"]);
+    let ended = match strace.stdout(std::process::Stdio::piped()).spawn() {
+        Ok(strace) => space.finish(strace),
+        Err(_) => {
+            support::skipped("the order of calls, because there is no strace");
+            return None;
+        }
+    };
+    let Some(trace) = space.read("trace").filter(|trace| trace.contains("execve")) else {
+        support::skipped("the order of calls, because strace may not trace here");
+        return None;
+    };
+    assert_eq!(ended.code, 0, "{}", ended.err());
+    let call = |line: &str| {
+        // What another thread does in between stands before the end of a call.
+        let done = !line.contains("ENOENT") && !line.contains("<unfinished");
+        let facts = line.contains("write(") && line.contains("{\\\"seq\\\":");
+        Some(match line {
+            _ if !done => return None,
+            _ if facts && line.contains("attempt_started") => Call::Began,
+            _ if facts => Call::Facts,
+            _ if line.contains("write(") && is_head(line) => Call::Head,
+            _ if line.contains("fdatasync") => Call::Synced,
+            _ if line.contains("execve") => Call::Command,
+            _ => return None,
+        })
+    };
+    let calls: Vec<Call> = trace.lines().filter_map(call).collect();
+    // The first command is flow itself.
+    assert_eq!(calls[0], Call::Command, "{trace}");
+    Some(calls[1..].to_vec())
+}
+
+/// `write(5, "6fc3v6986g 12 5778…\n", 80)`
+fn is_head(line: &str) -> bool {
+    let text = line.split('"').nth(1).unwrap_or_default();
+    let words: Vec<&str> = text.trim_end_matches("\\n").split(' ').collect();
+    matches!(words[..], [_, count, hash] if count.parse::<u64>().is_ok() && hash.len() == 64)
+}
+
+const THREE: &str = "tasks: {all: {run: ['true', 'true', 'true']}}\n";
+
+#[test]
+fn a_command_starts_after_its_fact_is_written() {
+    let Some(calls) = calls(THREE) else {
+        return;
+    };
+    let (mut began, mut started) = (0, 0);
+    for call in &calls {
+        began += i32::from(*call == Call::Began);
+        started += i32::from(*call == Call::Command);
+        assert!(started <= began, "{calls:?}");
+    }
+    assert_eq!((began, started), (3, 3));
+    let last = calls
+        .iter()
+        .rposition(|call| matches!(call, Call::Facts | Call::Began));
+    let end = &calls[last.expect("there are facts") + 1..];
+    assert_eq!(end, [Call::Synced, Call::Head], "{calls:?}");
+    let synced = calls.iter().filter(|call| **call == Call::Synced).count();
+    assert_eq!(
+        synced, 2,
+        "beside the first command, and at the end: {calls:?}"
+    );
+}
+
+#[test]
+fn with_durable_nothing_starts_before_all_facts_are_on_the_disk() {
+    let Some(calls) = calls(&THREE.replace("{run", "{durable: true, run")) else {
+        return;
+    };
+    let mut unsynced = false;
+    for call in &calls {
+        match call {
+            Call::Began | Call::Facts => unsynced = true,
+            Call::Synced => unsynced = false,
+            Call::Command | Call::Head => assert!(!unsynced, "{calls:?}"),
+        }
+    }
+    assert_eq!(
+        calls.iter().filter(|call| **call == Call::Command).count(),
+        3
+    );
+}
