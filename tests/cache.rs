@@ -252,3 +252,43 @@ fn what_was_not_used_for_longest_goes_first() {
         );
     }
 }
+
+#[test]
+fn a_result_that_was_kept_without_values_is_none_for_whoever_reads_them() {
+    let space = Space::with(
+        "
+tasks:
+  make:
+    sources: [x]
+    generates: out
+    run: [{name: say, run: 'echo made >> count; cp x out; echo said'}]
+    outputs: {said: steps.say.stdout}
+  use: {depends_on: [make], run: 'echo {{ tasks.make.outputs.said }}'}
+",
+    );
+    space.write("x", "1");
+    assert_eq!(space.run(&["-q", "make"]).code, 0);
+    // Nobody has read what it hands on, so that is not known.
+    let used = space.run(&["-q", "use"]);
+    assert_eq!(
+        (used.code, used.out().ends_with("said\n")),
+        (0, true),
+        "{}",
+        used.err()
+    );
+    assert_eq!(space.read("count").as_deref(), Some("made\nmade\n"));
+    std::fs::remove_dir_all(space.state()).expect("it is ours");
+    std::fs::remove_file(space.work().join("out")).expect("it is there");
+    let used = space.run(&["-q", "use"]);
+    assert_eq!(
+        (used.code, used.out().ends_with("said\n")),
+        (0, true),
+        "{}",
+        used.err()
+    );
+    assert_eq!(
+        space.read("count").as_deref(),
+        Some("made\nmade\n"),
+        "now it is"
+    );
+}

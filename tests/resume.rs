@@ -415,6 +415,39 @@ tasks:
 }
 
 #[test]
+fn what_came_from_an_earlier_run_serves_again() {
+    let space = Space::with(
+        "
+tasks:
+  make:
+    sources: [x]
+    generates: out
+    run: [{name: say, run: 'echo made >> count; cp x out; echo said'}]
+    outputs: {said: steps.say.stdout}
+  use:
+    depends_on: [make]
+    run: ['echo waits >> log; test -e go || exec sleep 600', 'echo {{ tasks.make.outputs.said }} >> log']
+",
+    );
+    space.write("x", "1");
+    space.write("go", "");
+    assert_eq!(space.run(&["-q", "use"]).code, 0);
+    for name in ["go", "log"] {
+        fs::remove_file(space.work().join(name)).expect("it is there");
+    }
+    let mut flow = space.start(&["use"]);
+    wait_for("the step to wait", || space.has("log"));
+    kill(&mut flow, Signal::KILL);
+    // The next run would make it anew; this one has what it began with.
+    space.write("x", "2");
+    space.write("go", "");
+    let resumed = space.run(&["resume"]);
+    assert_eq!(resumed.code, 0, "{}", resumed.err());
+    assert_eq!(space.read("log").as_deref(), Some("waits\nwaits\nsaid\n"));
+    assert_eq!(space.read("count").as_deref(), Some("made\n"));
+}
+
+#[test]
 fn a_record_cut_anywhere_goes_on_or_says_why_not() {
     let made =
         Space::with("tasks: {a: 'echo a >> log', b: {depends_on: [a], run: 'echo b >> log'}}\n");

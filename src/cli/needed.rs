@@ -114,14 +114,14 @@ pub(super) fn noted(workflow: &Workflow, request: &Request, note: &Note) -> Opti
     stale(workflow, request, note.stale(), note.up_to_date())
 }
 
-/// A plan for these tasks alone; values and arguments are held against all of them.
+/// A plan for these tasks alone. Not where tasks are left out already, and where values and arguments are held against all tasks.
 fn stale<'n>(
     workflow: &Workflow,
     request: &Request,
     names: impl Iterator<Item = &'n str>,
     up_to_date: usize,
 ) -> Option<Stale> {
-    if !request.values.is_empty() || !request.args.is_empty() {
+    if request.only || !request.values.is_empty() || !request.args.is_empty() {
         return None;
     }
     let tasks: Option<HashSet<_>> = names.map(|name| workflow.find(name)).collect();

@@ -84,7 +84,8 @@ impl Going<'_> {
         if !kept.is_empty() {
             // It is written down before anything that depends on it.
             let keep = |Kept { node, name, value }| Input::Keep { node, name, value };
-            let at = usize::from(inputs.first() == Some(&Input::Resume));
+            let begins = matches!(inputs.first(), Some(Input::Start { .. } | Input::Resume));
+            let at = usize::from(begins);
             inputs.splice(at..at, kept.into_iter().map(keep));
         }
         let records = turn(&mut self.state, inputs, self.slots, self.clock.now());

@@ -85,9 +85,10 @@ pub struct Restored {
     pub files: usize,
 }
 
-/// The paths of an entry, from the root of the project; `None` when there is none that can be used.
-pub(super) fn paths(store: &dyn Store, key: &[u8; 32]) -> Option<Vec<String>> {
-    let entry = read(store, key)?;
+/// The paths of an entry, from the root of the project; `None` when there is none that can be used. One that was made when nobody read
+/// the values of the task is none where somebody does.
+pub(super) fn paths(store: &dyn Store, key: &[u8; 32], with_values: bool) -> Option<Vec<String>> {
+    let entry = read(store, key).filter(|entry| !with_values || entry.values.is_some())?;
     Some(entry.files.into_iter().map(|file| file.path).collect())
 }
 

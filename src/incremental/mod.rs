@@ -60,6 +60,8 @@ pub struct Begun {
     parts: Vec<Part>,
     inputs: Vec<(Pattern, Key, Digest)>,
     outputs: Vec<Pattern>,
+    /// Others read values of it.
+    is_read: bool,
 }
 
 /// What a task has made.
@@ -236,6 +238,7 @@ impl Incremental {
                     parts: task.parts.clone(),
                     inputs,
                     outputs,
+                    is_read: task.is_read,
                 },
             ));
         }

@@ -50,7 +50,7 @@ impl Incremental {
             return Ok(None);
         };
         let key = self.result_key(begun);
-        let Some(paths) = cache::paths(cache, &key) else {
+        let Some(paths) = cache::paths(cache, &key, begun.is_read) else {
             return Ok(None);
         };
         let paths: HashSet<&[u8]> = paths.iter().map(String::as_bytes).collect();
