@@ -647,6 +647,29 @@ fn killed_at_any_moment_nothing_is_wrongly_up_to_date() {
     space.assert_nobody_left();
 }
 
+/// The command of a flow that was killed would write to the file that the next one makes, and to what is kept of it.
+#[test]
+fn what_a_killed_flow_has_left_of_a_task_is_ended_before_it_is_made_again() {
+    let space = Space::with(
+        "tasks: {a: {sources: x, generates: out, run: 'echo begun >> log; test -e go || { : > out; sleep 600; }; cat x > out'}}\n",
+    );
+    space.write("x", "right\n");
+    let mut flow = space.start(&["a"]);
+    support::wait_for("the step to begin", || space.read("out").is_some());
+    flow.kill().expect("it is ours");
+    flow.wait().expect("it was killed");
+    assert!(
+        !support::processes::marked(space.mark()).is_empty(),
+        "its command goes on"
+    );
+    space.write("go", "");
+    let ended = space.run(&["-q", "a"]);
+    assert_eq!(ended.code, 0, "{}", ended.err());
+    space.assert_nobody_left();
+    assert_eq!(space.read("out").as_deref(), Some("right\n"));
+    assert_eq!(space.read("log").as_deref(), Some("begun\nbegun\n"));
+}
+
 #[test]
 fn a_flow_within_the_task_that_it_needs_is_told_so() {
     let space = Space::with("tasks: {a: {sources: x, generates: y, run: [flow a]}}\n");

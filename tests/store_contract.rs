@@ -3,14 +3,15 @@
 //! Each store is given as two handles on the same data, as two processes have them: what one writes, the other reads.
 //! A new store goes into [`stores`].
 
+use std::collections::HashSet;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use flow::core::fact::{Exit, Fact, Outcome, Record, RunEnd};
 use flow::model::id::{NodeId, RunId};
@@ -18,6 +19,7 @@ use flow::model::time::Timestamp;
 use flow::store::files::Files;
 use flow::store::line::Chain;
 use flow::store::memory::{Memory, Nothing};
+use flow::store::request::Request;
 use flow::store::{Error, Kind, Store};
 use tempfile::TempDir;
 
@@ -260,6 +262,85 @@ fn plans_from_many_hands_are_whole() {
             "{hash}"
         );
     }
+}
+
+#[test]
+fn heads_are_kept_until_their_run_is_removed() {
+    each(|name, one, other| {
+        let (run, next) = (id("0abc"), id("0abd"));
+        let head = |run: &RunId, seq: u64| Chain::new(run).head(run, seq);
+        for (run, seqs) in [(&run, &[3, 9][..]), (&next, &[4])] {
+            let mut journal = one.create(run).expect(name);
+            journal.append("line\n").expect(name);
+            for seq in seqs {
+                journal.keep_head(&head(run, *seq)).expect(name);
+            }
+        }
+        let all = [head(&run, 3), head(&run, 9), head(&next, 4)];
+        assert_eq!(other.heads().expect(name), all, "{name}");
+        assert!(other.remove(&run).expect(name) >= 5, "{name}: its size");
+        assert_eq!(one.heads().expect(name), [head(&next, 4)], "{name}");
+        assert_eq!(
+            one.runs().expect(name),
+            std::slice::from_ref(&next),
+            "{name}"
+        );
+        assert_eq!(kind(one.read(&run)), Kind::Missing, "{name}");
+        assert_eq!(kind(one.remove(&run)), Kind::Missing, "{name}");
+    });
+}
+
+#[test]
+fn plans_that_nobody_names_go_unless_they_were_just_put_down() {
+    each(|name, one, other| {
+        for hash in ["aa", "bb"] {
+            one.put_plan(hash, b"{}").expect(name);
+        }
+        let kept = HashSet::from(["aa".to_owned()]);
+        let later = SystemTime::now() + Duration::from_secs(2 * 60 * 60);
+        if name == "files" {
+            other.keep_plans(&kept, SystemTime::now()).expect(name);
+            assert!(one.plan("bb").is_ok(), "a run may be about to name it");
+        }
+        other.keep_plans(&kept, later).expect(name);
+        assert!(one.plan("aa").is_ok(), "{name}");
+        assert_eq!(kind(one.plan("bb")), Kind::Missing, "{name}");
+    });
+}
+
+#[test]
+fn a_request_reaches_the_owner_that_listens_and_nobody_else() {
+    let (_place, files, run, _) = in_files();
+    let request = Request::Cancel {
+        by: "ada".to_owned(),
+        reason: Some("\"wrong\"\nbranch".to_owned()),
+    };
+    assert_eq!(
+        kind(files.send(&run, &request)),
+        Kind::Missing,
+        "nobody listens"
+    );
+    let mut journal = files.create(&run).expect("it is new");
+    assert_eq!(kind(files.send(&run, &request)), Kind::Missing, "not yet");
+    let mut pipe = journal.listen().expect("it can").expect("it is reached");
+    for _ in 0..2 {
+        files.send(&run, &request).expect("it listens");
+    }
+    let mut lines = [0; 4096];
+    let count = pipe.read(&mut lines).expect("there is something");
+    let text = String::from_utf8_lossy(&lines[..count]).into_owned() + "{\"dance\":{}}\nodd\n";
+    assert_eq!(
+        Request::read(&text).collect::<Vec<_>>(),
+        [request.clone(), request.clone()]
+    );
+    let nothing = pipe.read(&mut lines).expect_err("it waits for nobody");
+    assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
+    drop((journal, pipe));
+    assert_eq!(
+        kind(files.send(&run, &request)),
+        Kind::Missing,
+        "it is over"
+    );
 }
 
 fn nothing_is_there(name: &str, store: &dyn Store) {

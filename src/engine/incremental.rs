@@ -4,13 +4,15 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::past;
 
 use crate::eval::Evaluator;
 use crate::eval::here::Here;
@@ -18,7 +20,7 @@ use crate::exec::family;
 use crate::incremental::{
     Begun, Described, Incremental, Made, Note, Reason, Restored, Task, Verdict,
 };
-use crate::model::id::NodeId;
+use crate::model::id::{NodeId, RunId};
 use crate::model::plan::{About, Incremental as PlannedIncremental, Kind, On, Plan};
 
 /// How large the cache is when it is pruned by itself, in bytes.
@@ -53,7 +55,32 @@ struct UnderWay {
     /// Its results are kept in the cache.
     cached: bool,
     /// Nobody else makes its files as long as this is held.
-    _lock: Option<File>,
+    _lock: Option<BuildLock>,
+}
+
+/// The right to make the files of a task. As long as it is held its file says who has it, by process and run.
+#[derive(Debug)]
+struct BuildLock(File);
+
+impl Drop for BuildLock {
+    fn drop(&mut self) {
+        // What stays is taken for that of a flow that died.
+        let _ = self.0.set_len(0);
+    }
+}
+
+/// Ends what is left of the run of a flow that died while it made the files of a task: it would go on writing to them.
+fn end_left(owner: &str) {
+    let Some((pid, run)) = owner.split_once(' ') else {
+        return;
+    };
+    let (Ok(pid), Some(run)) = (pid.parse(), RunId::parse(run)) else {
+        return;
+    };
+    if !family::is_alive(pid) {
+        // One that can't be ended keeps nobody from building.
+        let _ = past::end_left(&run, || Clock::system().instant());
+    }
 }
 
 /// What came of asking about a task.
@@ -448,16 +475,17 @@ impl Freshness {
     }
 
     /// The right to make the files of a task; `None` while another flow has it.
-    fn lock(&self, name: &str) -> io::Result<Option<File>> {
+    fn lock(&self, name: &str) -> io::Result<Option<BuildLock>> {
         let path = self.lock_path(name);
         let open = || {
             File::options()
                 .create(true)
                 .truncate(false)
+                .read(true)
                 .write(true)
                 .open(&path)
         };
-        let file = match open() {
+        let mut file = match open() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(&self.builds)?;
                 open()?
@@ -466,9 +494,13 @@ impl Freshness {
         };
         match file.try_lock() {
             Ok(()) => {
+                let mut before = String::new();
+                file.read_to_string(&mut before)?;
+                end_left(&before);
                 file.set_len(0)?;
-                (&file).write_all(std::process::id().to_string().as_bytes())?;
-                Ok(Some(file))
+                let owner = format!("{} {}", std::process::id(), self.evaluator.run_id());
+                file.write_all_at(owner.as_bytes(), 0)?;
+                Ok(Some(BuildLock(file)))
             }
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => Err(error),
@@ -483,7 +515,8 @@ impl Freshness {
     /// Whether the files of a task are being made by a flow that this one was started by, which would wait for this one.
     fn is_made_above(&self, name: &str) -> bool {
         let holder = fs::read_to_string(self.lock_path(name)).unwrap_or_default();
-        holder.trim().parse().is_ok_and(family::is_ancestor)
+        let pid = holder.split(' ').next().unwrap_or_default();
+        pid.parse().is_ok_and(family::is_ancestor)
     }
 
     /// Whether what a task was to make is there.

@@ -113,6 +113,11 @@ impl Evaluator {
         let _ = self.run.set(names);
     }
 
+    /// The id of the run; empty as long as there is none.
+    pub fn run_id(&self) -> String {
+        self.run().id
+    }
+
     fn run(&self) -> RunNames {
         self.run.get().cloned().unwrap_or_default()
     }

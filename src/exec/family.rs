@@ -129,6 +129,11 @@ fn parent(pid: i32) -> Option<i32> {
     (state != "Z").then(|| fields.next()?.parse().ok())?
 }
 
+/// Whether there is a process of this number that has not ended.
+pub fn is_alive(pid: i32) -> bool {
+    parent(pid).is_some()
+}
+
 /// Whether a process is one that this one descends from.
 pub fn is_ancestor(pid: i32) -> bool {
     let mut at = rustix::process::getpid().as_raw_nonzero().get();

@@ -229,8 +229,8 @@ impl Store for Files {
     }
 
     fn remove(&self, run: &RunId) -> Result<u64, Error> {
-        let facts = self.facts(run);
-        let size = fs::metadata(&facts).map_or(0, |file| file.len());
+        let (file, facts) = self.existing(run, false)?;
+        let size = file.metadata().map_or(0, |file| file.len());
         // Said first: a record that is gone for no reason is what `verify` tells of.
         add_line(&self.heads_path(), &format!("{run}{REMOVED}\n"))?;
         fs::remove_file(&facts).map_err(|error| Error::io("remove", &facts, error))?;
