@@ -9,13 +9,14 @@ use super::resume::{self, Taken};
 use super::running::Manner;
 use super::runs::{self, unread};
 use super::{Exit, Trouble};
-use crate::core::fact::{Fact, RunEnd};
+use crate::core::fact::RunEnd;
 use crate::engine::clock::Clock;
 use crate::model::id::RunId;
-use crate::report::{Again, screen};
+use crate::record;
+use crate::report::screen;
 use crate::store::files::Files;
 use crate::store::request::{Request, WORDS_MAX};
-use crate::store::{Kind, Store, line};
+use crate::store::{Kind, Store};
 
 /// How long it takes at most until a run that has just begun can be reached.
 const REACHED_AFTER: Duration = Duration::from_secs(2);
@@ -41,15 +42,10 @@ pub(super) fn cancel(context: &Context, args: &CancelArgs) -> Result<Exit, Troub
     let clock = Clock::system();
     let until = clock.instant() + REACHED_AFTER;
     loop {
-        if resume::ended(&store, &run, "cancel")?.is_some() {
-            return Ok(Exit::Wrong);
-        }
-        if !store.is_owned(&run).map_err(|error| unread(&error))? {
-            match resume::take(&store, &run, "cancel")? {
-                Taken::Ours(taken) => return end_here(context, args, *taken, request),
-                Taken::Ended(_) => return Ok(Exit::Wrong),
-                Taken::Owned => {}
-            }
+        match resume::take(&store, &run, "cancel")? {
+            Taken::Ours(taken) => return end_here(context, args, *taken, request),
+            Taken::Ended(_) => return Ok(Exit::Wrong),
+            Taken::Owned => {}
         }
         match store.send(&run, &request) {
             Ok(()) => return wait(&store, &run, &clock),
@@ -71,11 +67,7 @@ fn end_here(
 ) -> Result<Exit, Trouble> {
     let (work, running) = (Work::taken_up(context, taken.plan)?, taken.running);
     let running = running.with(request);
-    let manner = Manner {
-        jobs: None,
-        explain: false,
-        again: Again::Task(format!("flow {}", context.options)),
-    };
+    let manner = Manner::of_taken_up(context, None);
     match running.go_on(context, &args.show, manner, &work)? {
         // That is what was asked for.
         Exit::Cancelled => Ok(Exit::Done),
@@ -88,12 +80,8 @@ fn wait(store: &Files, run: &RunId, clock: &Clock) -> Result<Exit, Trouble> {
     let until = clock.instant() + WAITED;
     loop {
         let owned = store.is_owned(run).map_err(|error| unread(&error))?;
-        let edges = store.edges(run).map_err(|error| unread(&error))?;
-        let last = edges.and_then(|(_, last)| line::parse(&last));
-        let end = last.and_then(|last| match last.fact {
-            Fact::RunFinished { status } => Some(status),
-            _ => None,
-        });
+        let end = record::end(store, run).map_err(|error| unread(&error))?;
+        let end = end.map(|(_, status)| status);
         let (words, exit) = match end {
             _ if owned && clock.instant() < until => {
                 std::thread::sleep(LOOK_AGAIN);

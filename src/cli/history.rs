@@ -6,7 +6,7 @@ use super::args::HistoryArgs;
 use super::context::Context;
 use super::runs::{self, unread};
 use super::{Exit, Trouble};
-use crate::core::fact::{Fact, RunEnd};
+use crate::core::fact::Fact;
 use crate::model::id::RunId;
 use crate::model::time::{Timestamp, human};
 use crate::report::{screen, table};
@@ -100,15 +100,7 @@ fn entry(store: &dyn Store, run: RunId) -> Result<Entry, crate::store::Error> {
         return Ok(unknown);
     };
     let status = match last.fact {
-        Fact::RunFinished {
-            status: RunEnd::Completed,
-        } => "completed",
-        Fact::RunFinished {
-            status: RunEnd::Failed,
-        } => "failed",
-        Fact::RunFinished {
-            status: RunEnd::Cancelled,
-        } => "cancelled",
+        Fact::RunFinished { status } => runs::end_word(status),
         _ if store.is_owned(&run)? => "running",
         Fact::RunPaused {} => "paused",
         _ => "interrupted",

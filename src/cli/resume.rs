@@ -18,9 +18,9 @@ use crate::engine::past::{self, Past};
 use crate::model::id::RunId;
 use crate::model::plan::Plan;
 use crate::model::time::Timestamp;
-use crate::record::Recorded;
+use crate::record::{self, Recorded};
 use crate::report::failure::shown_path;
-use crate::report::{Again, screen};
+use crate::report::screen;
 use crate::store::files::Files;
 use crate::store::{Kind, Store, line};
 
@@ -45,11 +45,7 @@ pub(super) fn resume(context: &Context, args: &ResumeArgs) -> Result<Exit, Troub
         let _ = screen::print("", &context::style().dim(&taken.words));
     }
     let (work, running) = (Work::taken_up(context, taken.plan)?, taken.running);
-    let manner = Manner {
-        jobs: args.jobs,
-        explain: false,
-        again: Again::Task(format!("flow {}", context.options)),
-    };
+    let manner = Manner::of_taken_up(context, args.jobs);
     let done = running.go_on(context, &args.show, manner, &work);
     // A process that ends need not take a large plan to pieces.
     std::mem::forget(work);
@@ -115,9 +111,8 @@ pub(super) fn take(store: &Files, run: &RunId, what_for: &str) -> Result<Taken, 
 
 /// How a run has ended, which is said; a finished run is final.
 pub(super) fn ended(store: &Files, run: &RunId, what_for: &str) -> Result<Option<Exit>, Trouble> {
-    let edges = store.edges(run).map_err(|error| unread(&error))?;
-    let last = edges.and_then(|(_, last)| line::parse(&last));
-    let Some((at, Fact::RunFinished { status })) = last.map(|last| (last.at, last.fact)) else {
+    let end = record::end(store, run).map_err(|error| unread(&error))?;
+    let Some((at, status)) = end else {
         return Ok(None);
     };
     let words = format!(

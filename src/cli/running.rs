@@ -37,6 +37,17 @@ pub(super) struct Manner {
     pub(super) again: Again,
 }
 
+impl Manner {
+    /// For a run that is taken up.
+    pub(super) fn of_taken_up(context: &Context, jobs: Option<u16>) -> Self {
+        Self {
+            jobs,
+            explain: false,
+            again: Again::Task(format!("flow {}", context.options)),
+        }
+    }
+}
+
 /// A run whose record is ours.
 pub(super) struct Running {
     pub(super) run: RunId,

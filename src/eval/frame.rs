@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::here::Here;
 use super::outside::{Command, NoOutput};
-use super::{Evaluator, builtin, environment, inside, problem, results, typed};
+use super::{Evaluator, builtin, environment, inside, lock, problem, results, typed};
 use crate::expr::{self, Names, Problem, Script, Value};
 use crate::model::language::{Data, File, Items, Text, Var, VarValue};
 use crate::model::plan::Scope;
@@ -507,8 +507,4 @@ fn find<'a>(vars: &'a [Var], name: &str) -> Option<&'a Var> {
 
 fn first_line(text: &str) -> &str {
     text.trim().lines().next().unwrap_or_default()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

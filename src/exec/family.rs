@@ -97,9 +97,7 @@ pub fn any_children() -> bool {
 /// Our children that are alive and of this run.
 pub fn children(run: &RunId) -> Vec<Left> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let ours = pids.filter(|pid| parent(*pid) == Some(own));
+    let ours = pids().filter(|pid| parent(*pid) == Some(own));
     ours.filter_map(|pid| left(Pid::from_raw(pid)?, run))
         .collect()
 }
@@ -107,18 +105,38 @@ pub fn children(run: &RunId) -> Vec<Left> {
 /// Processes of this run that are alive, whoever started them; never this one or one that it descends from.
 pub fn marked(run: &RunId) -> Vec<Left> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let marked = pids.filter(|pid| {
-        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let marks =
-            |entry: &[u8]| entry.strip_prefix(b"FLOW_RUN_ID=") == Some(run.as_str().as_bytes());
-        *pid != own && environ.split(|byte| *byte == 0).any(marks) && parent(*pid).is_some()
+    let marked = pids().filter(|pid| {
+        *pid != own && variable(&environ(*pid), RUN) == run.as_str() && is_alive(*pid)
     });
     marked
         .filter(|pid| !is_ancestor(*pid))
         .filter_map(|pid| left(Pid::from_raw(pid)?, run))
         .collect()
+}
+
+/// The variables of the environment by which a process of a run is known.
+const RUN: &[u8] = b"FLOW_RUN_ID=";
+const TASK: &[u8] = b"FLOW_TASK=";
+
+/// All processes there are.
+fn pids() -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The environment that a process was started with; empty when that can't be read.
+fn environ(pid: i32) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
+}
+
+/// The value of a variable, whose name is given with the equals sign; empty when there is none.
+fn variable(environ: &[u8], name: &[u8]) -> String {
+    let value = environ
+        .split(|byte| *byte == 0)
+        .find_map(|entry| entry.strip_prefix(name));
+    value
+        .map(|value| String::from_utf8_lossy(value).into_owned())
+        .unwrap_or_default()
 }
 
 /// The parent of a process that is not a zombie; the fields of `proc_pid_stat(5)`.
@@ -149,22 +167,13 @@ pub fn is_ancestor(pid: i32) -> bool {
 
 /// What is known of a child; `None` for one that flow did not start, as far as that can be told.
 fn left(pid: Pid, run: &RunId) -> Option<Left> {
-    let read = |name| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
-    let environ = read("environ");
-    let value = |prefix: &[u8]| {
-        let value = environ
-            .split(|byte| *byte == 0)
-            .find_map(|entry| entry.strip_prefix(prefix));
-        value
-            .map(|value| String::from_utf8_lossy(value).into_owned())
-            .unwrap_or_default()
-    };
-    let ours = !STRANGERS.load(Ordering::Relaxed) || value(b"FLOW_RUN_ID=") == run.as_str();
-    let program = String::from_utf8_lossy(&read("comm")).trim().to_owned();
+    let environ = environ(pid.as_raw_nonzero().get());
+    let ours = !STRANGERS.load(Ordering::Relaxed) || variable(&environ, RUN) == run.as_str();
+    let program = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
     ours.then(|| Left {
         pid,
-        program,
-        task: value(b"FLOW_TASK="),
+        program: String::from_utf8_lossy(&program).trim().to_owned(),
+        task: variable(&environ, TASK),
     })
 }
 

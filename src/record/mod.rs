@@ -11,11 +11,11 @@ pub mod verify;
 use std::sync::Arc;
 
 use crate::core::RunState;
-use crate::core::fact::{Fact, Log, Record};
+use crate::core::fact::{Fact, Log, Record, RunEnd};
 use crate::model::id::{NodeId, RunId};
 use crate::model::plan::Plan;
 use crate::model::time::Timestamp;
-use crate::store::line::Chain;
+use crate::store::line::{self, Chain};
 use crate::store::{Error, Kind, Store};
 
 /// A recorded run.
@@ -151,6 +151,19 @@ impl Recorded {
         }
         all
     }
+}
+
+/// How a run has ended, and when; `None` as long as it has not. Nothing but its last line is read for it.
+///
+/// # Errors
+///
+/// When there is no such run, and when it can't be read.
+pub fn end(store: &dyn Store, run: &RunId) -> Result<Option<(Timestamp, RunEnd)>, Error> {
+    let last = store.edges(run)?.and_then(|(_, last)| line::parse(&last));
+    Ok(last.and_then(|last| match last.fact {
+        Fact::RunFinished { status } => Some((last.at, status)),
+        _ => None,
+    }))
 }
 
 /// The plan with this hash.

@@ -76,11 +76,7 @@ pub fn prune(
 
 /// Whether a run has ended long ago. One that can go on is kept for ever, and so is one that nobody can read.
 fn is_old(store: &dyn Store, run: &RunId, policy: Policy, now: Timestamp) -> Result<bool, Error> {
-    let last = store.edges(run)?.and_then(|(_, last)| line::parse(&last));
-    let old = last.is_some_and(|last| {
-        let over = matches!(last.fact, Fact::RunFinished { .. });
-        over && now.since(last.at) >= policy.older_than
-    });
+    let old = super::end(store, run)?.is_some_and(|(at, _)| now.since(at) >= policy.older_than);
     Ok(old && !store.is_owned(run)?)
 }
 

@@ -1,12 +1,10 @@
 //! Stores without a disk: one in memory, for tests, and one that keeps nothing, for `--no-record`.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use super::request::Request;
 use super::{Error, Head, Journal, Kind, Store};
 use crate::model::id::RunId;
 
@@ -98,19 +96,6 @@ impl Store for Memory {
         Ok(())
     }
 
-    fn is_pruning_due(&self, _: SystemTime, _: Duration) -> Result<bool, Error> {
-        Ok(false)
-    }
-
-    fn logs_of(&self, _: &RunId) -> Option<PathBuf> {
-        None
-    }
-
-    fn send(&self, run: &RunId, _: &Request) -> Result<(), Error> {
-        let doing = format!("reach the process of run {run}");
-        Err(Error::new(Kind::Missing, doing))
-    }
-
     fn heads(&self) -> Result<Vec<Head>, Error> {
         Ok(self.content().heads.clone())
     }
@@ -134,10 +119,6 @@ impl Journal for MemoryJournal {
 
     fn sync(&mut self) -> Result<(), Error> {
         Ok(())
-    }
-
-    fn listen(&mut self) -> Result<Option<File>, Error> {
-        Ok(None)
     }
 
     fn keep_head(&mut self, head: &Head) -> Result<(), Error> {
@@ -202,19 +183,6 @@ impl Store for Nothing {
         Ok(())
     }
 
-    fn is_pruning_due(&self, _: SystemTime, _: Duration) -> Result<bool, Error> {
-        Ok(false)
-    }
-
-    fn logs_of(&self, _: &RunId) -> Option<PathBuf> {
-        None
-    }
-
-    fn send(&self, run: &RunId, _: &Request) -> Result<(), Error> {
-        let doing = format!("reach the process of run {run}");
-        Err(Error::new(Kind::Missing, doing))
-    }
-
     fn heads(&self) -> Result<Vec<Head>, Error> {
         Ok(Vec::new())
     }
@@ -231,10 +199,6 @@ impl Journal for Nothing {
 
     fn sync(&mut self) -> Result<(), Error> {
         Ok(())
-    }
-
-    fn listen(&mut self) -> Result<Option<File>, Error> {
-        Ok(None)
     }
 
     fn keep_head(&mut self, _: &Head) -> Result<(), Error> {

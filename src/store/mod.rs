@@ -50,13 +50,21 @@ pub trait Store {
     fn keep_plans(&self, hashes: &HashSet<String>, now: SystemTime) -> Result<(), Error>;
 
     /// Whether old runs are to be looked for, because that was not done for so long; it counts as done then.
-    fn is_pruning_due(&self, now: SystemTime, every: Duration) -> Result<bool, Error>;
+    /// Never, for a store that ends with its process.
+    fn is_pruning_due(&self, _now: SystemTime, _every: Duration) -> Result<bool, Error> {
+        Ok(false)
+    }
 
     /// The folder with the output of a run's attempts; `None` where it is not kept.
-    fn logs_of(&self, run: &RunId) -> Option<PathBuf>;
+    fn logs_of(&self, _run: &RunId) -> Option<PathBuf> {
+        None
+    }
 
     /// Asks something of the process that works on a run; [`Kind::Missing`] when none listens.
-    fn send(&self, run: &RunId, request: &Request) -> Result<(), Error>;
+    fn send(&self, run: &RunId, _request: &Request) -> Result<(), Error> {
+        let doing = format!("reach the process of run {run}");
+        Err(Error::new(Kind::Missing, doing))
+    }
 
     /// The heads that were kept, of all runs that were not removed, the oldest first.
     fn heads(&self) -> Result<Vec<Head>, Error>;
@@ -83,7 +91,9 @@ pub trait Journal: Send {
 
     /// Listens from now on to what others ask; the file can be waited for and read without waiting. `None` when nobody can reach
     /// the run.
-    fn listen(&mut self) -> Result<Option<File>, Error>;
+    fn listen(&mut self) -> Result<Option<File>, Error> {
+        Ok(None)
+    }
 
     /// Keeps the end of the record apart from it.
     fn keep_head(&mut self, head: &Head) -> Result<(), Error>;
