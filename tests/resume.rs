@@ -225,6 +225,11 @@ fn interrupted(workflow: &str, task: &str, until: &str) -> Space {
     wait_for("the step to wait", || {
         space.read("log").is_some_and(|log| log.ends_with(until))
     });
+    // Its command is the one that waits, and will not look for `go` any more.
+    wait_for("the command to wait", || {
+        let alive = support::processes::marked(space.mark());
+        alive.iter().any(|alive| alive.program == "sleep")
+    });
     kill(&mut flow, Signal::KILL);
     space
 }

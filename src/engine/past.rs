@@ -83,6 +83,8 @@ pub(super) fn first(state: &RunState, start: Input) -> Vec<Input> {
 const GRACE: Duration = Duration::from_secs(12);
 const GAVE_UP: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How often nobody has to be there in a row: in the midst of its `exec` a process has no environment to know it by.
+const LOOKS: u32 = 2;
 
 /// A process that could not be ended.
 #[derive(Debug)]
@@ -95,12 +97,18 @@ pub struct Undying(pub family::Left);
 /// One that is still there.
 pub fn end_left(run: &RunId, now: impl Fn() -> Instant) -> Result<Vec<family::Left>, Undying> {
     let (mut told, mut ended) = (HashSet::new(), Vec::new());
-    let began = now();
+    let (began, mut nobody) = (now(), 0);
     loop {
         let left = family::marked(run);
         let Some(first) = left.first().cloned() else {
-            return Ok(ended);
+            nobody += 1;
+            if nobody == LOOKS {
+                return Ok(ended);
+            }
+            std::thread::sleep(LOOK_AGAIN);
+            continue;
         };
+        nobody = 0;
         let kill = now() >= began + GRACE;
         if now() >= began + GRACE + GAVE_UP {
             return Err(Undying(first));
