@@ -129,6 +129,7 @@ fn key_pages() -> String {
         (Scope::Loop, "A loop"),
         (Scope::Condition, "A check"),
         (Scope::Retry, "A retry"),
+        (Scope::Lock, "A lock"),
         (Scope::Wait, "A wait"),
         (Scope::Param, "A param"),
         (Scope::Value, "A var that is not written out"),
@@ -172,6 +173,7 @@ fn shape(shape: Shape) -> String {
             .map(|word| format!("`{word}`"))
             .collect::<Vec<_>>()
             .join(", "),
+        Shape::Locks => "name, [lock](#a-lock), or a list of them".to_owned(),
         Shape::Texts => "text, or a list of texts".to_owned(),
         Shape::Names => "name, [dependency](#a-dependency), or a list of them".to_owned(),
         Shape::Steps => "command, [step](#a-step), or a list of them".to_owned(),

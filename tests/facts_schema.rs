@@ -70,8 +70,28 @@ kinds! {
         decided(Decision::Rejected, None),
         decided(Decision::Closed, None),
     ],
-    LockAcquired: [Fact::LockAcquired { node: NODE }],
-    LockReleased: [Fact::LockReleased { node: NODE }],
+    LockAcquired: [
+        Fact::LockAcquired {
+            node: Some(NODE),
+            names: vec!["db".to_owned()],
+        },
+        Fact::LockAcquired {
+            node: None,
+            names: Vec::new(),
+        },
+    ],
+    LockReleased: [
+        Fact::LockReleased {
+            node: Some(NODE),
+            name: None,
+            by: None,
+        },
+        Fact::LockReleased {
+            node: None,
+            name: Some("db".to_owned()),
+            by: Some("ann".to_owned()),
+        },
+    ],
     TimerSet: [Fact::TimerSet { node: NODE, until: LATER }],
     TimerFired: [Fact::TimerFired { node: NODE }],
     ChildStarted: [Fact::ChildStarted { node: NODE, run: run("0chxd") }],

@@ -17,13 +17,14 @@ const MAY_KNOW: &[(&str, &str)] = &[
     ("incremental", "model eval"),
     ("core", "model"),
     ("store", "model core"),
+    ("lock", "model"),
     ("record", "model core store"),
     ("exec", "model core"),
     ("report", "model diagnostic core"),
-    ("engine", "model eval incremental core store exec"),
+    ("engine", "model eval incremental core store lock exec"),
     (
         "cli",
-        "model suggest diagnostic expr file eval plan incremental core store record exec report engine",
+        "model suggest diagnostic expr file eval plan incremental core store lock record exec report engine",
     ),
     ("lib", ""),
     ("main", "cli"),
@@ -41,7 +42,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ),
     (
         "std::fs std::net std::process std::thread rustix",
-        "file/ expr/glob.rs incremental/ store/ record/ exec/ report/ engine/ cli/ main.rs",
+        "file/ expr/glob.rs incremental/ store/ lock/ record/ exec/ report/ engine/ cli/ main.rs",
     ),
 ];
 

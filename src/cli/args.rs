@@ -310,6 +310,23 @@ pub(super) struct CancelArgs {
     pub(super) show: ShowArgs,
 }
 
+/// Show who holds which lock and who waits for it, or give one away
+#[derive(Debug, Args)]
+pub(super) struct LocksArgs {
+    /// Take this lock from the run that holds it; the run goes on without, and the record says so
+    #[arg(long, value_name = "LOCK", conflicts_with = "json")]
+    pub(super) release: Option<String>,
+    /// Of this run, where several hold one
+    #[arg(long, value_name = "RUN", requires = "release")]
+    pub(super) run: Option<String>,
+    /// Who takes it [default: you]
+    #[arg(long, value_name = "NAME", requires = "release")]
+    pub(super) by: Option<String>,
+    /// As JSON, a line for each lock
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// Show how a run stands, task by task
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
@@ -427,12 +444,14 @@ pub(super) enum Verb {
     Resume,
     /// `flow cancel`
     Cancel,
+    /// `flow locks`
+    Locks,
     /// `flow help`
     Help,
 }
 
 /// All verbs, with what the help says of them, and whether a task of the same name wins.
-const VERBS: [(&str, Verb, bool, &str); 17] = [
+const VERBS: &[(&str, Verb, bool, &str)] = &[
     (
         "run",
         Verb::Run,
@@ -512,6 +531,12 @@ const VERBS: [(&str, Verb, bool, &str); 17] = [
         Verb::Cancel,
         true,
         "End a run, in whichever process it goes on",
+    ),
+    (
+        "locks",
+        Verb::Locks,
+        true,
+        "Show who holds which lock and who waits for it",
     ),
     (
         "prune",

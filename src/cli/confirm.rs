@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Exit, Trouble};
 use crate::engine::outside::World;
+use crate::eval::here::Here;
 use crate::eval::{self, Evaluator};
 use crate::exec::mask::Secrets;
 use crate::model::plan::Plan;
@@ -19,7 +20,7 @@ pub(super) fn all(plan: &Arc<Plan>) -> Result<bool, Trouble> {
         Box::new(World::new(Secrets::default())),
     ));
     for confirm in &plan.confirms {
-        let text = evaluator.text(confirm.scope, &confirm.text);
+        let text = evaluator.text(confirm.scope, &confirm.text, &Here::default());
         let text = text.map_err(|problem| {
             let what = format!(
                 "the question of the task {:?}: {}",

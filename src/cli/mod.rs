@@ -11,6 +11,7 @@ mod graph;
 mod help;
 mod history;
 mod list;
+mod locks;
 mod logs;
 mod needed;
 mod prune;
@@ -140,6 +141,7 @@ fn verb(context: &Context, called: Called) -> Result<Exit, Trouble> {
         Verb::Events => call_in(context, args, name, events::events),
         Verb::Verify => call_in(context, args, name, verify::verify),
         Verb::Cancel => call_in(context, args, name, cancel::cancel),
+        Verb::Locks => call_in(context, args, name, locks::locks),
         Verb::Resume => call_in(context, args, name, resume::resume),
         Verb::History => call_in(context, args, name, history::history),
     }

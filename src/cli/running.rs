@@ -12,11 +12,13 @@ use crate::core::fact::RunEnd;
 use crate::engine;
 use crate::engine::clock::Clock;
 use crate::engine::inbox::Signals;
+use crate::engine::locking::Locking;
 use crate::engine::past::Past;
 use crate::engine::{Ending, Engine};
 use crate::eval::RunNames;
 use crate::exec::OwnStreams;
 use crate::exec::shell::Programs;
+use crate::lock::Locks;
 use crate::model::id::RunId;
 use crate::model::plan::{Kind as PlanKind, Node, Plan};
 use crate::plan;
@@ -111,6 +113,14 @@ impl Running {
             id: self.run.to_string(),
             started_at: began_at.unwrap_or_else(|| self.clock.now()).to_string(),
         });
+        let wants_locks = |node: &Node| node.rules().locks.is_some();
+        let locking = if plan.nodes.iter().any(wants_locks) {
+            let locks = Locks::new(context.state()?.join("locks"));
+            let (run, by) = (self.run.clone(), context::person());
+            Some(Arc::new(Locking::new(locks, run, by, self.clock)))
+        } else {
+            None
+        };
         let engine = Engine {
             run: self.run,
             evaluator: Arc::clone(evaluator),
@@ -133,6 +143,7 @@ impl Running {
                 stderr: std::io::stderr().is_terminal(),
             },
             freshness: work.freshness.clone(),
+            locking,
             up_to_date: work.ahead.up_to_date.clone(),
             explain: manner.explain,
             clock: self.clock,

@@ -43,6 +43,8 @@ pub enum Action {
         /// The round to name with them.
         round: u32,
     },
+    /// The locks of the run should be taken, and those of what was under way when it was taken up.
+    LockRun,
     /// Somebody should be asked to agree.
     Approve {
         /// The node.
@@ -80,6 +82,9 @@ pub fn actions(state: &RunState) -> Vec<Action> {
     }
     let mut list: Vec<Action> = state.running().map(|node| work(state, node)).collect();
     let views = &state.views;
+    if state.lacks_locks() && state.stop().is_none_or(|stop| !stop.now) {
+        list.push(Action::LockRun);
+    }
     list.extend(open(state, &views.asking).map(|node| Action::Ask {
         node,
         round: state.node(node).round,

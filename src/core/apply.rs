@@ -76,13 +76,20 @@ impl RunState {
             Fact::GateDecided { node, decision, by } => {
                 self.gate_decided(*node, *decision, by.as_deref())
             }
-            Fact::LockAcquired { node } => {
+            Fact::LockAcquired {
+                node: Some(node), ..
+            } => {
                 self.begin(*node);
                 self.node_mut(*node).locked = true;
                 self.set_timer(*node, None);
                 self.open(*node);
             }
-            Fact::LockReleased { node } => self.node_mut(*node).locked = false,
+            Fact::LockAcquired { node: None, .. } => self.run_locked(at),
+            // What was taken from it does not stop it, and it gives back what is left.
+            Fact::LockReleased { by: Some(_), .. } | Fact::LockReleased { node: None, .. } => {}
+            Fact::LockReleased {
+                node: Some(node), ..
+            } => self.node_mut(*node).locked = false,
             Fact::TimerSet { node, until } => {
                 if self.node(*node).stage == Stage::Ready {
                     self.work(*node, at);
@@ -104,6 +111,7 @@ impl RunState {
         self.stage = RunStage::Running;
         self.started_at = Some(at);
         self.goes_on_since = Some(at);
+        self.lacks_locks = self.plan.locks.is_some();
         self.want(self.plan.asked.clone());
     }
 
@@ -113,6 +121,7 @@ impl RunState {
         if self.is_interrupted() {
             self.stop = None;
         }
+        self.lacks_locks = self.plan.locks.is_some() || self.holders().next().is_some();
         for index in 0..self.nodes.len() {
             let id = NodeId::at(index);
             match self.node(id).stage {
@@ -125,13 +134,27 @@ impl RunState {
         }
     }
 
-    /// The time in which nothing ran does not count.
+    /// It has the locks that it needs to go on.
+    fn run_locked(&mut self, at: Timestamp) {
+        self.lacks_locks = false;
+        self.goes_on_since = Some(at);
+        for index in 0..self.nodes.len() {
+            let id = NodeId::at(index);
+            if !matches!(self.node(id).stage, Stage::Done(_)) {
+                self.restart_timeout(id, at);
+                self.review.insert(id);
+            }
+        }
+    }
+
+    /// The time in which nothing ran does not count, nor does the one in which it waits for its locks.
     fn restart_timeout(&mut self, id: NodeId, at: Timestamp) {
         let node = self.node(id);
         let timed =
             node.stage == Stage::Active && node.began_at.is_some() && self.stopped(id).is_none();
         if let (true, Some(micros)) = (timed, self.rules(id).timeout_micros) {
-            self.set_timer(id, Some(at.plus(std::time::Duration::from_micros(micros))));
+            let until = at.plus(std::time::Duration::from_micros(micros));
+            self.set_timer(id, (!self.lacks_locks).then_some(until));
         }
     }
 

@@ -71,6 +71,36 @@ pub enum Input {
         node: NodeId,
         /// The round in which they were asked for.
         round: u32,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// The locks of a node can't be taken.
+    Unlockable {
+        /// The node.
+        node: NodeId,
+        /// The round in which they were asked for.
+        round: u32,
+        /// Why not.
+        reason: String,
+    },
+    /// The locks of the run were taken, and those of what was under way when it was taken up.
+    RunLocked {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// The locks of the run can't be taken.
+    RunUnlockable {
+        /// Why not.
+        reason: String,
+    },
+    /// Somebody takes a lock from whoever holds it.
+    Release {
+        /// The node that holds it; `None` for the run.
+        node: Option<NodeId>,
+        /// The lock.
+        name: String,
+        /// Who takes it.
+        by: String,
     },
     /// Somebody decided at a gate.
     Decided {
@@ -159,9 +189,32 @@ pub fn decide(state: &RunState, input: &Input) -> Vec<Fact> {
         } if is_asked(state, *node, *round, Stage::Asking) => {
             answered(state, *node, answer).into_iter().collect()
         }
-        Input::Locked { node, round } if is_asked(state, *node, *round, Stage::Locking) => {
-            vec![Fact::LockAcquired { node: *node }]
+        Input::Locked { node, round, names } if is_asked(state, *node, *round, Stage::Locking) => {
+            vec![locked(Some(*node), names)]
         }
+        Input::Unlockable {
+            node,
+            round,
+            reason,
+        } if is_asked(state, *node, *round, Stage::Locking) => vec![Fact::TaskFinished {
+            node: *node,
+            outcome: Outcome::Failed,
+            reason: Some(reason.clone()),
+        }],
+        Input::RunLocked { names } if state.lacks_locks() => vec![locked(None, names)],
+        // What would tidy up can't have them either.
+        Input::RunUnlockable { reason } if state.lacks_locks() => vec![Fact::CancelRequested {
+            node: None,
+            why: Why::Failure,
+            now: true,
+            by: None,
+            reason: Some(reason.clone()),
+        }],
+        Input::Release { node, name, by } if holds(state, *node) => vec![Fact::LockReleased {
+            node: *node,
+            name: Some(name.clone()),
+            by: Some(by.clone()),
+        }],
         Input::Decided { node, approve, by } => {
             decided(state, *node, *approve, by).into_iter().collect()
         }
@@ -232,6 +285,19 @@ fn is_asked(state: &RunState, node: NodeId, round: u32, stage: Stage) -> bool {
         && state.stopped(node).is_none()
 }
 
+fn locked(node: Option<NodeId>, names: &[String]) -> Fact {
+    Fact::LockAcquired {
+        node,
+        names: names.to_vec(),
+    }
+}
+
+/// Whether a node, or the run, holds locks at the moment.
+fn holds(state: &RunState, node: Option<NodeId>) -> bool {
+    let going = !matches!(state.stage(), RunStage::Pending) && !state.lacks_locks();
+    going && node.is_none_or(|node| known(state, node) && state.node(node).locked)
+}
+
 fn is_child(state: &RunState, node: NodeId) -> bool {
     known(state, node)
         && state.node(node).stage == Stage::Active
@@ -240,6 +306,7 @@ fn is_child(state: &RunState, node: NodeId) -> bool {
 
 fn is_free(state: &RunState, node: NodeId) -> bool {
     let ready = known(state, node) && state.node(node).stage == Stage::Ready;
+    let ready = ready && !state.lacks_locks();
     ready && state.spec(node).kind == Kind::Child && state.stopped(node).is_none()
 }
 

@@ -148,15 +148,26 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
     },
-    /// A node holds all its locks.
+    /// A node holds all its locks; without a node, the run holds its own, and again those of what was under way.
     LockAcquired {
         /// The node.
-        node: NodeId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<NodeId>,
+        /// Their names.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        names: Vec<String>,
     },
-    /// It has given them back.
+    /// It has given them back, or somebody has taken one from it.
     LockReleased {
-        /// The node.
-        node: NodeId,
+        /// The node; `None` for a lock of the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<NodeId>,
+        /// The lock that was taken from it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// Who took it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// A wait begins.
     TimerSet {
@@ -246,7 +257,10 @@ impl Fact {
     /// The one node that it is about, if there is one.
     pub const fn node(&self) -> Option<NodeId> {
         match self {
-            Self::CancelRequested { node, .. } | Self::ValueKept { node, .. } => *node,
+            Self::CancelRequested { node, .. }
+            | Self::ValueKept { node, .. }
+            | Self::LockAcquired { node, .. }
+            | Self::LockReleased { node, .. } => *node,
             Self::TaskSkipped { node, .. }
             | Self::TaskExpanded { node, .. }
             | Self::TaskFinished { node, .. }
@@ -255,8 +269,6 @@ impl Fact {
             | Self::RetryScheduled { node, .. }
             | Self::GateOpened { node }
             | Self::GateDecided { node, .. }
-            | Self::LockAcquired { node }
-            | Self::LockReleased { node }
             | Self::TimerSet { node, .. }
             | Self::TimerFired { node }
             | Self::ChildStarted { node, .. }

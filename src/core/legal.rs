@@ -65,11 +65,23 @@ pub fn check(state: &RunState, fact: &Fact) -> Result<(), &'static str> {
         Fact::RetryScheduled { node, .. } => at(state, *node, &[Stage::Tried]),
         Fact::GateOpened { node } => at(state, *node, &[Stage::Gate]),
         Fact::GateDecided { node, .. } => at(state, *node, &[Stage::Deciding]),
-        Fact::LockAcquired { node } => at(state, *node, &[Stage::Locking]),
-        Fact::LockReleased { node } => {
+        Fact::LockAcquired {
+            node: Some(node), ..
+        } => at(state, *node, &[Stage::Locking]),
+        Fact::LockAcquired { node: None, .. } => {
+            rule(state.lacks_locks(), "a run takes the locks that it lacks")
+        }
+        Fact::LockReleased { node: None, by, .. } => {
+            rule(by.is_some(), "a run gives its locks back with its end")
+        }
+        Fact::LockReleased {
+            node: Some(node),
+            by,
+            ..
+        } => {
             let node = state.node(*node);
             rule(
-                node.locked && node.outcome().is_some(),
+                node.locked && (by.is_some() || node.outcome().is_some()),
                 "locks are given back once, at the end",
             )
         }
@@ -81,7 +93,13 @@ pub fn check(state: &RunState, fact: &Fact) -> Result<(), &'static str> {
             )?;
             at(state, *node, &[Stage::Active, Stage::Backoff])
         }
-        Fact::ChildStarted { node, .. } => child(state, *node, Stage::Ready),
+        Fact::ChildStarted { node, .. } => {
+            rule(
+                !state.lacks_locks(),
+                "nothing starts before the run has its locks",
+            )?;
+            child(state, *node, Stage::Ready)
+        }
         Fact::ChildFinished { node, .. } => child(state, *node, Stage::Active),
         Fact::ValueSet { node, .. } => at(state, *node, &[Stage::Asking]),
     }
@@ -224,6 +242,10 @@ fn start(state: &RunState, id: NodeId, attempt: u32) -> Result<(), &'static str>
     rule(
         state.stopped(id).is_none(),
         "nothing starts that is to stop",
+    )?;
+    rule(
+        !state.lacks_locks(),
+        "nothing starts before the run has its locks",
     )?;
     rule(
         !state.rules(id).interactive || state.at_terminal().is_none(),

@@ -46,10 +46,12 @@ pub enum Signal<'a> {
         /// Why, as a sentence.
         why: &'a str,
     },
-    /// A task waits for another flow, which makes its files.
+    /// A task, or the run, waits for another flow.
     Waits {
-        /// The node.
-        node: NodeId,
+        /// The node; `None` for the run.
+        node: Option<NodeId>,
+        /// For what.
+        what: &'a str,
     },
     /// A task need not run: what it makes was restored from the cache.
     Restored {

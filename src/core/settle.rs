@@ -10,7 +10,7 @@ use super::fact::{Decision, Exit, Fact, Outcome, RunEnd, Why};
 use super::state::{Class, RunStage, RunState, Stage, Stop};
 use crate::model::id::NodeId;
 use crate::model::plan::{Kind, On, OnFailure, OnReject, WaitFor};
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, human};
 
 /// The next fact that follows, if one does.
 ///
@@ -58,7 +58,12 @@ fn timer(state: &RunState, now: Timestamp) -> Option<Fact> {
                 by: None,
             }
         }
-        Stage::Locking => failed(node, "it waited too long for its locks"),
+        Stage::Locking => {
+            let waited = state.rules(node).locks.as_ref();
+            let waited = waited.and_then(|locks| locks.wait_micros).unwrap_or(0);
+            let waited = human(Duration::from_micros(waited));
+            failed(node, &format!("it waited {waited} for its locks"))
+        }
         _ => Fact::TimerFired { node },
     })
 }
@@ -127,10 +132,11 @@ fn reviewed(state: &mut RunState, now: Timestamp) -> Option<Fact> {
 fn look(state: &RunState, id: NodeId, now: Timestamp) -> Option<Fact> {
     let stop = state.stopped(id);
     match state.node(id).stage {
-        Stage::Done(_) => state
-            .node(id)
-            .locked
-            .then_some(Fact::LockReleased { node: id }),
+        Stage::Done(_) => state.node(id).locked.then_some(Fact::LockReleased {
+            node: Some(id),
+            name: None,
+            by: None,
+        }),
         Stage::Idle => needs_ended(state, id),
         Stage::Ending(outcome) => ended(state, id, outcome, stop),
         _ => match stop {
@@ -346,6 +352,7 @@ fn wound_down(state: &RunState, id: NodeId) -> Option<Fact> {
 fn interrupted(state: &RunState, id: NodeId, stop: Stop) -> Option<Fact> {
     if !tidies(state, id)
         || stop.now
+        || state.lacks_locks
         || state
             .under_way(id)
             .into_iter()
@@ -456,7 +463,8 @@ fn over(state: &RunState) -> Option<Fact> {
 
 /// Whether there is anything that may go on.
 fn is_going(state: &RunState) -> bool {
-    !state.views.work.is_empty()
+    state.lacks_locks && state.stop.is_none() && !all_ended(state)
+        || !state.views.work.is_empty()
         || state
             .views
             .going()

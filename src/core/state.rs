@@ -249,6 +249,8 @@ pub struct RunState {
     /// When it started, or was last taken up again: the time in which nothing ran does not count.
     pub(super) goes_on_since: Option<Timestamp>,
     pub(super) finished_at: Option<Timestamp>,
+    /// It has to have locks before anything goes on: its own, and when it was taken up those of what was under way.
+    pub(super) lacks_locks: bool,
     /// Nodes that `settle` has to look at again. A hint and no state: what it finds there follows from the rest.
     pub(super) review: BTreeSet<NodeId>,
     /// The tasks that wait for each task, by node number; follows from the plan.
@@ -265,6 +267,7 @@ impl PartialEq for RunState {
             && (self.failed, self.live) == (other.failed, other.live)
             && (self.started_at, self.finished_at) == (other.started_at, other.finished_at)
             && self.goes_on_since == other.goes_on_since
+            && self.lacks_locks == other.lacks_locks
             && self.nodes == other.nodes
             && self.tasks == other.tasks
             && self.views == other.views
@@ -382,6 +385,7 @@ impl RunState {
             timers: BTreeSet::new(),
             started_at: None,
             goes_on_since: None,
+            lacks_locks: false,
             finished_at: None,
             review: BTreeSet::new(),
             dependents: Arc::new(Dependents::of(&plan)),
@@ -462,7 +466,8 @@ impl RunState {
 
     /// When the run has taken as long as it may, unless it is being stopped already.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        let micros = self.plan.timeout_micros.filter(|_| self.stop.is_none())?;
+        let counts = self.stop.is_none() && !self.lacks_locks;
+        let micros = self.plan.timeout_micros.filter(|_| counts)?;
         Some(
             // The time in which nothing ran does not count.
             self.goes_on_since?
@@ -492,6 +497,30 @@ impl RunState {
     pub fn asks(&self, id: NodeId, round: u32) -> bool {
         let node = self.node(id);
         (node.stage, node.round) == (Stage::Asking, round) && self.stopped(id).is_none()
+    }
+
+    /// Whether a node waits for its locks, as it did when it asked for them in this round.
+    pub fn locks(&self, id: NodeId, round: u32) -> bool {
+        let node = self.node(id);
+        (node.stage, node.round) == (Stage::Locking, round) && self.stopped(id).is_none()
+    }
+
+    /// Whether the run has to have locks before anything goes on: its own, and when it was taken up those of what was under way.
+    pub const fn lacks_locks(&self) -> bool {
+        self.lacks_locks
+    }
+
+    /// The nodes that hold locks, or did when the run was interrupted.
+    pub fn holders(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let holds = |(_, node): &(usize, &NodeState)| node.locked;
+        let nodes = self.nodes.iter().enumerate().filter(holds);
+        nodes.map(|(index, _)| NodeId::at(index))
+    }
+
+    /// The node that stands beneath another as a node of the plan does beneath the one behind it.
+    pub fn instance_beneath(&self, near: NodeId, spec: NodeId) -> Option<NodeId> {
+        let instance = self.instance_of(near, spec);
+        (instance.index() < self.nodes.len()).then_some(instance)
     }
 
     /// The node that a node is part of.
@@ -558,12 +587,14 @@ impl RunState {
             set.first()
                 .is_some_and(|(class, _)| *class == Class::Handler)
         };
-        !self.stop.is_some_and(|stop| stop.now) && self.views.going().into_iter().any(handler)
+        let may = !self.lacks_locks && !self.stop.is_some_and(|stop| stop.now);
+        may && self.views.going().into_iter().any(handler)
     }
 
     /// Which classes may go on at the moment: those up to the one returned.
     pub(super) fn open_class(&self) -> Option<Class> {
         match self.stop {
+            _ if self.lacks_locks => None,
             Some(stop) if stop.now => None,
             Some(_) => Some(Class::Handler),
             None if self.halted => Some(Class::Begun),

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::going::Going;
 use super::inbox::{Inbox, Knocker, Ready};
-use super::questions::{Notice, Outcome};
+use super::questions::{Outcome, Told};
 use super::{Ending, Error};
 use crate::core::Input;
 use crate::exec::mask::Secrets;
@@ -19,7 +19,6 @@ use crate::exec::runner::{CaptureError, Runner, Started};
 use crate::exec::shell::Programs;
 use crate::exec::{Event, Job};
 use crate::model::id::NodeId;
-use crate::store::request::Request;
 
 /// What the threads share.
 pub(super) struct Crew<'a> {
@@ -42,7 +41,7 @@ struct Shared<'a> {
     /// What came of questions, for the first thread.
     answers: Vec<Input>,
     /// What is to be told of tasks.
-    notices: Vec<(NodeId, Notice)>,
+    notices: Vec<Told>,
     /// How many threads answer questions.
     answering: usize,
 }
@@ -88,7 +87,7 @@ impl<'a> Crew<'a> {
     /// Answers questions as long as there are any.
     fn answer_questions(&self) {
         loop {
-            let (question, evaluator, freshness, clock) = {
+            let (question, evaluator, freshness, locking, clock) = {
                 let mut shared = self.lock();
                 let question = shared.going.next_question();
                 let open = shared.over.is_none();
@@ -100,18 +99,20 @@ impl<'a> Crew<'a> {
                     question,
                     Arc::clone(&shared.going.evaluator),
                     shared.going.freshness.clone(),
+                    shared.going.locking.clone(),
                     shared.going.clock,
                 )
             };
-            let outcome = question.answer(&evaluator, freshness.as_deref(), clock.instant());
+            let (freshness, locking) = (freshness.as_deref(), locking.as_deref());
+            let outcome = question.answer(&evaluator, freshness, locking, clock.instant());
             let mut shared = self.lock();
             match outcome {
                 Outcome::Answered(answer, why) => {
                     shared.answers.push(answer);
                     shared.notices.extend(why);
                 }
-                Outcome::Again(at, node, round, notice) => {
-                    shared.going.again.insert((at, node, round));
+                Outcome::Again(at, query, notice) => {
+                    shared.going.again.insert((at, query));
                     shared.notices.extend(notice);
                 }
             }
@@ -408,9 +409,8 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         for signal in ready.signals {
             inputs.extend(going.signalled(signal));
         }
-        for Request::Cancel { by, reason } in ready.requests {
-            let by = Some(by);
-            inputs.push(Input::Cancel { by, reason });
+        for request in ready.requests {
+            inputs.extend(going.requested(request));
         }
         for event in events {
             let interrupted = going.interrupted_at_terminal(&event);

@@ -13,7 +13,8 @@ use rustix::process::Signal as Number;
 
 use super::clock::Clock;
 use super::incremental::{Freshness, Who};
-use super::questions::Notice;
+use super::locking::Locking;
+use super::questions::{Notice, Query};
 use super::{Ending, Error};
 use crate::core::action::{Action, Signal as HowToStop, actions};
 use crate::core::fact::{Exit, Fact, Outcome, Record, RunEnd, Why};
@@ -32,6 +33,7 @@ use crate::model::id::{NodeId, RunId};
 use crate::model::plan::Kind;
 use crate::store::Journal;
 use crate::store::line::Chain;
+use crate::store::request::Request;
 
 /// More output than this is not kept for the runs in which a task is restored, in bytes.
 const OUTPUT_BYTES_MAX: usize = 16 << 20;
@@ -59,12 +61,14 @@ pub(super) struct Going<'a> {
     /// What is to be started and nobody has taken yet.
     pub(super) waiting: Vec<(NodeId, u32)>,
     pub(super) evaluator: Arc<Evaluator>,
-    /// What is to be answered and nobody has taken yet: the node and the round.
-    pub(super) questions: VecDeque<(NodeId, u32)>,
+    /// What is to be answered and nobody has taken yet.
+    pub(super) questions: VecDeque<Query>,
     /// The questions that were ever taken up, and when.
-    pub(super) asked: HashMap<(NodeId, u32), Instant>,
+    pub(super) asked: HashMap<Query, Instant>,
     /// The questions that are to be asked again, and when.
-    pub(super) again: BTreeSet<(Instant, NodeId, u32)>,
+    pub(super) again: BTreeSet<(Instant, Query)>,
+    /// The locks that it holds, where any are wanted.
+    pub(super) locking: Option<Arc<Locking>>,
     /// Whether tasks have to run, where any may not have to.
     pub(super) freshness: Option<Arc<Freshness>>,
     /// Whether it is said why each task runs.
@@ -88,6 +92,8 @@ impl Going<'_> {
             let at = usize::from(begins);
             inputs.splice(at..at, kept.into_iter().map(keep));
         }
+        let locked = |input: &&Input| matches!(input, Input::Locked { .. });
+        let locked: Vec<Input> = inputs.iter().filter(locked).cloned().collect();
         let records = turn(&mut self.state, inputs, self.slots, self.clock.now());
         if !records.is_empty() {
             let ends = self.seal(&records);
@@ -99,6 +105,7 @@ impl Going<'_> {
             self.remember(&records);
             self.keep_fresh(&records);
         }
+        self.give_back(&locked, &records);
         self.act()
     }
 
@@ -145,38 +152,42 @@ impl Going<'_> {
                 }
                 Action::Run { .. } => {}
                 Action::Stop { node, signal, .. } => self.stops.stop(node, how(signal), now),
-                Action::Ask { node, round } => {
-                    if let Entry::Vacant(entry) = self.asked.entry((node, round)) {
-                        entry.insert(now);
-                        self.questions.push_back((node, round));
-                    }
-                }
-                Action::Lock { .. } => return Err(Error::Unsupported("locks")),
+                Action::Ask { node, round } => self.ask(Query::Begin { node, round }, now),
+                Action::Lock { node, round } => self.ask(Query::Locks { node, round }, now),
+                Action::LockRun => self.ask(Query::RunLocks, now),
                 Action::Approve { .. } => return Err(Error::Unsupported("approvals")),
                 Action::NameChild { .. } | Action::FollowChild { .. } => {
                     return Err(Error::Unsupported("child runs"));
                 }
             }
         }
-        while let Some((at, node, round)) = self.again.first().copied()
+        while let Some((at, query)) = self.again.first().copied()
             && at <= now
         {
             self.again.pop_first();
-            self.questions.push_back((node, round));
+            self.questions.push_back(query);
         }
         Ok(())
     }
 
+    /// Something is to be answered, if nobody has taken it up yet.
+    fn ask(&mut self, query: Query, now: Instant) {
+        if let Entry::Vacant(entry) = self.asked.entry(query) {
+            entry.insert(now);
+            self.questions.push_back(query);
+        }
+    }
+
     /// What is told of a task about to begin: why it runs, to those who asked for that; that it was restored.
-    pub(super) fn tell(&mut self, node: NodeId, notice: &Notice) {
-        match notice {
-            Notice::Runs(why) if self.explain => {
+    pub(super) fn tell(&mut self, node: Option<NodeId>, notice: &Notice) {
+        match (notice, node) {
+            (Notice::Runs(why), Some(node)) if self.explain => {
                 let why = why.to_string();
                 self.notice(&Signal::Runs { node, why: &why });
             }
-            Notice::Runs(_) => {}
-            Notice::Waits => self.notice(&Signal::Waits { node }),
-            Notice::Restored(restored) => {
+            (Notice::Waits(what), node) => self.notice(&Signal::Waits { node, what }),
+            (Notice::Runs(_), _) | (Notice::Restored(_), None) => {}
+            (Notice::Restored(restored), Some(node)) => {
                 self.restored = true;
                 let output = &restored.output[..];
                 self.notice(&Signal::Restored { node, output });
@@ -352,7 +363,7 @@ impl Going<'_> {
     }
 
     /// The task that a node belongs to: the one that was called, where one was.
-    fn task_name(&self, id: NodeId) -> String {
+    pub(super) fn task_name(&self, id: NodeId) -> String {
         let mut at = Some(id);
         while let Some(id) = at {
             if let Some(called) = &self.state.spec(id).called {
@@ -474,6 +485,20 @@ impl Going<'_> {
             .filter(|_| alone && self.stops.had_terminal(*node))
     }
 
+    /// What another process asks of the run.
+    pub(super) fn requested(&self, request: Request) -> Option<Input> {
+        match request {
+            Request::Cancel { by, reason } => Some(Input::Cancel {
+                by: Some(by),
+                reason,
+            }),
+            Request::Release { name, by } => {
+                let node = self.locking.as_ref()?.holder(&name)?;
+                Some(Input::Release { node, name, by })
+            }
+        }
+    }
+
     /// What a signal to flow amounts to.
     pub(super) fn signalled(&mut self, number: i32) -> Option<Input> {
         match Number::from_named_raw(number) {
@@ -551,7 +576,7 @@ impl Going<'_> {
             .state
             .next_timer()
             .map(|at| self.clock.instant() + self.clock.until(at));
-        let again = self.again.first().map(|(at, ..)| *at);
+        let again = self.again.first().map(|(at, _)| *at);
         [timer, again, self.stops.next_deadline(), self.listen_at]
             .into_iter()
             .flatten()

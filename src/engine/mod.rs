@@ -17,6 +17,7 @@ mod crew;
 mod going;
 pub mod inbox;
 pub mod incremental;
+pub mod locking;
 pub mod outside;
 pub mod past;
 mod questions;
@@ -34,6 +35,7 @@ use self::crew::Crew;
 use self::going::Going;
 use self::inbox::{Inbox, Signals};
 use self::incremental::Freshness;
+use self::locking::Locking;
 use self::past::Past;
 use crate::core::fact::RunEnd;
 use crate::core::observer::{Observer, Signal};
@@ -81,6 +83,8 @@ pub struct Engine<'a> {
     pub own_streams: OwnStreams,
     /// Whether tasks have to run, where any may not have to.
     pub freshness: Option<Arc<Freshness>>,
+    /// The locks of the project, where the plan wants any.
+    pub locking: Option<Arc<Locking>>,
     /// The tasks that are up to date, as far as that is known.
     pub up_to_date: Vec<NodeId>,
     /// Whether it is said why each task runs.
@@ -170,6 +174,7 @@ impl Engine<'_> {
             again: BTreeSet::new(),
             handed: HashMap::new(),
             freshness: self.freshness,
+            locking: self.locking,
             explain: self.explain,
             restored: false,
             recalled: HashMap::new(),
@@ -181,10 +186,7 @@ impl Engine<'_> {
                 past::first(&going.state, start)
             }
         };
-        if let Some(Request::Cancel { by, reason }) = self.request {
-            let by = Some(by);
-            first.push(Input::Cancel { by, reason });
-        }
+        first.extend(self.request.and_then(|request| going.requested(request)));
         let mut inbox = Inbox::new(self.signals);
         let crew = Crew::new(
             going,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::going::Going;
 use super::incremental::{Asked, Freshness, Who};
+use super::locking::{Answered, LockQuestion, Locking};
 use crate::core::Input;
 use crate::core::decide::Answer;
 use crate::eval::Evaluator;
@@ -16,6 +17,25 @@ use crate::eval::questions::Answer as Evaluated;
 use crate::incremental::{Reason, Restored};
 use crate::model::id::NodeId;
 use crate::model::plan::{About, Ask, Kind, Work};
+
+/// What the core wants to know or to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Query {
+    /// Whether a node begins, in this round.
+    Begin { node: NodeId, round: u32 },
+    /// The locks of a node, in this round.
+    Locks { node: NodeId, round: u32 },
+    /// The locks of the run.
+    RunLocks,
+}
+
+/// What is taken from the run, to be answered without it.
+pub(super) enum Open {
+    /// What is asked about a node.
+    Begin(Box<Question>),
+    /// Locks.
+    Locks(LockQuestion),
+}
 
 /// What is asked about a node.
 pub(super) struct Question {
@@ -53,29 +73,49 @@ pub(super) enum Notice {
     Runs(Reason),
     /// It need not: what it makes was restored.
     Restored(Restored),
-    /// Another flow makes its files.
-    Waits,
+    /// It waits: for another flow that makes its files, for a lock.
+    Waits(String),
 }
+
+/// What is told, and of which node; of the run when of none.
+pub(super) type Told = (Option<NodeId>, Notice);
 
 /// What comes of a question.
 pub(super) enum Outcome {
     /// An answer, and what is to be told of the task.
-    Answered(Input, Option<(NodeId, Notice)>),
+    Answered(Input, Option<Told>),
     /// It is to be asked again at this time, and what is to be told of that.
-    Again(Instant, NodeId, u32, Option<(NodeId, Notice)>),
+    Again(Instant, Query, Option<Told>),
 }
 
 impl Going<'_> {
     /// The question that has waited longest.
-    pub(super) fn next_question(&mut self) -> Option<Question> {
-        let (node, round) = loop {
-            let (node, round) = self.questions.pop_front()?;
-            if self.state.asks(node, round) {
-                break (node, round);
+    pub(super) fn next_question(&mut self) -> Option<Open> {
+        loop {
+            let query = self.questions.pop_front()?;
+            match query {
+                Query::Begin { node, round } if self.state.asks(node, round) => {
+                    return Some(Open::Begin(Box::new(self.question(node, round))));
+                }
+                Query::Locks { node, round } if self.state.locks(node, round) => {
+                    return Some(Open::Locks(self.lock_question(query)));
+                }
+                Query::RunLocks if self.state.lacks_locks() => {
+                    return Some(Open::Locks(self.lock_question(query)));
+                }
+                _ => {
+                    if let Some(locking) = &self.locking {
+                        locking.forget(query);
+                    }
+                }
             }
-        };
+        }
+    }
+
+    fn question(&mut self, node: NodeId, round: u32) -> Question {
         let now = self.clock.instant();
-        let since = *self.asked.entry((node, round)).or_insert(now);
+        let query = Query::Begin { node, round };
+        let since = *self.asked.entry(query).or_insert(now);
         let spec = self.state.spec(node);
         let first = self.state.asks_first(node);
         let task = spec.task.as_deref().filter(|_| first);
@@ -83,7 +123,7 @@ impl Going<'_> {
             Kind::Work(work) => Some(work.clone()),
             _ => None,
         };
-        Some(Question {
+        Question {
             node,
             round,
             here: self.here(node),
@@ -97,7 +137,7 @@ impl Going<'_> {
             work,
             since,
             about_files: self.about_files(node, first),
-        })
+        }
     }
 
     /// The task whose files a question is about: the node itself when it is about to begin, or the one that it is the last step
@@ -113,6 +153,34 @@ impl Going<'_> {
         let incremental = self.state.spec(of).incremental.as_ref()?;
         let asks = made || incremental.sources.is_some() || !incremental.status.is_empty();
         asks.then(|| (self.who(of), self.here(of)))
+    }
+}
+
+impl Open {
+    /// Answers it.
+    pub(super) fn answer(
+        self,
+        evaluator: &Arc<Evaluator>,
+        freshness: Option<&Freshness>,
+        locking: Option<&Locking>,
+        now: Instant,
+    ) -> Outcome {
+        let (question, locking) = match (self, locking) {
+            (Self::Begin(question), _) => return question.answer(evaluator, freshness, now),
+            (Self::Locks(question), Some(locking)) => (question, locking),
+            (Self::Locks(question), None) => return Outcome::Again(now, question.query, None),
+        };
+        match locking.answer(&question, evaluator) {
+            Answered::Input(input) => Outcome::Answered(input, None),
+            Answered::Again(at, told) => {
+                let node = match question.query {
+                    Query::Locks { node, .. } => Some(node),
+                    _ => None,
+                };
+                let told = told.map(|what| (node, Notice::Waits(what)));
+                Outcome::Again(at, question.query, told)
+            }
+        }
     }
 }
 
@@ -143,17 +211,18 @@ impl Question {
                     Begin::UpToDate => return self.answered(Answer::UpToDate, None),
                     Begin::Restored(restored) => {
                         let notice = Notice::Restored(restored);
-                        return self.answered(Answer::UpToDate, Some((self.node, notice)));
+                        return self.answered(Answer::UpToDate, Some((Some(self.node), notice)));
                     }
                     Begin::Runs(answer, reason) => {
-                        why = Some((self.node, Notice::Runs(reason)));
+                        why = Some((Some(self.node), Notice::Runs(reason)));
                         answer
                     }
                     Begin::Busy => {
                         // Once is enough.
                         let first = now < self.since + LOOK_AGAIN;
-                        let notice = first.then_some((self.node, Notice::Waits));
-                        return Outcome::Again(now + LOOK_AGAIN, self.node, self.round, notice);
+                        let waits = || Notice::Waits("another flow makes its files".to_owned());
+                        let notice = first.then(|| (Some(self.node), waits()));
+                        return Outcome::Again(now + LOOK_AGAIN, self.query(), notice);
                     }
                 }
             }
@@ -167,14 +236,19 @@ impl Question {
             Evaluated::Skip(reason) => Answer::Skip(reason),
             Evaluated::Fail(reason) => Answer::Fail(reason),
             Evaluated::NotYet => match self.again(now) {
-                Ok(at) => return Outcome::Again(at, self.node, self.round, None),
+                Ok(at) => return Outcome::Again(at, self.query(), None),
                 Err(reason) => Answer::Fail(evaluator.hidden(&reason)),
             },
         };
         self.answered(answer, why)
     }
 
-    fn answered(&self, answer: Answer, why: Option<(NodeId, Notice)>) -> Outcome {
+    const fn query(&self) -> Query {
+        let (node, round) = (self.node, self.round);
+        Query::Begin { node, round }
+    }
+
+    fn answered(&self, answer: Answer, why: Option<Told>) -> Outcome {
         let input = Input::Answered {
             node: self.node,
             round: self.round,

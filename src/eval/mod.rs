@@ -381,8 +381,8 @@ impl Evaluator {
     }
 
     /// A text in a scope, as `confirm` and messages are.
-    pub fn text(self: &Arc<Self>, scope: u32, text: &Text) -> Result<Value, Problem> {
-        Frame::of_scope(self, scope, Here::default()).text(text)
+    pub fn text(self: &Arc<Self>, scope: u32, text: &Text, here: &Here) -> Result<Value, Problem> {
+        Frame::of_scope(self, scope, here.clone()).text(text)
     }
 
     /// What is wrong, for people: secrets are hidden.

@@ -119,6 +119,8 @@ pub enum Shape {
     Vars,
     /// Names with texts.
     Env,
+    /// Locks: names, or maps.
+    Locks,
     /// A list of texts.
     Words,
     /// The name of a task.
@@ -309,7 +311,7 @@ pub static KEYS: &[Key] = &[
     built("status", Scope::Task, Part::Incremental, Shape::Texts, "none", "test -d node_modules", "commands that all succeed when it need not run"),
     built("cache", Scope::Task, Part::Incremental, Shape::Bool, "true with generates", "false", "whether what it generates is kept in the cache, and restored from there"),
     built("on_lost", Scope::Task, Part::Durable, Shape::Word(&["retry", "fail"]), "retry", "fail", "what resume does with a command that ran when flow was killed: retry or fail"),
-    later("locks", Scope::Task, Part::Later, "what it must have for itself"),
+    built("locks", Scope::Task, Part::Durable, Shape::Locks, "", "[db]", "what it must have for itself while it runs, in all runs of the project: names, or maps"),
     built("durable", Scope::Task, Part::Durable, Shape::Bool, "false", "true", "whether each fact of the run is on the disk before the next thing begins"),
     later("watch", Scope::Task, Part::Triggers, "further files for watch mode"),
     later("approval", Scope::Task, Part::Later, "who must agree before its steps"),
@@ -390,10 +392,10 @@ pub static KEYS: &[Key] = &[
     built("until", Scope::Wait, Part::Execution, Shape::Condition, "", "{sh: curl -sf localhost}", "the condition"),
     built("interval", Scope::Wait, Part::Execution, Shape::Duration, "1s", "500ms", "the time between looks"),
     built("timeout", Scope::Wait, Part::Execution, Shape::Duration, "none", "1m", "how long at most"),
-    later("name", Scope::Lock, Part::Later, "its name"),
-    later("slots", Scope::Lock, Part::Later, "how many may have it at once"),
-    later("wait", Scope::Lock, Part::Later, "how long to wait for it"),
-    later("hold", Scope::Lock, Part::Later, "until the end of the task or of the run"),
+    built("name", Scope::Lock, Part::Durable, Shape::Text, "", "db", "its name"),
+    built("slots", Scope::Lock, Part::Durable, Shape::Count(1), "1", "3", "how many may have it at once"),
+    built("wait", Scope::Lock, Part::Durable, Shape::Duration, "for ever", "10m", "how long to wait for it; then the task fails"),
+    built("hold", Scope::Lock, Part::Durable, Shape::Word(&["task", "run"]), "task", "run", "how long it is held: while the task runs, or from the start of the run to its end"),
     later("message", Scope::Approval, Part::Later, "what is asked"),
     later("approvers", Scope::Approval, Part::Later, "who may answer"),
     later("count", Scope::Approval, Part::Later, "how many must agree"),

@@ -17,6 +17,7 @@ mod from_outside;
 mod includes;
 pub mod keys;
 pub mod locate;
+mod locks;
 mod loops;
 mod map;
 mod names;

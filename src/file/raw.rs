@@ -51,6 +51,8 @@ pub(super) struct Written {
     pub(super) needs: Vec<RawNeed>,
     /// The tasks that its steps call; the calls among the steps have their numbers here.
     pub(super) calls: Vec<RawNeed>,
+    /// Where its locks stand.
+    pub(super) lock_spans: Vec<Range<usize>>,
 }
 
 /// A name of another task, in `depends_on` or in a step.

@@ -35,6 +35,7 @@ pub(super) fn read(source: Source, path: &Path, file: FileIndex) -> Raw {
         defaults: Defaults::default(),
         shell_of_task: None,
         calls: Vec::new(),
+        lock_spans: Vec::new(),
         reads: Vec::new(),
         placed: Vec::new(),
         found,

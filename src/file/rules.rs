@@ -8,11 +8,17 @@ use super::tree::{At, Entry, Resolved, Value};
 use super::values::Reader;
 use crate::diagnostic::Diagnostic;
 use crate::model::language::rules::Backoff;
-use crate::model::language::{Check, Condition, Expr, Retry, Setting, Text};
+use crate::model::language::rules::wrong_lock_name;
+use crate::model::language::{Check, Condition, Expr, Lock, LockHold, Retry, Setting, Text};
 use crate::model::time::parse_span;
 
 const CONDITION: &str =
     "write an expression that is true or false, such as \"env.CI == 'true'\", or {sh: command}";
+const LOCK: &str = "write a name such as db, or a map: {name: db, slots: 2}";
+
+/// More of one lock are no limit.
+const LOCK_SLOTS_MAX: u32 = 1000;
+
 const DURATION: &str = "write a number with a unit: 500ms, 5s, 10m, 1h30m";
 
 impl Reader<'_, '_> {
@@ -181,6 +187,92 @@ impl Reader<'_, '_> {
             text: text.trim().to_owned(),
             place: self.place(at),
         })
+    }
+
+    /// `locks`: one or several, each a name or a map.
+    pub(super) fn locks(&mut self, at: At, owner: &Owner) -> Vec<Lock> {
+        let items = self.one_or_many(at);
+        let mut locks: Vec<Lock> = Vec::new();
+        for item in items {
+            let Some(lock) = self.lock(item, owner) else {
+                continue;
+            };
+            if locks.iter().any(|one| one.name.text == lock.name.text) {
+                let message = format!("the lock '{}' stands here twice", lock.name.text);
+                let found = Diagnostic::error("lock-twice", message).help("remove one of them");
+                self.report(item, found);
+                continue;
+            }
+            locks.push(lock);
+            self.lock_spans.push(self.span(item));
+        }
+        locks
+    }
+
+    fn lock(&mut self, at: At, owner: &Owner) -> Option<Lock> {
+        let Value::Map(entries) = self.walk.open(at) else {
+            return Some(Lock {
+                name: self.lock_name(at, owner)?,
+                slots: 1,
+                wait: None,
+                hold: LockHold::Task,
+            });
+        };
+        let before = self.found.len();
+        let (mut name, mut slots, mut wait) = (None, 1, None);
+        let mut hold = LockHold::Task;
+        for entry in &entries {
+            match self.name(entry) {
+                "name" => name = self.lock_name(entry.value, owner),
+                "slots" => slots = self.count(entry.value, "'slots'", 1).unwrap_or(1),
+                "wait" => wait = self.duration(entry.value, "'wait'"),
+                "hold" => hold = self.hold(entry.value).unwrap_or_default(),
+                _ => {
+                    self.unknown_key(Scope::Lock, entry);
+                }
+            }
+        }
+        if name.is_none() && self.found.len() == before {
+            let message = "a lock has a name";
+            let found = Diagnostic::error("no-name", message).help(LOCK);
+            self.report(at, found);
+        }
+        if slots > LOCK_SLOTS_MAX {
+            let message = format!("a lock has {LOCK_SLOTS_MAX} slots at most");
+            let found = Diagnostic::error("slots", message).help("write a smaller number");
+            self.report(at, found);
+        }
+        Some(Lock {
+            name: name?,
+            slots,
+            wait,
+            hold,
+        })
+    }
+
+    fn lock_name(&mut self, at: At, owner: &Owner) -> Option<Text> {
+        let name = self.template(at, owner, "a lock is a name or a map", LOCK)?;
+        if !name.is_template()
+            && let Some(wrong) = wrong_lock_name(&name.text)
+        {
+            let found = Diagnostic::error("lock-name", wrong).help(LOCK);
+            self.report(at, found);
+            return None;
+        }
+        Some(name)
+    }
+
+    fn hold(&mut self, at: At) -> Option<LockHold> {
+        let help = "write task or run";
+        match self.text(at, "'hold' is task or run", help)? {
+            "task" => Some(LockHold::Task),
+            "run" => Some(LockHold::Run),
+            other => {
+                let message = format!("'hold' is task or run, but this is '{other}'");
+                self.report(at, Diagnostic::error("hold", message).help(help));
+                None
+            }
+        }
     }
 
     /// `retry`: the number of tries, or a map.

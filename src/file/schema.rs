@@ -44,13 +44,14 @@ pub fn schema() -> Value {
 }
 
 /// The kinds of maps that have a definition of their own.
-const SCOPES: [(&str, Scope); 12] = [
+const SCOPES: [(&str, Scope); 13] = [
     ("stepMap", Scope::Step),
     ("dependency", Scope::Dependency),
     ("loop", Scope::Loop),
     ("check", Scope::Condition),
     ("retry", Scope::Retry),
     ("wait", Scope::Wait),
+    ("lock", Scope::Lock),
     ("task", Scope::Task),
     ("param", Scope::Param),
     ("include", Scope::Include),
@@ -84,6 +85,7 @@ fn object(scope: Scope) -> Value {
         Scope::Dependency => object["required"] = json!(["task"]),
         Scope::Retry => object["required"] = json!(["attempts"]),
         Scope::Wait => object["required"] = json!(["until"]),
+        Scope::Lock => object["required"] = json!(["name"]),
         // One action; `then` and `else` are one.
         Scope::Step => {
             let action = |key: &str| json!({"required": [key]});
@@ -129,6 +131,9 @@ fn of_shape(shape: Shape) -> Value {
         Shape::Expression => json!({"anyOf": [{"$ref": "#/$defs/text"}, {"type": "array"}]}),
         Shape::Checks => {
             one_or_many(&json!({"anyOf": [{"$ref": "#/$defs/text"}, {"$ref": "#/$defs/check"}]}))
+        }
+        Shape::Locks => {
+            one_or_many(&json!({"anyOf": [{"$ref": "#/$defs/text"}, {"$ref": "#/$defs/lock"}]}))
         }
         Shape::Duration => duration(),
         Shape::Count(least) => json!({"type": "integer", "minimum": least}),

@@ -11,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::model::language::{Expr, On, OnLost, Platform, Task, Text};
 
 /// The keys that go to the rules of a task.
-const RULES: [&str; 19] = [
+const RULES: [&str; 20] = [
     "if",
     "preconditions",
     "verify",
@@ -22,6 +22,7 @@ const RULES: [&str; 19] = [
     "interactive",
     "on_lost",
     "durable",
+    "locks",
     "sources",
     "generates",
     "status",
@@ -67,6 +68,7 @@ impl<'w> Reader<'w, '_> {
                 alias_spans: Vec::new(),
                 needs: Vec::new(),
                 calls: Vec::new(),
+                lock_spans: Vec::new(),
             },
         };
         let owner = Owner::Task(number);
@@ -99,6 +101,7 @@ impl<'w> Reader<'w, '_> {
             _ => self.no_work(entry),
         }
         raw.written.calls = std::mem::take(&mut self.calls);
+        raw.written.lock_spans = std::mem::take(&mut self.lock_spans);
         self.defaults_of(&mut raw.task);
         raw
     }
@@ -204,6 +207,7 @@ impl<'w> Reader<'w, '_> {
             }
             "on_lost" => rules.on_lost = self.on_lost(value).unwrap_or_default(),
             "durable" => rules.durable = self.boolean(value, "'durable'").unwrap_or_default(),
+            "locks" => rules.locks = self.locks(value, owner),
             "confirm" => {
                 let help = "write the question, such as 'Deploy to production?'";
                 rules.confirm = self.template(value, owner, "'confirm' is a question", help);

@@ -31,6 +31,8 @@ pub(super) struct Reader<'w, 't> {
     pub(super) shell_of_task: Option<Text>,
     /// The tasks that the steps of the task call.
     pub(super) calls: Vec<RawNeed>,
+    /// Where the locks of the task stand that is being read.
+    pub(super) lock_spans: Vec<Range<usize>>,
     /// The names that expressions read.
     pub(super) reads: Vec<Read>,
     /// Values in commands that have something to be said about.

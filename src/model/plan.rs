@@ -46,6 +46,9 @@ pub struct Plan {
     /// survive the death of the process.
     #[serde(default, skip_serializing_if = "is_default")]
     pub durable: bool,
+    /// Locks that the run holds from its start to its end.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub locks: Option<Locks>,
     /// How many tasks it leaves out because they are up to date.
     #[serde(default, skip_serializing_if = "is_default")]
     pub up_to_date: u32,
@@ -571,11 +574,23 @@ pub enum OnReject {
 /// Locks that a node holds while it runs, taken together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Locks {
-    /// Their names, sorted, with their number of slots.
-    pub names: Vec<(String, u32)>,
+    /// Which.
+    pub names: Vec<LockName>,
     /// It fails after waiting for this many microseconds.
     #[serde(default, skip_serializing_if = "is_default")]
     pub wait_micros: Option<u64>,
+}
+
+/// A lock as it stands in the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockName {
+    /// Its name.
+    pub text: Text,
+    /// How many may hold it at once.
+    pub slots: u32,
+    /// What its name is evaluated in: the node it stands at and the number of the scope; `None` for a name that is no template.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub scope: Option<(NodeId, u32)>,
 }
 
 /// How often and when a node is tried again.

@@ -6,6 +6,7 @@
 
 mod given;
 mod instances;
+mod locks;
 mod nodes;
 mod scopes;
 
@@ -156,6 +157,7 @@ pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
         surroundings,
         confirms: planner.confirms,
         durable: planner.durable,
+        locks: planner.locks,
         up_to_date: request.stale.as_ref().map_or(0, |stale| stale.up_to_date),
         nodes: planner.nodes,
     };
@@ -188,6 +190,7 @@ pub fn of_one_scope(workflow: &Workflow, request: &Request) -> Result<Plan, Refu
         confirms: Vec::new(),
         up_to_date: 0,
         durable: false,
+        locks: None,
         surroundings: Surroundings {
             files: workflow.files.clone(),
             profile: profile.cloned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::instances::{CALLS_MAX, Instance, Instances};
 use super::scopes::Scopes;
-use super::{Contexts, Refused, Request, elsewhere, given};
+use super::{Contexts, Refused, Request, elsewhere, given, locks};
 use crate::model::id::NodeId;
 use crate::model::language::rules::Backoff;
 use crate::model::language::task::{as_identifier, relative};
@@ -14,8 +14,8 @@ use crate::model::language::{
     StepRules, Task, TaskIndex, TaskRules, Text, Wait, WaitFor as WrittenWaitFor, Workflow,
 };
 use crate::model::plan::{
-    About, Ask, Called, Confirm, Group, Handlers, Incremental, Kind, Need, Node, On, OnLost, Plan,
-    Results, Retry, Rules, Task as PlannedTask, WaitFor, Work,
+    About, Ask, Called, Confirm, Group, Handlers, Incremental, Kind, Locks, Need, Node, On, OnLost,
+    Plan, Results, Retry, Rules, Task as PlannedTask, WaitFor, Work,
 };
 
 /// How many nodes a plan may have.
@@ -38,6 +38,10 @@ pub(super) struct Planner<'a> {
     pub(super) confirms: Vec<Confirm>,
     /// A task of it wants each fact on the disk.
     pub(super) durable: bool,
+    /// What the run holds from its start to its end.
+    pub(super) locks: Option<Locks>,
+    /// The names of locks that are held by runs.
+    of_runs: HashSet<&'a str>,
     /// The nodes of the instances, by their numbers.
     pub(super) of_instance: Vec<Option<NodeId>>,
     /// The first node of each task of the graph.
@@ -78,6 +82,8 @@ impl<'a> Planner<'a> {
             results: Vec::new(),
             confirms: Vec::new(),
             durable: false,
+            locks: None,
+            of_runs: locks::of_runs(workflow),
             of_instance: vec![None; instances],
             first: vec![None; workflow.tasks.len()],
             calls: Vec::new(),
@@ -259,6 +265,7 @@ impl<'a> Planner<'a> {
             finally: self.handler(id, seen, &rules.finally)?,
         };
         let incremental = self.incremental(id, seen);
+        let locks = self.locks(id, seen);
         let questions = condition.is_some() || !rules.preconditions.is_empty();
         let asks = questions || rules.is_incremental();
         let ask = questions.then(|| {
@@ -271,10 +278,31 @@ impl<'a> Planner<'a> {
         });
         let node = &mut self.nodes[id.index()];
         node.kind = Kind::Group(Group::sequence(children));
-        node.rules = boxed(of_task(rules, handlers, asks));
+        node.rules = boxed(Rules {
+            locks,
+            ..of_task(rules, handlers, asks)
+        });
         node.ask = ask;
         node.incremental = incremental;
         Ok(id)
+    }
+
+    /// The locks of a task, and of those that it calls, all of which have been added; what the run holds is put down too.
+    fn locks(&mut self, id: NodeId, seen: &Instance<'a>) -> Option<Locks> {
+        let own = &seen.task.rules().locks;
+        let scopes = &mut self.scopes;
+        let beneath = &self.nodes[id.index() + 1..];
+        let all = locks::of_task(own, id, || scopes.of_step(seen, None), beneath);
+        for lock in own {
+            if locks::is_of_run(lock, &self.of_runs) {
+                let scope = scopes.of_step(seen, None);
+                let name = locks::one(lock, id, scope);
+                locks::add(&mut self.locks, name, locks::wait_micros(lock));
+            }
+        }
+        // Whoever takes a lock must be known to have it, whatever happens to the machine.
+        self.durable |= all.is_some();
+        all
     }
 
     /// By what a task is told whether it has to run; all its steps have been added.

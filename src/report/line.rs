@@ -322,11 +322,16 @@ impl Observer for Lines {
                 self.output
                     .say(&mut self.screen, &source(state, *node), &words);
             }
-            Signal::Waits { node } if !self.settings.quiet => {
-                let words = "waits: another flow makes its files";
-                let words = self.settings.style.dim(words).into_owned();
-                self.output
-                    .say(&mut self.screen, &source(state, *node), &words);
+            Signal::Waits { node, what } if !self.settings.quiet => {
+                let words = format!("waits: {}", visible(what));
+                let words = self.settings.style.dim(&words).into_owned();
+                match node {
+                    Some(node) => {
+                        let source = source(state, *node);
+                        self.output.say(&mut self.screen, &source, &words);
+                    }
+                    None => self.screen.say(&words),
+                }
             }
             Signal::Waits { .. } => {}
             Signal::Restored { node, output } => {

@@ -14,6 +14,13 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// Give a lock away.
+    Release {
+        /// Its name.
+        name: String,
+        /// Who asks.
+        by: String,
+    },
 }
 
 /// How long the words of a person may be, in bytes: a request goes through a pipe in one piece (`PIPE_BUF` of POSIX).

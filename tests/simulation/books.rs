@@ -29,6 +29,8 @@ pub(crate) struct Books {
     /// A task has failed.
     failed: bool,
     blocked: BTreeSet<NodeId>,
+    /// It waits for locks before anything goes on.
+    unlocked: bool,
     nodes: BTreeMap<String, Entry>,
 }
 
@@ -90,6 +92,7 @@ impl Books {
             verdict: None,
             failed: false,
             blocked: BTreeSet::new(),
+            unlocked: false,
             nodes: BTreeMap::new(),
         }
     }
@@ -158,6 +161,7 @@ impl Books {
             Action::Ask { node, .. } | Action::Lock { node, .. } => node,
             Action::Approve { node } | Action::NameChild { node } => node,
             Action::FollowChild { node, .. } => node,
+            Action::LockRun => return,
         };
         let stop = self.stopped(&place(state, *node));
         match action {
@@ -181,7 +185,17 @@ impl Books {
     pub(crate) fn note(&mut self, state: &RunState, record: &Record) {
         let at = record.at;
         match &record.fact {
-            Fact::RunResumed {} => self.resumed(at),
+            Fact::RunStarted {} => self.unlocked = state.lacks_locks(),
+            Fact::RunResumed {} => {
+                self.resumed(at);
+                self.unlocked = state.lacks_locks();
+            }
+            Fact::LockAcquired { node: None, .. } => {
+                assert!(std::mem::take(&mut self.unlocked), "it lacks no locks");
+                for entry in self.nodes.values_mut() {
+                    entry.began = entry.began.map(|_| at);
+                }
+            }
             Fact::CancelRequested {
                 node: None,
                 why,
@@ -317,7 +331,10 @@ impl Books {
                 if let Some(stop) = self.own_stop(place) {
                     assert_eq!(*outcome, stop.outcome, "what was stopped ended otherwise");
                 }
-                if reason.as_deref() == Some("it waited too long for its locks") {
+                if reason
+                    .as_ref()
+                    .is_some_and(|reason| reason.ends_with("for its locks"))
+                {
                     let until = self.entry(place).timer;
                     assert!(until.is_some_and(|until| at >= until), "it did not wait");
                 }
@@ -423,6 +440,7 @@ impl Books {
     /// A step starts.
     fn begins(&mut self, place: &str, id: NodeId, now: Timestamp) {
         assert!(self.stopped(place).is_none(), "it starts after its stop");
+        assert!(!self.unlocked, "it starts before the run has its locks");
         self.is_live(place, id);
         for (at, node) in self.chain(place, id) {
             let handled = above(&at).and_then(|parent| self.nodes[parent].ending);
@@ -451,6 +469,7 @@ impl Books {
         let began = self.nodes.get(place).and_then(|entry| entry.began);
         if let (Some(began), Some(micros)) = (began, spec.rules().timeout_micros)
             && self.stopped(place).is_none()
+            && !self.unlocked
         {
             assert!(at <= after(began, micros), "it worked beyond its timeout");
         }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use fastrand::Rng;
 use flow::model::id::NodeId;
-use flow::model::language::Place;
+use flow::model::language::{Place, Text};
 use flow::model::plan::{
-    Context, Gate, Group, Handlers, Kind, Locks, Need, Node, On, OnFailure, OnLost, OnReject, Plan,
-    Retry, Rules, Surroundings, Task, WaitFor, Work,
+    Context, Gate, Group, Handlers, Kind, LockName, Locks, Need, Node, On, OnFailure, OnLost,
+    OnReject, Plan, Retry, Rules, Surroundings, Task, WaitFor, Work,
 };
 
 /// What a plan may contain.
@@ -70,7 +70,12 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
         env: Vec::new(),
         scope: None,
     }];
+    let locks = maker.one_in(5).then(|| Locks {
+        names: vec![lock("of the run")],
+        wait_micros: None,
+    });
     Plan {
+        locks,
         up_to_date: 0,
         durable: false,
         confirms: Vec::new(),
@@ -83,6 +88,17 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
         scopes: Vec::new(),
         surroundings: Surroundings::default(),
         nodes: maker.nodes,
+    }
+}
+
+fn lock(name: &str) -> LockName {
+    LockName {
+        text: Text {
+            text: name.to_owned(),
+            place: Place::default(),
+        },
+        slots: 1,
+        scope: None,
     }
 }
 
@@ -309,7 +325,7 @@ impl Maker<'_> {
         let names = ["a", "b", "c"]
             .into_iter()
             .filter(|_| self.rng.bool())
-            .map(|name| (name.to_owned(), 1))
+            .map(lock)
             .collect();
         let wait_micros = (!self.taste.certain && self.one_in(3)).then(|| self.rng.u64(1..1500));
         Locks { names, wait_micros }

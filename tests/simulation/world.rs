@@ -12,7 +12,7 @@ use flow::core::fact::{Decision, Exit, Fact, Outcome, Record, RunEnd, Why};
 use flow::core::state::RunStage;
 use flow::core::{RunState, legal, turn};
 use flow::model::id::{NodeId, RunId};
-use flow::model::plan::{Kind, On, OnFailure, Plan};
+use flow::model::plan::{Kind, LockName, On, OnFailure, Plan};
 use flow::model::time::Timestamp;
 
 use crate::books::{Books, place};
@@ -136,6 +136,8 @@ pub(crate) struct World<'a> {
     locks: HashMap<String, NodeId>,
     /// Nodes that have got their locks and will hear of it.
     granting: BTreeSet<NodeId>,
+    /// The run is about to have the locks that it lacks.
+    granting_run: bool,
     /// Executions that count, by address.
     counted: HashMap<String, u32>,
     cancelled: bool,
@@ -166,6 +168,7 @@ impl<'a> World<'a> {
             asked: BTreeSet::new(),
             locks: HashMap::new(),
             granting: BTreeSet::new(),
+            granting_run: false,
             counted: HashMap::new(),
             cancelled: false,
             signals: 0,
@@ -258,8 +261,12 @@ impl<'a> World<'a> {
     fn happen(&mut self, event: Event) -> Vec<Input> {
         match event {
             Event::Say(input) => {
-                if let Input::Locked { node, .. } = input {
-                    self.granting.remove(&node);
+                match input {
+                    Input::Locked { node, .. } => {
+                        self.granting.remove(&node);
+                    }
+                    Input::RunLocked { .. } => self.retake_locks(),
+                    _ => {}
                 }
                 vec![input]
             }
@@ -367,16 +374,16 @@ impl<'a> World<'a> {
         self.doing.clear();
         self.locks.clear();
         self.granting.clear();
+        self.granting_run = false;
         if self.weather.stops && self.signals > 0 {
             self.signals = 0;
         }
         let late = self.number.is_multiple_of(3);
         self.events.retain(|_, event| match event {
-            Event::Say(Input::Locked { .. }) => false,
+            Event::Say(Input::Locked { .. } | Input::RunLocked { .. }) => false,
             Event::Say(_) => late,
             _ => true,
         });
-        self.retake_locks();
         let running: Vec<(NodeId, u32)> = self
             .state
             .running()
@@ -392,13 +399,19 @@ impl<'a> World<'a> {
         self.take(inputs);
     }
 
+    /// What the run lacks: nobody else has taken any of it, so what it held it can have again.
     fn retake_locks(&mut self) {
+        self.granting_run = false;
+        if !self.state.lacks_locks() {
+            return;
+        }
         for index in 0..self.state.node_count() {
             let node = NodeId::at(index);
             if self.state.node(node).locked {
                 for name in lock_names(&self.state, node) {
                     let before = self.locks.insert(name, node);
-                    assert_eq!(before, None, "a lock is held twice by {node}");
+                    let free = before.is_none_or(|before| before == node);
+                    assert!(free, "a lock is held twice by {node}");
                 }
             }
         }
@@ -444,6 +457,9 @@ impl<'a> World<'a> {
                 }));
             }
             Action::Lock { node, round } => self.lock(node, round),
+            Action::LockRun if !std::mem::replace(&mut self.granting_run, true) => {
+                self.soon(Event::Say(Input::RunLocked { names: Vec::new() }));
+            }
             Action::Approve { node } if self.rng.u8(0..3) == 0 => {
                 let input = self.decision(node);
                 self.soon(Event::Say(input));
@@ -506,7 +522,8 @@ impl<'a> World<'a> {
             self.locks.insert(name, node);
         }
         self.granting.insert(node);
-        self.soon(Event::Say(Input::Locked { node, round }));
+        let names = Vec::new();
+        self.soon(Event::Say(Input::Locked { node, round, names }));
     }
 
     fn start_process(&mut self, node: NodeId, attempt: u32) {
@@ -782,7 +799,10 @@ fn node_spec(state: &RunState, node: NodeId) -> NodeId {
 fn lock_names(state: &RunState, node: NodeId) -> Vec<String> {
     let locks = state.rules(node).locks.as_ref();
     locks
-        .map(|locks| locks.names.iter().map(|(name, _)| name.clone()).collect())
+        .map(|locks| {
+            let name = |lock: &LockName| lock.text.text.clone();
+            locks.names.iter().map(name).collect()
+        })
         .unwrap_or_default()
 }
 

@@ -100,6 +100,19 @@ pub struct Lock {
     pub hold: LockHold,
 }
 
+/// What is wrong with the name of a lock, if anything is.
+pub fn wrong_lock_name(name: &str) -> Option<&'static str> {
+    if name.trim().is_empty() {
+        Some("a lock has a name")
+    } else if name.len() > LOCK_NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        Some("the name of a lock is one line of at most 200 bytes")
+    } else {
+        None
+    }
+}
+
+const LOCK_NAME_BYTES_MAX: usize = 200;
+
 /// How long a lock is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LockHold {

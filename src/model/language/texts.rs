@@ -44,6 +44,8 @@ impl Task {
                 .outputs
                 .iter()
                 .for_each(|(_, value)| visit(&value.text));
+            let locks = rules.locks.iter();
+            locks.for_each(|lock| visit(&lock.name.text));
             rules.confirm.iter().for_each(|text| visit(&text.text));
             let files = rules.sources.iter().flatten().chain(&rules.generates);
             files

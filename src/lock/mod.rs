@@ -1,0 +1,538 @@
+//! Locks that tasks hold across all runs of a project: who has one, since when, and who waits for it.
+//!
+//! ```text
+//! .flow/locks/HASH.SLOT             a lock of this name (hashed), one of its slots; whoever has the file locked holds it,
+//!                                   and what it holds says who that is
+//! .flow/locks/waiting/TIME.RUN.NODE somebody in the queue; locked as long as its process lives
+//! ```
+//!
+//! The kernel frees a file when its process is gone, however that came; what such a file still says is who has died with it,
+//! so that whoever comes next can end what it has left. Several locks are taken together or not at all, in the order of
+//! arrival, so nobody waits for one while holding another and nobody is overtaken for ever. It knows no run and no task but
+//! by name, and waits for nothing: whoever wants a lock asks again.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::id::{NodeId, RunId};
+use crate::model::time::Timestamp;
+
+/// The locks of a project.
+#[derive(Clone, Debug)]
+pub struct Locks {
+    folder: PathBuf,
+}
+
+/// A lock that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Its name.
+    pub name: String,
+    /// How many may hold it at once.
+    pub slots: u32,
+}
+
+/// Who wants locks, or holds them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Who {
+    /// The run.
+    pub run: RunId,
+    /// The node of the run that they are for; `None` for the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+    /// The task, for people; `None` for the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// The process.
+    pub pid: u32,
+    /// The person who runs it.
+    pub by: String,
+}
+
+/// What stands in the file of a lock that somebody holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The lock.
+    #[serde(flatten)]
+    pub lock: Wanted,
+    /// Who.
+    #[serde(flatten)]
+    pub who: Who,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// What stands in the file of somebody who waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiter {
+    /// For what.
+    pub locks: Vec<Wanted>,
+    /// Who.
+    #[serde(flatten)]
+    pub who: Who,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A lock that is held as long as this lives.
+#[derive(Debug)]
+pub struct Held {
+    /// Its name.
+    pub name: String,
+    /// The run of a process that died with it; what that has left is to be ended before the lock is relied on.
+    pub left_by: Option<RunId>,
+    file: File,
+}
+
+/// A place in the queue, as long as this lives.
+#[derive(Debug)]
+pub struct Place {
+    path: PathBuf,
+    _file: File,
+}
+
+/// What comes of asking for locks.
+#[derive(Debug)]
+pub enum Taken {
+    /// All of them.
+    All(Vec<Held>),
+    /// None of them, because of this one.
+    None(Busy),
+}
+
+/// Why a lock can't be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Busy {
+    /// The lock.
+    pub name: String,
+    /// Who holds it; nobody when it is free and others have asked before. Of several one.
+    pub holder: Option<Holder>,
+    /// How many have asked before.
+    pub ahead: usize,
+}
+
+/// A lock that somebody holds or waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name and slots.
+    pub lock: Wanted,
+    /// Who holds it, the longest first.
+    pub holders: Vec<Holder>,
+    /// Who waits, the longest first.
+    pub waiters: Vec<Waiter>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Given back in good order: nobody died with it.
+        let _ = self.file.set_len(0);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Locks {
+    /// The locks in this folder; it is made when one is first taken.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    /// Takes all of these locks, or none when one of them can't be had at the moment; of one name at most one slot.
+    ///
+    /// # Errors
+    ///
+    /// When the folder can't be read or written.
+    pub fn take(
+        &self,
+        wanted: &[Wanted],
+        who: &Who,
+        now: Timestamp,
+        place: Option<&Place>,
+    ) -> io::Result<Taken> {
+        let mut wanted = wanted.to_vec();
+        wanted.sort();
+        wanted.dedup_by(|one, other| one.name == other.name);
+        let ahead: Vec<Waiter> = self
+            .waiting(place)?
+            .into_iter()
+            .map(|(_, one)| one)
+            .collect();
+        let mut all = Vec::with_capacity(wanted.len());
+        for lock in &wanted {
+            let before = |one: &&Waiter| one.locks.iter().any(|other| other.name == lock.name);
+            let ahead = ahead.iter().filter(before).count();
+            let slot = if ahead == 0 { self.slot(lock)? } else { None };
+            let Some(file) = slot else {
+                // What was taken before is given back as it was found.
+                all.into_iter().for_each(untouched);
+                return Ok(Taken::None(Busy {
+                    name: lock.name.clone(),
+                    holder: self.holders(lock)?.into_iter().next(),
+                    ahead,
+                }));
+            };
+            all.push((lock, file));
+        }
+        let all: io::Result<Vec<Held>> = all
+            .into_iter()
+            .map(|(lock, mut file)| {
+                let mut before = String::new();
+                file.read_to_string(&mut before)?;
+                let before = serde_json::from_str::<Holder>(&before).ok();
+                let holder = Holder {
+                    lock: lock.clone(),
+                    who: who.clone(),
+                    since: now,
+                };
+                let text = serde_json::to_vec(&holder)?;
+                file.set_len(0)?;
+                file.write_all_at(&text, 0)?;
+                Ok(Held {
+                    name: lock.name.clone(),
+                    left_by: before.map(|before| before.who.run),
+                    file,
+                })
+            })
+            .collect();
+        all.map(Taken::All)
+    }
+
+    /// A place at the end of the queue for these locks.
+    ///
+    /// # Errors
+    ///
+    /// When the folder can't be written.
+    pub fn queue(&self, wanted: &[Wanted], who: &Who, now: Timestamp) -> io::Result<Place> {
+        let folder = self.folder.join("waiting");
+        make(&folder)?;
+        let node = who.node.map_or("run".to_owned(), |node| node.to_string());
+        let since = now.as_micros();
+        let name = format!("{since:020}.{}.{node}", who.run);
+        let (draft, path) = (folder.join(format!(".{name}")), folder.join(name));
+        let waiter = Waiter {
+            locks: wanted.to_vec(),
+            who: who.clone(),
+            since: now,
+        };
+        let file = create(&draft)?;
+        let text = serde_json::to_vec(&waiter)?;
+        // Locked before it can be seen: whoever sees one that is not takes its process for dead.
+        file.lock()
+            .and_then(|()| file.write_all_at(&text, 0))
+            .and_then(|()| fs::rename(&draft, &path))
+            .inspect_err(|_| {
+                let _ = fs::remove_file(&draft);
+            })?;
+        Ok(Place { path, _file: file })
+    }
+
+    /// All locks that somebody holds or waits for, by name.
+    ///
+    /// # Errors
+    ///
+    /// When the folder can't be read.
+    pub fn list(&self) -> io::Result<Vec<Listed>> {
+        let mut all: Vec<Listed> = Vec::new();
+        let at = |all: &mut Vec<Listed>, lock: &Wanted| {
+            let known = all.iter().position(|one| one.lock.name == lock.name);
+            known.unwrap_or_else(|| {
+                all.push(Listed {
+                    lock: lock.clone(),
+                    holders: Vec::new(),
+                    waiters: Vec::new(),
+                });
+                all.len() - 1
+            })
+        };
+        for path in files(&self.folder)? {
+            if let Some(holder) = read_locked::<Holder>(&path)? {
+                let at = at(&mut all, &holder.lock);
+                all[at].holders.push(holder);
+            }
+        }
+        for (_, waiter) in self.waiting(None)? {
+            for lock in &waiter.locks {
+                let at = at(&mut all, lock);
+                all[at].waiters.push(waiter.clone());
+            }
+        }
+        for one in &mut all {
+            one.holders.sort_by_key(|holder| holder.since);
+        }
+        all.sort_by(|one, other| one.lock.cmp(&other.lock));
+        Ok(all)
+    }
+
+    /// A free slot of a lock, which is ours now.
+    fn slot(&self, lock: &Wanted) -> io::Result<Option<File>> {
+        for slot in 0..lock.slots {
+            let path = self.path(&lock.name, slot);
+            let file = match create(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    make(&self.folder)?;
+                    create(&path)?
+                }
+                made => made?,
+            };
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(file)),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Who holds a lock, the longest first.
+    fn holders(&self, lock: &Wanted) -> io::Result<Vec<Holder>> {
+        let mut holders = Vec::new();
+        for slot in 0..lock.slots {
+            holders.extend(read_locked::<Holder>(&self.path(&lock.name, slot))?);
+        }
+        holders.sort_by_key(|holder| holder.since);
+        Ok(holders)
+    }
+
+    /// Who waits before a place, or at all, the longest first; of those whose process is gone nothing is left.
+    fn waiting(&self, before: Option<&Place>) -> io::Result<Vec<(PathBuf, Waiter)>> {
+        let mut all = files(&self.folder.join("waiting"))?;
+        all.sort_unstable();
+        let ahead = all
+            .into_iter()
+            .take_while(|path| before.is_none_or(|place| *path < place.path));
+        let mut waiters = Vec::new();
+        for path in ahead {
+            match read_locked::<Waiter>(&path)? {
+                Some(waiter) => waiters.push((path, waiter)),
+                None => {
+                    let _ = fs::remove_file(&path);
+                }
+            }
+        }
+        Ok(waiters)
+    }
+
+    fn path(&self, name: &str, slot: u32) -> PathBuf {
+        let hash = blake3::hash(name.as_bytes()).to_hex();
+        self.folder.join(format!("{hash}.{slot}"))
+    }
+}
+
+/// Gives a file back that was not written to.
+fn untouched((_, file): (&Wanted, File)) {
+    drop(file);
+}
+
+/// What a file says that a living process has locked; `None` when there is none.
+fn read_locked<T: for<'a> Deserialize<'a>>(path: &Path) -> io::Result<Option<T>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => return Ok(None),
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    // One that is just being taken does not say yet whose it is.
+    Ok(serde_json::from_str(&text).ok())
+}
+
+/// The files of a folder, without drafts; none when there is no such folder.
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !hidden && entry.file_type()?.is_file() {
+            files.push(entry.path());
+        }
+    }
+    Ok(files)
+}
+
+/// A file that only its owner may read; one that is there is taken as it is.
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who(run: &str) -> Who {
+        Who {
+            run: RunId::parse(run).expect("an id"),
+            node: None,
+            task: None,
+            pid: std::process::id(),
+            by: "ann".to_owned(),
+        }
+    }
+
+    fn named(name: &str, slots: u32) -> Wanted {
+        Wanted {
+            name: name.to_owned(),
+            slots,
+        }
+    }
+
+    fn taken(taken: Taken) -> Vec<Held> {
+        match taken {
+            Taken::All(held) => held,
+            Taken::None(busy) => panic!("{busy:?}"),
+        }
+    }
+
+    fn busy(taken: Taken) -> Busy {
+        match taken {
+            Taken::None(busy) => busy,
+            Taken::All(_) => panic!("it was to be taken"),
+        }
+    }
+
+    const NOW: Timestamp = Timestamp::from_micros(0);
+
+    #[test]
+    fn all_or_none_are_taken_and_the_holder_is_known() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let locks = Locks::new(folder.path().join("locks"));
+        let (a, b) = (named("a", 1), named("b", 1));
+        let first = taken(
+            locks
+                .take(std::slice::from_ref(&b), &who("r1"), NOW, None)
+                .expect("works"),
+        );
+        let refused = busy(
+            locks
+                .take(&[b.clone(), a.clone()], &who("r2"), NOW, None)
+                .expect("works"),
+        );
+        assert_eq!(refused.name, "b");
+        assert_eq!(refused.holder.map(|holder| holder.who), Some(who("r1")));
+        // Nothing of the attempt is left.
+        let second = taken(locks.take(&[a], &who("r3"), NOW, None).expect("works"));
+        assert!(
+            second
+                .iter()
+                .chain(&first)
+                .all(|held| held.left_by.is_none())
+        );
+        drop(first);
+        taken(locks.take(&[b], &who("r2"), NOW, None).expect("works"));
+    }
+
+    #[test]
+    fn as_many_hold_one_as_it_has_slots() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let locks = Locks::new(folder.path());
+        let lock = [named("pool", 3)];
+        let held: Vec<_> = ["r1", "r2", "r3"]
+            .map(|run| taken(locks.take(&lock, &who(run), NOW, None).expect("works")))
+            .into();
+        busy(locks.take(&lock, &who("r4"), NOW, None).expect("works"));
+        let listed = locks.list().expect("works");
+        assert_eq!(listed.len(), 1);
+        assert_eq!(listed[0].holders.len(), 3);
+        drop(held);
+        assert_eq!(locks.list().expect("works"), []);
+    }
+
+    #[test]
+    fn nobody_is_overtaken() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let locks = Locks::new(folder.path());
+        let (a, b) = (named("a", 1), named("b", 1));
+        let held = taken(
+            locks
+                .take(std::slice::from_ref(&a), &who("r1"), NOW, None)
+                .expect("works"),
+        );
+        let both = [a.clone(), b.clone()];
+        let first = locks.queue(&both, &who("r2"), NOW).expect("works");
+        let later = NOW.plus(std::time::Duration::from_micros(5));
+        let second = locks
+            .queue(std::slice::from_ref(&b), &who("r3"), later)
+            .expect("works");
+        // It is free, but somebody has asked before.
+        let refused = busy(
+            locks
+                .take(std::slice::from_ref(&b), &who("r3"), NOW, Some(&second))
+                .expect("works"),
+        );
+        assert_eq!((refused.holder, refused.ahead), (None, 1));
+        let refused = busy(
+            locks
+                .take(std::slice::from_ref(&b), &who("r4"), NOW, None)
+                .expect("works"),
+        );
+        assert_eq!(refused.ahead, 2);
+        let waiting: Vec<_> = locks.list().expect("works")[1]
+            .waiters
+            .iter()
+            .map(|waiter| waiter.who.run.to_string())
+            .collect();
+        assert_eq!(waiting, ["r2", "r3"]);
+        drop(held);
+        let both = taken(
+            locks
+                .take(&both, &who("r2"), NOW, Some(&first))
+                .expect("works"),
+        );
+        drop((first, both));
+        taken(
+            locks
+                .take(&[b], &who("r3"), NOW, Some(&second))
+                .expect("works"),
+        );
+    }
+
+    #[test]
+    fn what_the_dead_leave_is_free_and_says_whose_it_was() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let locks = Locks::new(folder.path());
+        let lock = named("a", 1);
+        let held = taken(
+            locks
+                .take(std::slice::from_ref(&lock), &who("dead"), NOW, None)
+                .expect("works"),
+        );
+        let text = fs::read(locks.path("a", 0)).expect("it is there");
+        drop(held);
+        fs::write(locks.path("a", 0), text).expect("can be written");
+        let place = locks.folder.join("waiting");
+        make(&place).expect("can be made");
+        fs::write(place.join("00000000000000000000.dead.run"), "{").expect("can be written");
+        let held = taken(locks.take(&[lock], &who("r1"), NOW, None).expect("works"));
+        assert_eq!(held[0].left_by.as_ref().map(RunId::as_str), Some("dead"));
+        assert_eq!(files(&place).expect("works"), Vec::<PathBuf>::new());
+    }
+}
