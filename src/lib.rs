@@ -31,6 +31,7 @@ pub mod exec;
 pub mod expr;
 pub mod file;
 pub mod incremental;
+pub mod index;
 pub mod lock;
 pub mod model;
 pub mod plan;

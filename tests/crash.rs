@@ -188,14 +188,21 @@ fn a_stopped_flow_goes_on() {
 fn a_record_cut_anywhere_can_be_read() {
     let space = Space::with("tasks: {a: echo a, b: {depends_on: [a], run: 'exit 1'}}");
     assert_eq!(space.run(&["-q", "b"]).code, 1);
-    let whole = fs::read(facts_file(&space, &space.record().run)).expect("it was recorded");
+    let run = space.record().run;
+    let recorded = fs::read_to_string(facts_file(&space, &run)).expect("it was recorded");
     let id = |length: usize| RunId::parse(&format!("{length:010}")).expect("digits are an id");
-    for length in 0..=whole.len() {
-        fs::write(facts_file(&space, &id(length)), &whole[..length]).expect("there is room");
+    let whole = |length: usize| sealed_anew(&recorded, &run, &id(length));
+    for length in 0..=recorded.len() {
+        fs::write(facts_file(&space, &id(length)), &whole(length)[..length])
+            .expect("there is room");
     }
+    // They were put there behind flow's back.
+    let doctor = space.run(&["doctor", "--rebuild"]);
+    assert!(doctor.out().contains("made anew"), "{}", doctor.err());
     let listed = statuses(&space);
-    assert_eq!(listed.len(), whole.len() + 2);
-    for length in 0..=whole.len() {
+    assert_eq!(listed.len(), recorded.len() + 2);
+    for length in 0..=recorded.len() {
+        let whole = whole(length);
         let is_whole = length == whole.len();
         let status = if is_whole { "failed" } else { "interrupted" };
         assert_eq!(listed[id(length).as_str()], status, "cut at {length}");
@@ -205,13 +212,24 @@ fn a_record_cut_anywhere_can_be_read() {
                 .expect("it can be taken over"),
         );
         let mended = fs::read(facts_file(&space, &id(length))).expect("it is there");
-        let end = whole[..length].iter().rposition(|byte| *byte == b'\n');
-        assert_eq!(
-            mended,
-            whole[..end.map_or(0, |end| end + 1)],
-            "cut at {length}"
-        );
+        let end = whole[..length].rfind('\n').map_or(0, |end| end + 1);
+        assert_eq!(mended, &whole.as_bytes()[..end], "cut at {length}");
     }
+}
+
+/// The record of a run as if it were another's.
+fn sealed_anew(lines: &str, run: &RunId, other: &RunId) -> String {
+    let mut hash = blake3::hash(format!("flow facts 1 {other}").as_bytes());
+    let mut sealed = String::new();
+    for line in lines.lines() {
+        let end = line.rfind(",\"hash\"").expect("it has a hash");
+        let line = line[..end].replace(run.as_str(), other.as_str());
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(hash.as_bytes()).update(line.as_bytes());
+        hash = hasher.finalize();
+        sealed.push_str(&format!("{line},\"hash\":\"{}\"}}\n", hash.to_hex()));
+    }
+    sealed
 }
 
 /// The history of a folder in which one record is cut: shown, whatever the cut.

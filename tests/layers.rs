@@ -19,12 +19,13 @@ const MAY_KNOW: &[(&str, &str)] = &[
     ("store", "model core"),
     ("lock", "model"),
     ("record", "model core store"),
+    ("index", "model core store record"),
     ("exec", "model core"),
     ("report", "model diagnostic core"),
     ("engine", "model eval incremental core store lock exec"),
     (
         "cli",
-        "model suggest diagnostic expr file eval plan incremental core store lock record exec report engine",
+        "model suggest diagnostic expr file eval plan incremental core store lock record index exec report engine",
     ),
     ("lib", ""),
     ("main", "cli"),
@@ -42,7 +43,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ),
     (
         "std::fs std::net std::process std::thread rustix",
-        "file/ expr/glob.rs incremental/ store/ lock/ record/ exec/ report/ engine/ cli/ main.rs",
+        "file/ expr/glob.rs incremental/ store/ lock/ record/ index/ exec/ report/ engine/ cli/ main.rs",
     ),
 ];
 

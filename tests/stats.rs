@@ -4,8 +4,9 @@ pub mod support;
 
 use std::time::Duration;
 
+use flow::index::Index;
+use flow::index::stats::{self, Numbers};
 use flow::model::time::Timestamp;
-use flow::record::stats::{self, Numbers};
 use flow::store::files::Files;
 use support::Space;
 
@@ -20,8 +21,9 @@ tasks:
 ";
 
 fn of(space: &Space, steps: bool) -> stats::Stats {
-    let store = Files::new(space.state());
-    stats::of(&store, Timestamp::from_micros(0), steps).expect("it can be read")
+    let (store, epoch) = (Files::new(space.state()), Timestamp::from_micros(0));
+    let index = Index::in_memory(&store, epoch, &mut |_| {}).expect("it can be made");
+    stats::of(&index, epoch, steps).expect("it can be read")
 }
 
 fn row<'s>(stats: &'s stats::Stats, task: &str, step: &str) -> &'s Numbers {

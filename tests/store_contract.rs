@@ -909,3 +909,47 @@ fn a_look_never_keeps_an_owner_out() {
         assert_eq!(refused, 0, "of 5000 times");
     });
 }
+
+/// Whoever follows the changes of a store looks at every run in which something has happened.
+#[test]
+fn what_has_changed_is_told_from_a_cursor_on() {
+    each(|name, one, other| {
+        let (run, next) = (id("0abc"), id("0abd"));
+        let told = |cursor: Option<&str>, run: &RunId| {
+            let changes = other.changes(cursor).expect(name);
+            let told = changes.all || changes.runs.contains(run);
+            assert!(told, "{name}: {changes:?}");
+            changes.cursor
+        };
+        let nothing = other.changes(None).expect(name);
+        assert!(
+            nothing.all && nothing.runs.is_empty(),
+            "{name}: {nothing:?}"
+        );
+        let mut journal = one.create(&run).expect(name);
+        let begun = told(Some(&nothing.cursor), &run);
+        journal.append("line\n").expect(name);
+        let head = Chain::new(&run).head(&run, 1);
+        journal.keep_head(&head).expect(name);
+        drop(journal);
+        let ended = told(Some(&begun), &run);
+        drop(one.create(&next).expect(name));
+        let both = told(Some(&ended), &next);
+        one.remove(&run).expect(name);
+        let removed = other.changes(Some(&both)).expect(name);
+        let gone = if removed.all {
+            !removed.runs.contains(&run)
+        } else {
+            removed.runs == [run.clone()]
+        };
+        assert!(gone, "{name}: {removed:?}");
+        // A cursor of another store, or of no store, is one that has seen nothing.
+        for cursor in ["", "7", "12 some other line", "999999 0abc begun", "x y"] {
+            let all = other.changes(Some(cursor)).expect(name);
+            assert!(
+                all.all && all.runs == [next.clone()],
+                "{name}: {cursor:?} {all:?}"
+            );
+        }
+    });
+}

@@ -286,6 +286,12 @@ pub(super) struct HistoryArgs {
     /// Only runs that began since then: a time, or a duration such as 2h for so long ago
     #[arg(long, value_name = "MOMENT")]
     pub(super) since: Option<String>,
+    /// Only runs in which this text stands: names, reasons, errors, the last lines of what failed, notes
+    #[arg(long, value_name = "TEXT")]
+    pub(super) text: Option<String>,
+    /// Only runs that began before this one
+    #[arg(long, value_name = "RUN")]
+    pub(super) before: Option<String>,
     /// Show at most N runs
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     pub(super) limit: usize,
@@ -323,6 +329,18 @@ pub(super) struct LocksArgs {
     #[arg(long, value_name = "NAME", requires = "release")]
     pub(super) by: Option<String>,
     /// As JSON, a line for each lock
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Look whether what flow keeps here is sound: the folder, the records, the index over them, which is made anew when it is not, and
+/// processes that outlived their flow
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Make the index anew in any case
+    #[arg(long)]
+    pub(super) rebuild: bool,
+    /// As JSON, a line for each finding
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -446,6 +464,8 @@ pub(super) enum Verb {
     Cancel,
     /// `flow locks`
     Locks,
+    /// `flow doctor`
+    Doctor,
     /// `flow help`
     Help,
 }
@@ -537,6 +557,12 @@ const VERBS: &[(&str, Verb, bool, &str)] = &[
         Verb::Locks,
         true,
         "Show who holds which lock and who waits for it",
+    ),
+    (
+        "doctor",
+        Verb::Doctor,
+        true,
+        "Look whether what flow keeps is sound, and mend what can be",
     ),
     (
         "prune",

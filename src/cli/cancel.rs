@@ -27,7 +27,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Ends a run.
 pub(super) fn cancel(context: &Context, args: &CancelArgs) -> Result<Exit, Trouble> {
     let store = context.store()?;
-    let run = runs::find(&store, args.run.as_deref().unwrap_or("latest"))?;
+    let run = runs::find(context, &store, args.run.as_deref().unwrap_or("latest"))?;
     let by = args.by.clone().unwrap_or_else(context::person);
     for words in [Some(&by), args.reason.as_ref()].into_iter().flatten() {
         if words.len() > WORDS_MAX {

@@ -31,7 +31,7 @@ pub(super) fn events(context: &Context, args: &EventsArgs) -> Result<Exit, Troub
         }
     }
     let store = context.store()?;
-    let run = runs::find(&store, args.run.as_deref().unwrap_or("latest"))?;
+    let run = runs::find(context, &store, args.run.as_deref().unwrap_or("latest"))?;
     let (mut seen, mut skipped, mut shown) = (0, 0, 0);
     let mut day = String::new();
     loop {

@@ -1,16 +1,18 @@
-//! `flow history`: reads the record plainly, run by run.
+//! `flow history`: the recorded runs, by the index over them.
 
 use serde_json::json;
 
 use super::args::HistoryArgs;
 use super::context::Context;
-use super::runs::{self, unread};
+use super::runs::{self, unindexed, unread};
 use super::{Exit, Trouble};
 use crate::core::fact::Fact;
+use crate::index::{Filter, Index, Row, Status};
 use crate::model::id::RunId;
 use crate::model::time::{Timestamp, human};
 use crate::report::{screen, table};
-use crate::store::{Store, line};
+use crate::store::files::Files;
+use crate::store::{Kind, Store, line};
 
 /// What the list says of a run.
 struct Entry {
@@ -24,35 +26,33 @@ struct Entry {
 /// Lists the recorded runs.
 pub(super) fn history(context: &Context, args: &HistoryArgs) -> Result<Exit, Trouble> {
     let store = context.store()?;
-    let found = store.runs().map_err(|error| unread(&error))?;
-    if found.is_empty() && !args.json {
-        // Whoever closed stderr does not want to know.
-        let _ = screen::print("", "no runs are recorded here yet\n");
-        return Ok(Exit::Done);
-    }
-    let since = args.since.as_deref().map(runs::time).transpose()?;
-    let wanted = |entry: &Entry| {
-        args.status
+    let before = args.before.as_deref();
+    let mut filter = Filter {
+        // What is open changes by itself; the rest is known.
+        status: args
+            .status
             .as_deref()
-            .is_none_or(|status| entry.status == status)
-            && args
-                .task
-                .as_ref()
-                .is_none_or(|task| entry.asked.contains(task))
+            .map(|status| status.parse().unwrap_or(Status::Open)),
+        task: args.task.clone(),
+        since: args.since.as_deref().map(runs::time).transpose()?,
+        text: args.text.clone(),
+        before: before
+            .map(|word| runs::find(context, &store, word))
+            .transpose()?,
     };
-    let mut entries = Vec::new();
-    for run in found {
-        if entries.len() == args.limit {
-            break;
-        }
-        let entry = entry(&store, run).map_err(|error| unread(&error))?;
-        // They are in the order in which they began.
-        if since.is_some_and(|since| entry.from.is_some_and(|from| from < since)) {
-            break;
-        }
-        if wanted(&entry) {
-            entries.push(entry);
-        }
+    let index = runs::index(context, &store)?;
+    let (entries, more) = entries(&index, &store, &mut filter, args)?;
+    drop(index);
+    if entries.is_empty() && args.limit > 0 && !args.json {
+        let any = args.status.is_some() || filter != Filter::default();
+        let words = if any {
+            "no such run is recorded\n"
+        } else {
+            "no runs are recorded here yet\n"
+        };
+        // Whoever closed stderr does not want to know.
+        let _ = screen::print("", words);
+        return Ok(Exit::Done);
     }
     let text = if args.json {
         entries.iter().map(as_json).collect()
@@ -60,6 +60,9 @@ pub(super) fn history(context: &Context, args: &HistoryArgs) -> Result<Exit, Tro
         as_table(&entries)
     };
     let shown = super::show(&text)?;
+    if let Some(last) = entries.last().filter(|_| more && !args.json) {
+        let _ = screen::print("", &format!("older ones: --before {}\n", last.run));
+    }
     let damaged = entries
         .iter()
         .filter(|entry| entry.status == DAMAGED)
@@ -74,44 +77,81 @@ pub(super) fn history(context: &Context, args: &HistoryArgs) -> Result<Exit, Tro
     Ok(shown)
 }
 
+/// So many rows are asked for at a time.
+const PAGE: usize = 200;
+
+/// The entries that are wanted, and whether there are more.
+fn entries(
+    index: &Index,
+    store: &Files,
+    filter: &mut Filter,
+    args: &HistoryArgs,
+) -> Result<(Vec<Entry>, bool), Trouble> {
+    let mut entries = Vec::new();
+    loop {
+        let page = PAGE.min(args.limit.saturating_add(1));
+        let rows = index
+            .page(filter, page)
+            .map_err(|error| unindexed(&error))?;
+        for row in &rows {
+            let Some(entry) = entry(store, row).map_err(|error| unread(&error))? else {
+                continue;
+            };
+            let wanted = args.status.as_deref();
+            if wanted.is_some_and(|status| entry.status != status) {
+                continue;
+            }
+            if entries.len() == args.limit {
+                return Ok((entries, true));
+            }
+            entries.push(entry);
+        }
+        match rows.last() {
+            Some(last) if rows.len() == page => filter.before = Some(last.run.clone()),
+            _ => return Ok((entries, false)),
+        }
+    }
+}
+
 /// What is said of a record that can't be read.
 const DAMAGED: &str = "damaged";
 
-fn entry(store: &dyn Store, run: RunId) -> Result<Entry, crate::store::Error> {
-    let unknown = Entry {
-        run: run.clone(),
-        status: DAMAGED,
-        asked: Vec::new(),
-        from: None,
-        to: None,
-    };
-    let Some((first, last)) = store.edges(&run)? else {
-        let status = if store.is_owned(&run)? {
-            "running"
-        } else {
-            "interrupted"
-        };
-        return Ok(Entry { status, ..unknown });
-    };
-    let (Some(first), Some(last)) = (line::parse(&first), line::parse(&last)) else {
-        return Ok(unknown);
-    };
-    let Fact::RunCreated { asked, .. } = first.fact else {
-        return Ok(unknown);
-    };
-    let status = match last.fact {
-        Fact::RunFinished { status } => runs::end_word(status),
-        _ if store.is_owned(&run)? => "running",
-        Fact::RunPaused {} => "paused",
-        _ => "interrupted",
-    };
-    Ok(Entry {
-        run,
+/// What is said of a run; nothing of one that has left no record, as nothing was done in it.
+fn entry(store: &dyn Store, row: &Row) -> Result<Option<Entry>, crate::store::Error> {
+    let entry = |status, to| Entry {
+        run: row.run.clone(),
         status,
-        asked,
-        from: Some(first.at),
-        to: Some(last.at),
-    })
+        asked: row.asked.clone(),
+        from: row.began,
+        to,
+    };
+    let seen = match row.status {
+        Status::Ended(end) => entry(runs::end_word(end), row.last),
+        Status::Damaged => Entry {
+            from: None,
+            ..entry(DAMAGED, None)
+        },
+        Status::Open => {
+            let owned = match store.is_owned(&row.run) {
+                Err(error) if error.kind == Kind::Missing => return Ok(None),
+                owned => owned?,
+            };
+            let last = store.edges(&row.run)?;
+            let last = last.and_then(|(_, last)| line::parse(&last));
+            let status = match last.as_ref().map(|last| &last.fact) {
+                Some(Fact::RunFinished { status }) => runs::end_word(*status),
+                _ if owned => "running",
+                Some(Fact::RunPaused {}) => "paused",
+                _ => "interrupted",
+            };
+            let last = last.map(|last| last.at);
+            Entry {
+                from: row.began.filter(|_| last.is_some()),
+                ..entry(status, last)
+            }
+        }
+    };
+    Ok(Some(seen))
 }
 
 fn as_table(entries: &[Entry]) -> String {

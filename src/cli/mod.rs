@@ -6,6 +6,7 @@ mod args;
 mod cancel;
 mod confirm;
 mod context;
+mod doctor;
 mod events;
 mod graph;
 mod help;
@@ -141,6 +142,7 @@ fn verb(context: &Context, called: Called) -> Result<Exit, Trouble> {
         Verb::Events => call_in(context, args, name, events::events),
         Verb::Verify => call_in(context, args, name, verify::verify),
         Verb::Cancel => call_in(context, args, name, cancel::cancel),
+        Verb::Doctor => call_in(context, args, name, doctor::doctor),
         Verb::Locks => call_in(context, args, name, locks::locks),
         Verb::Resume => call_in(context, args, name, resume::resume),
         Verb::History => call_in(context, args, name, history::history),

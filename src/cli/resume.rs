@@ -28,7 +28,7 @@ use crate::store::{Kind, Store, line};
 pub(super) fn resume(context: &Context, args: &ResumeArgs) -> Result<Exit, Trouble> {
     let store = context.store()?;
     let run = match &args.run {
-        Some(word) => runs::find(&store, word)?,
+        Some(word) => runs::find(context, &store, word)?,
         None => newest_interrupted(&store)?,
     };
     let taken = match take(&store, &run, GO_ON)? {

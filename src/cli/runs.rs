@@ -1,29 +1,43 @@
 //! Which run is meant, and in what state it is.
 
+use super::context::Context;
 use super::{Exit, Trouble};
 use crate::core::RunState;
-use crate::core::fact::{Fact, RunEnd};
+use crate::core::fact::RunEnd;
 use crate::core::state::RunStage;
 use crate::engine::clock::Clock;
+use crate::index::{Filter, Index, Row};
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
 use crate::record::Recorded;
-use crate::store::{self, Kind, Store, line};
+use crate::report::screen;
+use crate::store::files::Files;
+use crate::store::{self, Kind, Store};
 use crate::suggest::Suggest;
 
 /// The run that a word means: an id or the beginning of one, `latest`, `latest:TASK`.
-pub(super) fn find(store: &dyn Store, word: &str) -> Result<RunId, Trouble> {
-    let runs = store.runs().map_err(|error| unread(&error))?;
-    if runs.is_empty() {
-        return Err(Trouble::call("no runs are recorded here yet", ""));
+pub(super) fn find(context: &Context, store: &Files, word: &str) -> Result<RunId, Trouble> {
+    // A whole id needs no list.
+    if let Some(run) = RunId::parse(word).filter(|run| store.is_owned(run).is_ok()) {
+        return Ok(run);
     }
-    if word == "latest" {
-        return Ok(runs[0].clone());
-    }
+    let index = match open(context, store)? {
+        Ok(index) => index,
+        // What is asked is about one run, and the records say it too.
+        Err(error) if error.kind == Kind::Damaged => {
+            let now = Clock::system().now();
+            Index::in_memory(store, now, &mut told).map_err(|error| unread(&error))?
+        }
+        Err(error) => return Err(unread(&error)),
+    };
+    let page = |filter: &Filter| index.page(filter, PAGE).map_err(|error| unread(&error));
     if let Some(task) = word.strip_prefix("latest:") {
-        let of_task = |run: &&RunId| asked(store, run).iter().any(|asked| asked == task);
-        return runs.iter().find(of_task).cloned().ok_or_else(|| {
-            let tasks: Vec<String> = runs.iter().flat_map(|run| asked(store, run)).collect();
+        let of_task = Filter {
+            task: Some(task.to_owned()),
+            ..Filter::default()
+        };
+        return newest(store, of_task, page)?.ok_or_else(|| {
+            let tasks = index.tasks().unwrap_or_default();
             let near = Suggest::new().nearest(task, tasks.iter().map(String::as_str));
             let help = near.map_or_else(
                 || "`flow history` lists the runs".to_owned(),
@@ -32,37 +46,86 @@ pub(super) fn find(store: &dyn Store, word: &str) -> Result<RunId, Trouble> {
             Trouble::call(format!("no run of the task {task:?} is recorded"), help)
         });
     }
-    let meant: Vec<&RunId> = runs
-        .iter()
-        .filter(|run| run.as_str().starts_with(word))
-        .collect();
-    match meant[..] {
+    let Some(latest) = newest(store, Filter::default(), page)? else {
+        return Err(Trouble::call("no runs are recorded here yet", ""));
+    };
+    if word == "latest" {
+        return Ok(latest);
+    }
+    let meant = index.with_beginning(word, PAGE);
+    let meant = meant.map_err(|error| unread(&error))?;
+    match &meant[..] {
         [run] => Ok(run.clone()),
         [] => Err(Trouble::call(
             format!("there is no run {word:?}"),
             "`flow history` lists the runs; `latest` and `latest:TASK` are names too",
         )),
         _ => {
-            let exact = meant.iter().find(|run| run.as_str() == word);
-            let several = || {
-                let names: Vec<&str> = meant.iter().take(5).map(|run| run.as_str()).collect();
-                let what = format!("{word:?} is the beginning of {} runs", meant.len());
-                Trouble::call(what, format!("write more of it: {}", names.join(", ")))
-            };
-            exact.map(|run| (*run).clone()).ok_or_else(several)
+            let names: Vec<&str> = meant.iter().take(5).map(RunId::as_str).collect();
+            let more = if meant.len() == PAGE { "at least " } else { "" };
+            let what = format!("{word:?} is the beginning of {more}{} runs", meant.len());
+            Err(Trouble::call(
+                what,
+                format!("write more of it: {}", names.join(", ")),
+            ))
         }
     }
 }
 
-/// The tasks that a run was asked for.
-fn asked(store: &dyn Store, run: &RunId) -> Vec<String> {
-    let first = store.edges(run).ok().flatten().map(|(first, _)| first);
-    match first
-        .and_then(|first| line::parse(&first))
-        .map(|record| record.fact)
-    {
-        Some(Fact::RunCreated { asked, .. }) => asked,
-        _ => Vec::new(),
+/// So many rows are asked for at a time.
+const PAGE: usize = 100;
+
+/// The newest run that fits and that there is: one in which nothing was done leaves no record.
+fn newest(
+    store: &Files,
+    mut filter: Filter,
+    page: impl Fn(&Filter) -> Result<Vec<Row>, Trouble>,
+) -> Result<Option<RunId>, Trouble> {
+    loop {
+        let rows = page(&filter)?;
+        let there = rows.iter().find(|row| store.is_owned(&row.run).is_ok());
+        if let Some(row) = there {
+            return Ok(Some(row.run.clone()));
+        }
+        let Some(last) = rows.last() else {
+            return Ok(None);
+        };
+        filter.before = Some(last.run.clone());
+    }
+}
+
+/// The index over all runs.
+pub(super) fn index(context: &Context, store: &Files) -> Result<Index, Trouble> {
+    open(context, store)?.map_err(|error| unindexed(&error))
+}
+
+fn open(context: &Context, store: &Files) -> Result<Result<Index, store::Error>, Trouble> {
+    let path = context.state()?.join(INDEX);
+    let now = Clock::system().now();
+    Ok(Index::open(&path, store, now, &mut told))
+}
+
+/// The index can't be read.
+pub(super) fn unindexed(error: &store::Error) -> Trouble {
+    let help = match error.kind {
+        Kind::Damaged => {
+            "  help: `flow doctor` makes the index anew; it is a cache of the records, which are not touched\n"
+        }
+        _ => "",
+    };
+    Trouble {
+        exit: Exit::Record,
+        words: format!("error: {error}\n{help}"),
+    }
+}
+
+/// The name of the index in the folder of flow's own data.
+pub(super) const INDEX: &str = "index.sqlite";
+
+/// Whoever has to wait long is told why.
+pub(super) fn told(left: usize) {
+    if left >= 10_000 && left.is_multiple_of(10_000) {
+        let _ = screen::print("", &format!("looking at records: {left} left\n"));
     }
 }
 

@@ -4,17 +4,19 @@ use serde_json::json;
 
 use super::args::StatsArgs;
 use super::context::Context;
-use super::runs::{self, unread};
+use super::runs;
 use super::{Exit, Trouble};
+use crate::index::stats::{self, Numbers, Stats};
 use crate::model::time::human;
-use crate::record::stats::{self, Numbers, Stats};
 use crate::report::table;
 
 /// Shows the numbers of many runs.
 pub(super) fn stats(context: &Context, args: &StatsArgs) -> Result<Exit, Trouble> {
     let store = context.store()?;
     let since = runs::time(&args.since)?;
-    let mut stats = stats::of(&store, since, args.steps).map_err(|error| unread(&error))?;
+    let index = runs::index(context, &store)?;
+    let mut stats =
+        stats::of(&index, since, args.steps).map_err(|error| runs::unindexed(&error))?;
     if let Some(task) = &args.task {
         stats.rows.retain(|row| row.task == *task);
         if stats.rows.is_empty() {

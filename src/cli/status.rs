@@ -22,7 +22,7 @@ use crate::store::Store;
 /// Shows how a run stands.
 pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<Exit, Trouble> {
     let store = context.store()?;
-    let run = runs::find(&store, args.run.as_deref().unwrap_or("latest"))?;
+    let run = runs::find(context, &store, args.run.as_deref().unwrap_or("latest"))?;
     let recorded = runs::read(&store, &run)?;
     let moment = args.at.as_deref().map(moment).transpose()?;
     let records = moment.map_or(&recorded.records[..], |moment| recorded.until(moment));

@@ -6,10 +6,12 @@ use super::args::VerifyArgs;
 use super::context::Context;
 use super::runs::{self, unread};
 use super::{Exit, Trouble};
+use crate::index::Index;
 use crate::model::id::RunId;
 use crate::record::verify;
 use crate::report::screen;
-use crate::store::{Head, Store};
+use crate::store::files::Files;
+use crate::store::{Error, Head, Kind, Store};
 
 /// Verifies a run, or all.
 pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit, Trouble> {
@@ -17,9 +19,14 @@ pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit, Troub
     let heads = store.heads().map_err(|error| unread(&error))?;
     let mut runs = match &args.run {
         None if args.all => store.runs().map_err(|error| unread(&error))?,
-        word => vec![runs::find(&store, word.as_deref().unwrap_or("latest"))?],
+        word => vec![runs::find(
+            context,
+            &store,
+            word.as_deref().unwrap_or("latest"),
+        )?],
     };
     runs.reverse();
+    let index = index(context, &store)?;
     let mut wrong = 0;
     for run in &runs {
         let own: Vec<Head> = heads
@@ -28,6 +35,7 @@ pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit, Troub
             .cloned()
             .collect();
         let found = verify::run(&store, run, &own);
+        let found = found.and_then(|sound| fits(index.as_ref(), &store, run).map(|()| sound));
         wrong += u32::from(found.is_err());
         let text = match (&found, args.json) {
             (Ok(sound), true) => json!({
@@ -64,6 +72,25 @@ pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit, Troub
         let _ = screen::print("", "no runs are recorded here yet\n");
     }
     Ok(Exit::Done)
+}
+
+/// The index, if there is one.
+fn index(context: &Context, store: &Files) -> Result<Option<Index>, Trouble> {
+    if !context.state()?.join(runs::INDEX).exists() {
+        return Ok(None);
+    }
+    runs::index(context, store).map(Some)
+}
+
+/// Whether the index says the same of a run.
+fn fits(index: Option<&Index>, store: &Files, run: &RunId) -> Result<(), Error> {
+    match index.map(|index| index.is_wrong(store, run)).transpose()? {
+        Some(Some(wrong)) => Err(Error::new(
+            Kind::Damaged,
+            format!("trust the index: run {run} {wrong}; flow doctor makes it anew"),
+        )),
+        Some(None) | None => Ok(()),
+    }
 }
 
 /// Tells the runs of which there is a head and no record.

@@ -5,7 +5,7 @@
 
 pub mod prune;
 pub mod spans;
-pub mod stats;
+pub mod summary;
 pub mod verify;
 
 use std::sync::Arc;
@@ -61,6 +61,19 @@ impl Recorded {
     /// When there is none, when nothing of it was recorded ([`Kind::Missing`]), and when a line or the plan is not as it was
     /// written ([`Kind::Damaged`]).
     pub fn read(store: &dyn Store, run: &RunId) -> Result<Self, Error> {
+        Self::read_with(store, run, |_| None)
+    }
+
+    /// The same for whoever has read many: `known` has plans by their hashes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::read`].
+    pub fn read_with(
+        store: &dyn Store,
+        run: &RunId,
+        known: impl FnOnce(&str) -> Option<Arc<Plan>>,
+    ) -> Result<Self, Error> {
         let lines = store.read(run)?;
         let mut chain = Chain::new(run);
         let records = chain.open(&lines)?;
@@ -75,10 +88,13 @@ impl Recorded {
                 return Err(Error::new(Kind::Missing, doing));
             }
         };
-        let plan = pinned(store, hash)?;
+        let plan = match known(hash) {
+            Some(plan) => plan,
+            None => Arc::new(pinned(store, hash)?),
+        };
         Ok(Self {
             run: run.clone(),
-            plan: Arc::new(plan),
+            plan,
             lines,
             records,
             chain,
@@ -153,17 +169,29 @@ impl Recorded {
     }
 }
 
-/// How a run has ended, and when; `None` as long as it has not. Nothing but its last line is read for it.
+/// How a run has ended, and when; `None` as long as it has not. Mostly nothing but its last line is read for it.
 ///
 /// # Errors
 ///
 /// When there is no such run, and when it can't be read.
 pub fn end(store: &dyn Store, run: &RunId) -> Result<Option<(Timestamp, RunEnd)>, Error> {
     let last = store.edges(run)?.and_then(|(_, last)| line::parse(&last));
-    Ok(last.and_then(|last| match last.fact {
+    let end = |last: &Record| match last.fact {
         Fact::RunFinished { status } => Some((last.at, status)),
         _ => None,
-    }))
+    };
+    match last {
+        // What comes after the end are notes.
+        Some(last) if matches!(last.fact, Fact::NoteAdded { .. }) => {
+            let lines = store.read(run)?;
+            Ok(lines
+                .lines()
+                .rev()
+                .filter_map(line::parse)
+                .find_map(|record| end(&record)))
+        }
+        last => Ok(last.as_ref().and_then(end)),
+    }
 }
 
 /// The plan with this hash.

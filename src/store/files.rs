@@ -6,7 +6,8 @@
 //! .flow/runs/ID.requests        a pipe to the process that works on a run, once that has taken a moment
 //! .flow/logs/ID/NODE.TRY.log    what a try printed, from its first byte on
 //! .flow/plans/HASH.json         the plans that runs follow
-//! .flow/heads                   the end of each record: run, number of facts, hash; a line each time flow ends its work on one
+//! .flow/heads                   a line each time a run begins (`RUN begun`), flow ends its work on one (`RUN FACTS HASH`: the end of
+//!                               the record then), or one is removed (`RUN removed`)
 //! ```
 //!
 //! Names in these paths are ids, numbers and hashes, never a user's words. A line is written by one call; what a crash
@@ -23,7 +24,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{CWD, FileType};
 
 use super::request::Request;
-use super::{Error, Head, Journal, Kind, Store};
+use super::{Changes, Error, Head, Journal, Kind, Store};
 use crate::model::id::RunId;
 
 /// The store of a `.flow` folder.
@@ -140,6 +141,15 @@ impl Files {
 impl Store for Files {
     fn create(&self, run: &RunId) -> Result<Box<dyn Journal>, Error> {
         let path = self.facts(run);
+        let begun = format!("{run}{BEGUN}\n");
+        // Said before it is there: whoever follows the list misses no run, however soon it is killed.
+        let said = add_line(&self.heads_path(), &begun);
+        if is_missing(&said) {
+            self.make_folders()?;
+            add_line(&self.heads_path(), &begun)?;
+        } else {
+            said?;
+        }
         let mut made = self.create_file(&path);
         if made
             .as_ref()
@@ -205,6 +215,34 @@ impl Store for Files {
             .collect();
         runs.sort_unstable_by(|one, other| other.cmp(one));
         Ok(runs)
+    }
+
+    fn changes(&self, cursor: Option<&str>) -> Result<Changes, Error> {
+        let path = self.heads_path();
+        let trouble = |error| Error::io("read", &path, error);
+        let mut file = match File::open(&path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(trouble(error)),
+        };
+        let Some(file) = &mut file else {
+            return Ok(Changes {
+                runs: self.runs()?,
+                all: true,
+                cursor: String::new(),
+            });
+        };
+        let since = cursor.and_then(|cursor| changes_since(file, cursor).transpose());
+        if let Some(changes) = since.transpose().map_err(trouble)? {
+            return Ok(changes);
+        }
+        // Its end is taken before the list: what begins in between is looked at once more.
+        let cursor = end_of(file).map_err(trouble)?;
+        Ok(Changes {
+            runs: self.runs()?,
+            all: true,
+            cursor,
+        })
     }
 
     fn put_plan(&self, hash: &str, text: &[u8]) -> Result<(), Error> {
@@ -331,6 +369,61 @@ impl Store for Files {
     }
 }
 
+/// What has changed since a cursor, which is a position in the list and the line before it; `None` when that line does not stand
+/// there any more.
+fn changes_since(file: &mut File, cursor: &str) -> std::io::Result<Option<Changes>> {
+    let Some((offset, before)) = cursor.split_once(' ') else {
+        return Ok(None);
+    };
+    let Ok(offset) = offset.parse::<u64>() else {
+        return Ok(None);
+    };
+    let Some(start) = offset.checked_sub(before.len() as u64 + 1) else {
+        return Ok(None);
+    };
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    bytes.truncate(whole_lines(&bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    let Some(more) = text
+        .strip_prefix(before)
+        .and_then(|rest| rest.strip_prefix('\n'))
+    else {
+        return Ok(None);
+    };
+    let runs = more
+        .lines()
+        .filter_map(|line| RunId::parse(line.split(' ').next()?));
+    let last = more.lines().next_back().unwrap_or(before);
+    Ok(Some(Changes {
+        runs: runs.collect(),
+        all: false,
+        cursor: format!("{} {last}", start + bytes.len() as u64),
+    }))
+}
+
+/// The cursor of the end of the list; none as long as it has no line.
+fn end_of(file: &mut File) -> std::io::Result<String> {
+    let size = file.seek(SeekFrom::End(0))?;
+    // Longer than any two lines.
+    let from = size.saturating_sub(1024);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(size - from).read_to_end(&mut bytes)?;
+    bytes.truncate(whole_lines(&bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    let cursor = |last| format!("{} {last}", from + bytes.len() as u64);
+    Ok(text.lines().next_back().map(cursor).unwrap_or_default())
+}
+
+fn is_missing(result: &Result<(), Error>) -> bool {
+    let cause = result.as_ref().err().and_then(|error| error.cause.as_ref());
+    cause.is_some_and(|cause| cause.kind() == ErrorKind::NotFound)
+}
+
+/// What stands behind the id of a run that begins.
+const BEGUN: &str = " begun";
 /// What stands behind the id of a run that was removed.
 const REMOVED: &str = " removed";
 /// How long a plan is kept that no run names: that long a run may take from putting it down to its first fact.

@@ -37,6 +37,15 @@ pub trait Store {
     /// All runs, the newest first.
     fn runs(&self) -> Result<Vec<RunId>, Error>;
 
+    /// The runs in which something has happened since the list of them was last read, by the cursor that it came with.
+    fn changes(&self, _cursor: Option<&str>) -> Result<Changes, Error> {
+        Ok(Changes {
+            runs: self.runs()?,
+            all: true,
+            cursor: String::new(),
+        })
+    }
+
     /// Keeps the text of a plan under its hash, once.
     fn put_plan(&self, hash: &str, text: &[u8]) -> Result<(), Error>;
 
@@ -79,6 +88,17 @@ pub struct Head {
     pub seq: u64,
     /// The hash of its last line, in hex.
     pub hash: String,
+}
+
+/// Runs in which something has happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// The runs, the newest first where these are all; one may stand here more often than once.
+    pub runs: Vec<RunId>,
+    /// These are all runs there are, because what happened since the cursor can't be told.
+    pub all: bool,
+    /// What to go on from the next time.
+    pub cursor: String,
 }
 
 /// The right to write to a run; it ends when this is dropped.

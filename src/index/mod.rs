@@ -1,0 +1,439 @@
+//! The index over all runs: what is listed, searched and counted without reading every record.
+//!
+//! It is a cache in SQLite (`.flow/index.sqlite`), and the records are the truth. Whoever reads it first brings it up to date, by
+//! the list of runs in which something happened that the store keeps; a plain run never opens it. One process at a time has
+//! it, by a lock on a file beside it, so nobody ever meets a locked database. When it is lost it is made anew; when it is
+//! damaged that is an error, and `flow doctor` makes it anew. Where nothing can be written it is made in memory.
+
+mod rows;
+pub mod stats;
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+pub use self::rows::{Filter, Row, Status};
+use crate::core::fact::Fact;
+use crate::model::id::RunId;
+use crate::model::plan::Plan;
+use crate::model::time::Timestamp;
+use crate::record::Recorded;
+use crate::record::summary::Summary;
+use crate::store::{Error, Kind, Store, line};
+
+/// An index that is up to date, and nobody else's as long as this lives.
+#[derive(Debug)]
+pub struct Index {
+    database: Connection,
+    path: PathBuf,
+    _lock: Option<File>,
+}
+
+/// The version of the tables, as `PRAGMA user_version`.
+const VERSION: i64 = 1;
+/// What tells our files from other databases, as `PRAGMA application_id`: "flow".
+const APPLICATION: i64 = 0x666c_6f77;
+/// So many runs are written in one transaction.
+const BATCH: usize = 1000;
+/// Somebody else who looks into the file, as with the `sqlite3` shell, is waited for so long.
+const BUSY: Duration = Duration::from_secs(10);
+/// For so long a run may have begun without having a record.
+const BEGINS: Duration = Duration::from_secs(60);
+
+/// What is told while it is brought up to date: how many runs are left to look at.
+pub type Progress<'p> = &'p mut dyn FnMut(usize);
+
+impl Index {
+    /// The index at this path, up to date with the store at this time.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Damaged`] when it is not what was written; when the store can't be read.
+    pub fn open(
+        path: &Path,
+        store: &dyn Store,
+        now: Timestamp,
+        progress: Progress<'_>,
+    ) -> Result<Self, Error> {
+        let mut index = match Self::in_file(path) {
+            Ok(index) => index,
+            // Nothing can be written here, or there is nothing yet: what is asked is answered all the same.
+            Err(error) if error.kind == Kind::Io => Self::nowhere(path)?,
+            Err(error) => return Err(error),
+        };
+        match index.catch_up(store, now, progress) {
+            Err(error) if error.kind == Kind::Io && index.is_in_file() => {
+                index = Self::nowhere(path)?;
+                index.catch_up(store, now, progress)?;
+            }
+            caught_up => caught_up?,
+        }
+        Ok(index)
+    }
+
+    /// The same in memory alone, whatever the file is like.
+    ///
+    /// # Errors
+    ///
+    /// When the store can't be read.
+    pub fn in_memory(
+        store: &dyn Store,
+        now: Timestamp,
+        progress: Progress<'_>,
+    ) -> Result<Self, Error> {
+        let mut index = Self::nowhere(Path::new("memory"))?;
+        index.catch_up(store, now, progress)?;
+        Ok(index)
+    }
+
+    /// Makes it anew from the records, whatever was there.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written or the store can't be read.
+    pub fn rebuild(
+        path: &Path,
+        store: &dyn Store,
+        now: Timestamp,
+        progress: Progress<'_>,
+    ) -> Result<Self, Error> {
+        let lock = lock(path)?;
+        for file in files(path) {
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(io("remove", &file, error));
+                }
+                _ => {}
+            }
+        }
+        drop(lock);
+        let mut index = Self::in_file(path)?;
+        index.catch_up(store, now, progress)?;
+        Ok(index)
+    }
+
+    /// Whether it is damaged, and how; nothing is brought up to date.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be looked at.
+    pub fn check(path: &Path) -> Result<(), Error> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let index = Self::in_file(path)?;
+        let found: String = index
+            .database
+            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+            .map_err(|error| index.trouble("look at", error))?;
+        if found == "ok" {
+            return Ok(());
+        }
+        Err(Error {
+            path: Some(path.to_owned()),
+            ..Error::new(Kind::Damaged, format!("trust the index ({found})"))
+        })
+    }
+
+    fn in_file(path: &Path) -> Result<Self, Error> {
+        let lock = lock(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let database = Connection::open_with_flags(path, flags)
+            .map_err(|error| trouble(path, "open", error))?;
+        let index = Self {
+            database,
+            path: path.to_owned(),
+            _lock: Some(lock),
+        };
+        index
+            .prepare()
+            .map_err(|error| index.trouble("read", error))?;
+        index.migrate()?;
+        Ok(index)
+    }
+
+    fn nowhere(path: &Path) -> Result<Self, Error> {
+        let database =
+            Connection::open_in_memory().map_err(|error| trouble(path, "make", error))?;
+        let index = Self {
+            database,
+            path: path.to_owned(),
+            _lock: None,
+        };
+        index.migrate()?;
+        Ok(index)
+    }
+
+    /// What the index says otherwise of a run than its record, if anything is; nothing of one that can still go on.
+    ///
+    /// # Errors
+    ///
+    /// When the index can't be read.
+    pub fn is_wrong(&self, store: &dyn Store, run: &RunId) -> Result<Option<&'static str>, Error> {
+        let Some(row) = self.row(run)? else {
+            return Ok(Some("is not in it"));
+        };
+        if row.status == Status::Open {
+            return Ok(None);
+        }
+        let Ok(recorded) = Recorded::read(store, run) else {
+            let damaged = row.status == Status::Damaged;
+            return Ok((!damaged).then_some("can't be read, and has ended in it"));
+        };
+        let summary = Summary::of(&recorded, &recorded.state());
+        let same = self.summary(run, &row)? == Some(summary);
+        Ok((!same).then_some("is another one in it"))
+    }
+
+    const fn is_in_file(&self) -> bool {
+        self._lock.is_some()
+    }
+
+    fn prepare(&self) -> rusqlite::Result<()> {
+        self.database.busy_timeout(BUSY)?;
+        // It can be made anew, so it is synced when SQLite needs it for order, and no more.
+        self.database.execute_batch(
+            "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;",
+        )
+    }
+
+    /// Brings the tables to this version. An index of another one is made anew: there is nothing in it that the records don't have.
+    fn migrate(&self) -> Result<(), Error> {
+        let read = |name: &str| -> rusqlite::Result<i64> {
+            let sql = format!("PRAGMA {name}");
+            self.database.query_row(&sql, [], |row| row.get(0))
+        };
+        let migrate = || {
+            let (application, version) = (read("application_id")?, read("user_version")?);
+            let tables: i64 =
+                self.database
+                    .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+            if (application, version) == (APPLICATION, VERSION) {
+                return Ok(true);
+            }
+            if application != APPLICATION && tables > 0 {
+                return Ok(false);
+            }
+            self.drop_tables()?;
+            let made = format!(
+                "BEGIN IMMEDIATE; {} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;",
+                include_str!("schema.sql")
+            );
+            self.database.execute_batch(&made)?;
+            Ok(true)
+        };
+        match migrate() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error {
+                path: Some(self.path.clone()),
+                ..Error::new(Kind::Damaged, "trust the index, which is something else")
+            }),
+            Err(error) => Err(self.trouble("prepare", error)),
+        }
+    }
+
+    fn drop_tables(&self) -> rusqlite::Result<()> {
+        let mut names = self.database.prepare(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+        )?;
+        let names: Vec<String> = names
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for name in names {
+            self.database
+                .execute_batch(&format!("DROP TABLE \"{name}\""))?;
+        }
+        Ok(())
+    }
+
+    /// Looks at all runs in which something has happened since the last time.
+    fn catch_up(
+        &mut self,
+        store: &dyn Store,
+        now: Timestamp,
+        progress: Progress<'_>,
+    ) -> Result<(), Error> {
+        let cursor = self.cursor()?;
+        let mut changes = store.changes(cursor.as_deref())?;
+        let open = self.open_runs()?;
+        let mut looked_at: Vec<RunId> = if changes.all {
+            self.forget_all()?;
+            changes.runs.reverse();
+            changes.runs
+        } else {
+            // One that was open may have been ended by a process that was killed before it could say so.
+            let moved = |(run, seq): &(RunId, u64)| has_moved(store, run, *seq, now);
+            let moved = open.iter().filter(|open| moved(open));
+            let mut runs: Vec<RunId> = moved.map(|(run, _)| run.clone()).collect();
+            runs.extend(changes.runs);
+            runs
+        };
+        looked_at.dedup();
+        if looked_at.is_empty() && cursor.as_ref() == Some(&changes.cursor) {
+            return Ok(());
+        }
+        let mut plans = Plans::default();
+        let mut left = looked_at.len();
+        for batch in looked_at.chunks(BATCH) {
+            progress(left);
+            left -= batch.len();
+            let looks: Vec<(&RunId, Looked)> = batch
+                .iter()
+                .map(|run| Ok((run, look(store, run, now, &mut plans)?)))
+                .collect::<Result<_, Error>>()?;
+            self.write(&looks, None)?;
+        }
+        self.write(&[], Some(&changes.cursor))
+    }
+
+    fn write(&mut self, looks: &[(&RunId, Looked)], cursor: Option<&str>) -> Result<(), Error> {
+        let path = self.path.clone();
+        let mut write = || {
+            let behavior = TransactionBehavior::Immediate;
+            let transaction = self.database.transaction_with_behavior(behavior)?;
+            for (run, looked) in looks {
+                rows::forget(&transaction, run)?;
+                match looked {
+                    Looked::Gone => {}
+                    Looked::Damaged => rows::insert_damaged(&transaction, run)?,
+                    Looked::Pending => rows::insert_pending(&transaction, run)?,
+                    Looked::Summary(summary) => rows::insert(&transaction, summary)?,
+                }
+            }
+            if let Some(cursor) = cursor {
+                transaction.execute("DELETE FROM cursor", [])?;
+                transaction.execute("INSERT INTO cursor VALUES (?1)", [cursor])?;
+            }
+            transaction.commit()
+        };
+        write().map_err(|error| trouble(&path, "write", error))
+    }
+
+    fn trouble(&self, doing: &str, error: rusqlite::Error) -> Error {
+        trouble(&self.path, doing, error)
+    }
+}
+
+/// What came of looking at a run.
+enum Looked {
+    /// It has no record, or none any more.
+    Gone,
+    /// It has no record yet, or nothing in it.
+    Pending,
+    /// Its record can't be read.
+    Damaged,
+    /// This.
+    Summary(Box<Summary>),
+}
+
+/// Plans that were read a moment ago: most runs of a project follow one of a few.
+#[derive(Default)]
+struct Plans(HashMap<String, Arc<Plan>>);
+
+/// So many are kept.
+const PLANS_MAX: usize = 16;
+
+fn look(
+    store: &dyn Store,
+    run: &RunId,
+    now: Timestamp,
+    plans: &mut Plans,
+) -> Result<Looked, Error> {
+    let read = Recorded::read_with(store, run, |hash| plans.0.get(hash).cloned());
+    match read {
+        Ok(recorded) => {
+            if plans.0.len() >= PLANS_MAX {
+                plans.0.clear();
+            }
+            let hash = recorded.plan_hash().to_owned();
+            plans.0.insert(hash, Arc::clone(&recorded.plan));
+            let summary = Summary::of(&recorded, &recorded.state());
+            Ok(Looked::Summary(Box::new(summary)))
+        }
+        Err(error) if error.kind == Kind::Damaged => Ok(Looked::Damaged),
+        Err(error) if error.kind == Kind::Missing => match store.read(run) {
+            // It was killed before it wrote anything, or is about to.
+            Ok(lines) if lines.is_empty() => Ok(Looked::Pending),
+            // Its record is there, its plan is not.
+            Ok(_) => Ok(Looked::Damaged),
+            Err(error) if error.kind == Kind::Missing => {
+                let young = run.began().is_none_or(|began| now.since(began) < BEGINS);
+                Ok(if young { Looked::Pending } else { Looked::Gone })
+            }
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an open run has another row than its record would have now.
+fn has_moved(store: &dyn Store, run: &RunId, seq: u64, now: Timestamp) -> bool {
+    match store.edges(run) {
+        Ok(Some((_, last))) => line::parse(&last).is_none_or(|last| {
+            // A run that goes on has a fact every moment; what matters of it is its end.
+            seq == 0 || last.seq != seq && matches!(last.fact, Fact::RunFinished { .. })
+        }),
+        Ok(None) => false,
+        Err(_) => run.began().is_some_and(|began| now.since(began) >= BEGINS),
+    }
+}
+
+/// The right to open the file.
+fn lock(path: &Path) -> Result<File, Error> {
+    let path = path.with_extension("lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| io("open", &path, error))?;
+    file.lock().map_err(|error| io("lock", &path, error))?;
+    Ok(file)
+}
+
+/// The file and those that SQLite has beside it.
+fn files(path: &Path) -> [PathBuf; 4] {
+    ["", "-journal", "-wal", "-shm"].map(|end| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        name.into()
+    })
+}
+
+fn io(doing: &str, path: &Path, cause: std::io::Error) -> Error {
+    Error {
+        path: Some(path.to_owned()),
+        cause: Some(cause),
+        ..Error::new(Kind::Io, format!("{doing} the index"))
+    }
+}
+
+fn trouble(path: &Path, doing: &str, error: rusqlite::Error) -> Error {
+    let damaged = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    ) || matches!(
+        error,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+    );
+    // A table that is not there was there when the file was made.
+    let damaged = damaged || error.sqlite_error_code() == Some(ErrorCode::Unknown);
+    let kind = if damaged { Kind::Damaged } else { Kind::Io };
+    let cause = std::io::Error::other(error);
+    Error {
+        path: Some(path.to_owned()),
+        cause: Some(cause),
+        ..Error::new(kind, format!("{doing} the index"))
+    }
+}
