@@ -48,7 +48,16 @@ kinds! {
         Fact::RunFinished { status: RunEnd::Cancelled },
     ],
     TaskSkipped: [Fact::TaskSkipped { node: NODE, reason: "if: \"false\"\n".to_owned() }],
-    TaskUpToDate: [Fact::TaskUpToDate { nodes: vec![NODE, NodeId(u32::MAX)] }],
+    TaskUpToDate: [
+        Fact::TaskUpToDate {
+            nodes: vec![NODE, NodeId(u32::MAX)],
+            from: None,
+        },
+        Fact::TaskUpToDate {
+            nodes: vec![NODE],
+            from: RunId::parse("0abc"),
+        },
+    ],
     TaskBlocked: [Fact::TaskBlocked { nodes: vec![], cause: NODE }],
     TaskExpanded: [Fact::TaskExpanded { node: NODE, items: 0 }],
     TaskFinished: [finished(Outcome::Failed, Some("too late")), finished(Outcome::UpToDate, None)],
@@ -104,7 +113,10 @@ kinds! {
         Fact::ValueKept { node: None, name: "printed 00".to_owned(), value: json!("v1") },
         Fact::ValueKept { node: Some(NODE), name: "items".to_owned(), value: json!([[["item", {"code": "x"}]]]) },
     ],
-    NoteAdded: [Fact::NoteAdded { text: "so be it".to_owned(), by: "ada".to_owned() }],
+    NoteAdded: [
+        Fact::NoteAdded { text: "so be it".to_owned(), by: "ada".to_owned(), event: None },
+        Fact::NoteAdded { text: "here".to_owned(), by: "ada".to_owned(), event: Some(7) },
+    ],
     Unknown: [Fact::Unknown],
 }
 
@@ -119,6 +131,7 @@ fn created(parent: Option<RunId>) -> Fact {
         file: "/w/Workflowfile.yml".to_owned(),
         asked: vec!["build".to_owned(), "\"test\"".to_owned()],
         flow: "0.1.0".to_owned(),
+        retry_of: parent.clone(),
         parent,
     }
 }

@@ -129,6 +129,7 @@ fn run(plan: Plan, slots: usize) -> usize {
         run,
         plan: String::new(),
         parent: None,
+        retry_of: None,
     }];
     let mut executions = 0;
     while state.stage() == RunStage::Pending || state.stage() == RunStage::Running {

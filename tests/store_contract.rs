@@ -395,6 +395,7 @@ fn sealed(run: &RunId) -> String {
             asked: vec!["test".to_owned()],
             flow: "0.1.0".to_owned(),
             parent: None,
+            retry_of: None,
         },
         Fact::RunStarted {},
         Fact::AttemptStarted {

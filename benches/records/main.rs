@@ -291,6 +291,7 @@ fn simulate(
         run: run.clone(),
         plan: hash.to_owned(),
         parent: None,
+        retry_of: None,
     }];
     let (mut records, mut now) = (Vec::new(), at);
     while !inputs.is_empty() {

@@ -113,6 +113,25 @@ pub(super) struct ResumeArgs {
     pub(super) show: ShowArgs,
 }
 
+/// Try a run once more: a new run takes over what was done in it, and begins at what failed
+#[derive(Debug, Args)]
+pub(super) struct RetryArgs {
+    /// The run: its id or the beginning of it, `latest` (which is the default), `latest:TASK`
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+    /// Begin at this task, whatever became of it
+    #[arg(long, value_name = "TASK")]
+    pub(super) from: Option<String>,
+    /// Try at most N times, with a wait of 1s, 2s, 4s … in between
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_retries: u32,
+    /// Run at most N commands at the same time [default: the number of cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: Option<u16>,
+    #[command(flatten)]
+    pub(super) show: ShowArgs,
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let help = "write a number with its unit: 500ms, 5s, 10m, 1h30m";
     parse_span(text).ok_or_else(|| help.to_owned())
@@ -345,6 +364,23 @@ pub(super) struct DoctorArgs {
     pub(super) json: bool,
 }
 
+/// Add a note to the record of a run, also of one that has ended; `flow history --text` finds it
+#[derive(Debug, Args)]
+pub(super) struct AnnotateArgs {
+    /// The run: its id or the beginning of it, `latest` (which is the default), `latest:TASK`
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+    /// What there is to say
+    #[arg(long, value_name = "TEXT")]
+    pub(super) comment: String,
+    /// The fact that it is about, by its number
+    #[arg(long, value_name = "N")]
+    pub(super) event: Option<u64>,
+    /// Who says it [default: you]
+    #[arg(long, value_name = "NAME")]
+    pub(super) by: Option<String>,
+}
+
 /// Show how a run stands, task by task
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
@@ -462,10 +498,14 @@ pub(super) enum Verb {
     Resume,
     /// `flow cancel`
     Cancel,
+    /// `flow retry`
+    Retry,
     /// `flow locks`
     Locks,
     /// `flow doctor`
     Doctor,
+    /// `flow annotate`
+    Annotate,
     /// `flow help`
     Help,
 }
@@ -547,6 +587,12 @@ const VERBS: &[(&str, Verb, bool, &str)] = &[
         "Go on with a run that was interrupted",
     ),
     (
+        "retry",
+        Verb::Retry,
+        true,
+        "Run once more what failed in a run, and what comes after it",
+    ),
+    (
         "cancel",
         Verb::Cancel,
         true,
@@ -557,6 +603,12 @@ const VERBS: &[(&str, Verb, bool, &str)] = &[
         Verb::Locks,
         true,
         "Show who holds which lock and who waits for it",
+    ),
+    (
+        "annotate",
+        Verb::Annotate,
+        true,
+        "Add a note to the record of a run",
     ),
     (
         "doctor",

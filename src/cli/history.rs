@@ -10,6 +10,7 @@ use crate::core::fact::Fact;
 use crate::index::{Filter, Index, Row, Status};
 use crate::model::id::RunId;
 use crate::model::time::{Timestamp, human};
+use crate::record;
 use crate::report::{screen, table};
 use crate::store::files::Files;
 use crate::store::{Kind, Store, line};
@@ -138,8 +139,9 @@ fn entry(store: &dyn Store, row: &Row) -> Result<Option<Entry>, crate::store::Er
             };
             let last = store.edges(&row.run)?;
             let last = last.and_then(|(_, last)| line::parse(&last));
+            let end = record::end(store, &row.run)?;
             let status = match last.as_ref().map(|last| &last.fact) {
-                Some(Fact::RunFinished { status }) => runs::end_word(*status),
+                _ if end.is_some() => end.map_or("", |(_, end)| runs::end_word(end)),
                 _ if owned => "running",
                 Some(Fact::RunPaused {}) => "paused",
                 _ => "interrupted",

@@ -2,6 +2,7 @@
 //!
 //! Verbs are thin. None of them spawns, writes a record or formats a time; what two of them share belongs to the library.
 
+mod annotate;
 mod args;
 mod cancel;
 mod confirm;
@@ -17,6 +18,7 @@ mod logs;
 mod needed;
 mod prune;
 mod resume;
+mod retry;
 mod run;
 mod running;
 mod runs;
@@ -141,7 +143,9 @@ fn verb(context: &Context, called: Called) -> Result<Exit, Trouble> {
         Verb::Logs => call_in(context, args, name, logs::logs),
         Verb::Events => call_in(context, args, name, events::events),
         Verb::Verify => call_in(context, args, name, verify::verify),
+        Verb::Retry => call_in(context, args, name, retry::retry),
         Verb::Cancel => call_in(context, args, name, cancel::cancel),
+        Verb::Annotate => call_in(context, args, name, annotate::annotate),
         Verb::Doctor => call_in(context, args, name, doctor::doctor),
         Verb::Locks => call_in(context, args, name, locks::locks),
         Verb::Resume => call_in(context, args, name, resume::resume),

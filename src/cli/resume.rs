@@ -10,7 +10,6 @@ use super::needed::Work;
 use super::running::{Manner, Running, exit_of, unrecorded};
 use super::runs::{self, unread};
 use super::{Exit, Trouble};
-use crate::core::fact::Fact;
 use crate::core::state::RunStage;
 use crate::engine::Ending;
 use crate::engine::clock::Clock;
@@ -22,7 +21,7 @@ use crate::record::{self, Recorded};
 use crate::report::failure::shown_path;
 use crate::report::screen;
 use crate::store::files::Files;
-use crate::store::{Kind, Store, line};
+use crate::store::{Kind, Store};
 
 /// Goes on with a run.
 pub(super) fn resume(context: &Context, args: &ResumeArgs) -> Result<Exit, Trouble> {
@@ -101,6 +100,7 @@ pub(super) fn take(store: &Files, run: &RunId, what_for: &str) -> Result<Taken, 
             chain: recorded.chain,
         }),
         request: None,
+        taken_over: None,
     };
     Ok(Taken::Ours(Box::new(TakenRun {
         running,
@@ -129,10 +129,9 @@ pub(super) fn ended(store: &Files, run: &RunId, what_for: &str) -> Result<Option
 
 fn newest_interrupted(store: &Files) -> Result<RunId, Trouble> {
     for run in store.runs().map_err(|error| unread(&error))? {
-        let last = store.edges(&run).map_err(|error| unread(&error))?;
-        let last = last.and_then(|(_, last)| line::parse(&last));
-        let open = last.is_some_and(|last| !matches!(last.fact, Fact::RunFinished { .. }));
-        if open && !store.is_owned(&run).map_err(|error| unread(&error))? {
+        let began = store.edges(&run).map_err(|error| unread(&error))?.is_some();
+        let end = record::end(store, &run).map_err(|error| unread(&error))?;
+        if began && end.is_none() && !store.is_owned(&run).map_err(|error| unread(&error))? {
             return Ok(run);
         }
     }

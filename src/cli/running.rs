@@ -8,6 +8,7 @@ use super::args::ShowArgs;
 use super::context::{self, Context};
 use super::needed::{Values, Work, cores};
 use super::{Exit, Trouble};
+use crate::core::carried::Carried;
 use crate::core::fact::RunEnd;
 use crate::engine;
 use crate::engine::clock::Clock;
@@ -16,6 +17,7 @@ use crate::engine::locking::Locking;
 use crate::engine::past::Past;
 use crate::engine::{Ending, Engine};
 use crate::eval::RunNames;
+use crate::eval::kept::Kept;
 use crate::exec::OwnStreams;
 use crate::exec::shell::Programs;
 use crate::lock::Locks;
@@ -60,6 +62,8 @@ pub(super) struct Running {
     pub(super) past: Option<Past>,
     /// What is asked of it at once.
     pub(super) request: Option<Request>,
+    /// What it takes over from a run that it tries once more.
+    pub(super) taken_over: Option<(Carried, Vec<Kept>)>,
 }
 
 impl Running {
@@ -79,6 +83,7 @@ impl Running {
             clock,
             past: None,
             request: None,
+            taken_over: None,
         })
     }
 
@@ -148,6 +153,11 @@ impl Running {
             explain: manner.explain,
             clock: self.clock,
             observers: vec![report::reporter(settings, plan)],
+            retry_of: self
+                .taken_over
+                .as_ref()
+                .map(|(carried, _)| carried.run.clone()),
+            taken_over: self.taken_over,
             past: self.past,
             request: self.request,
             plan: Arc::clone(plan),

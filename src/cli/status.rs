@@ -9,13 +9,14 @@ use super::context::{self, Context};
 use super::runs::{self, unread};
 use super::{Exit, Trouble};
 use crate::core::RunState;
-use crate::core::fact::{Outcome, RunEnd};
+use crate::core::fact::{Fact, Outcome, RunEnd};
 use crate::core::state::{RunStage, Stage};
 use crate::model::id::NodeId;
 use crate::model::time::{Timestamp, human};
 use crate::record::spans::{self, Span};
 use crate::record::{Moment, Recorded};
 use crate::report::failure::shown_path;
+use crate::report::style::visible;
 use crate::report::table;
 use crate::store::Store;
 
@@ -43,9 +44,11 @@ pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<Exit, Troub
     let seen = Seen {
         word: word.map_err(|error| unread(&error))?,
         spans: spans::of(records, &state),
-        last: records
-            .last()
-            .map_or(recorded.began_at(), |record| record.at),
+        // What comes after the end are notes.
+        last: state.finished_at().unwrap_or_else(|| {
+            let last = records.last();
+            last.map_or(recorded.began_at(), |record| record.at)
+        }),
         recorded: &recorded,
         state,
         moment,
@@ -93,8 +96,12 @@ impl Seen<'_> {
         };
         let asked = self.recorded.asked().join(" ");
         let mut text = format!(
-            "run {run} of {}: {word}{when}\nstarted {}, {} facts in {took}, {}\n\n",
-            crate::report::style::visible(&asked),
+            "run {run} of {}: {word}{when}\n{}started {}, {} facts in {took}, {}\n\n",
+            visible(&asked),
+            match self.recorded.retry_of() {
+                Some(before) => format!("retry of run {before}, "),
+                None => String::new(),
+            },
             began.local(),
             state.seq(),
             shown_path(&self.recorded.plan.file),
@@ -114,11 +121,34 @@ impl Seen<'_> {
             let more = self.recorded.plan.up_to_date;
             text.push_str(&format!("{more} more were up to date before it began\n"));
         }
+        for (at, by, note, event) in self.notes() {
+            let about = event.map_or(String::new(), |event| format!(" on fact {event}"));
+            let (by, note) = (visible(by), visible(note));
+            text.push_str(&format!("\nnote{about} by {by}, {}: {note}\n", at.local()));
+        }
+        if self.word == "failed" && self.moment.is_none() {
+            text.push_str(&format!(
+                "\ntry it once more: flow {}retry {run}\n",
+                context.options
+            ));
+        }
         if self.word == "interrupted" && self.moment.is_none() {
             let resume = format!("\ngo on with it: flow {}resume {run}\n", context.options);
             text.push_str(&resume);
         }
         text
+    }
+
+    /// What people had to say until then: when, who, what, about which fact.
+    fn notes(&self) -> impl Iterator<Item = (Timestamp, &str, &str, Option<u64>)> {
+        let until = self.state.seq();
+        let records = self.recorded.records.iter();
+        records
+            .filter(move |record| record.seq <= until)
+            .filter_map(|record| match &record.fact {
+                Fact::NoteAdded { text, by, event } => Some((record.at, &**by, &**text, *event)),
+                _ => None,
+            })
     }
 
     /// Each task; and of those that are under way or have not ended well, the steps that worked.
@@ -205,6 +235,10 @@ impl Seen<'_> {
             "ended_at": ended,
             "last_fact_at": self.last,
             "facts": self.state.seq(),
+            "retry_of": self.recorded.retry_of(),
+            "notes": self.notes().map(|(at, by, text, event)| {
+                json!({"at": at, "by": by, "text": text, "event": event})
+            }).collect::<Vec<_>>(),
             "up_to_date_before": self.recorded.plan.up_to_date,
             "tasks": tasks.collect::<Vec<_>>(),
         })

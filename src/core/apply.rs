@@ -40,9 +40,15 @@ impl RunState {
             Fact::TaskSkipped { node, reason } => {
                 self.finish(*node, Outcome::Skipped, Some(reason.clone()))
             }
-            Fact::TaskUpToDate { nodes } => nodes
-                .iter()
-                .for_each(|node| self.finish(*node, Outcome::UpToDate, None)),
+            Fact::TaskUpToDate { nodes, from } => {
+                let outcome = match from {
+                    Some(_) => Outcome::Succeeded,
+                    None => Outcome::UpToDate,
+                };
+                nodes
+                    .iter()
+                    .for_each(|node| self.finish(*node, outcome, None));
+            }
             Fact::TaskBlocked { nodes, .. } => nodes
                 .iter()
                 .for_each(|node| self.finish(*node, Outcome::Blocked, None)),

@@ -21,6 +21,8 @@ pub enum Input {
         plan: String,
         /// The run that started it.
         parent: Option<RunId>,
+        /// The run that it tries once more.
+        retry_of: Option<RunId>,
     },
     /// These tasks have nothing to do, as is known before anything runs; each comes after those that it needs.
     UpToDate {
@@ -93,6 +95,15 @@ pub enum Input {
         /// Why not.
         reason: String,
     },
+    /// Somebody has something to say.
+    Note {
+        /// What.
+        text: String,
+        /// Who.
+        by: String,
+        /// The fact that it is about.
+        event: Option<u64>,
+    },
     /// Somebody takes a lock from whoever holds it.
     Release {
         /// The node that holds it; `None` for the run.
@@ -152,6 +163,8 @@ pub enum Answer {
     Skip(String),
     /// Nothing has changed since its results were made.
     UpToDate,
+    /// It was done in this run, from which this one takes it over.
+    TakenOver(RunId),
     /// It must not run, for this reason.
     Fail(String),
 }
@@ -161,7 +174,7 @@ pub fn decide(state: &RunState, input: &Input) -> Vec<Fact> {
     let ended = matches!(state.stage(), RunStage::Finished(_));
     match input {
         _ if ended => Vec::new(),
-        Input::Start { run, plan, parent } => start(state, run, plan, parent.as_ref()),
+        Input::Start { .. } => start(state, input),
         Input::UpToDate { nodes } => up_to_date(state, nodes).into_iter().collect(),
         Input::Resume if state.stage() == RunStage::Running => vec![Fact::RunResumed {}],
         Input::Resume | Input::Tick => Vec::new(),
@@ -210,6 +223,14 @@ pub fn decide(state: &RunState, input: &Input) -> Vec<Fact> {
             by: None,
             reason: Some(reason.clone()),
         }],
+        Input::Note { text, by, event } if state.stage() != RunStage::Pending => {
+            vec![Fact::NoteAdded {
+                text: text.clone(),
+                by: by.clone(),
+                // A fact that has not happened yet is none to speak of.
+                event: event.filter(|event| *event > 0 && *event <= state.seq()),
+            }]
+        }
         Input::Release { node, name, by } if holds(state, *node) => vec![Fact::LockReleased {
             node: *node,
             name: Some(name.clone()),
@@ -233,13 +254,22 @@ pub fn decide(state: &RunState, input: &Input) -> Vec<Fact> {
     }
 }
 
-fn start(state: &RunState, run: &RunId, plan: &str, parent: Option<&RunId>) -> Vec<Fact> {
+fn start(state: &RunState, input: &Input) -> Vec<Fact> {
+    let Input::Start {
+        run,
+        plan,
+        parent,
+        retry_of,
+    } = input
+    else {
+        return Vec::new();
+    };
     if state.stage() != RunStage::Pending {
         return Vec::new();
     }
     let created = Fact::RunCreated {
         run: run.clone(),
-        plan: plan.to_owned(),
+        plan: plan.clone(),
         file: state.plan().file.to_string_lossy().into_owned(),
         asked: state
             .plan()
@@ -248,7 +278,8 @@ fn start(state: &RunState, run: &RunId, plan: &str, parent: Option<&RunId>) -> V
             .map(str::to_owned)
             .collect(),
         flow: env!("CARGO_PKG_VERSION").to_owned(),
-        parent: parent.cloned(),
+        parent: parent.clone(),
+        retry_of: retry_of.clone(),
     };
     // One that died between the two is begun once more.
     let begun = state.seq() > 0;
@@ -265,7 +296,10 @@ fn up_to_date(state: &RunState, nodes: &[NodeId]) -> Option<Fact> {
             told.push(*node);
         }
     }
-    (!told.is_empty()).then_some(Fact::TaskUpToDate { nodes: told })
+    (!told.is_empty()).then_some(Fact::TaskUpToDate {
+        nodes: told,
+        from: None,
+    })
 }
 
 fn known(state: &RunState, node: NodeId) -> bool {
@@ -378,7 +412,14 @@ fn answered(state: &RunState, node: NodeId, answer: &Answer) -> Option<Fact> {
             node,
             reason: reason.clone(),
         },
-        Answer::UpToDate => Fact::TaskUpToDate { nodes: vec![node] },
+        Answer::UpToDate => Fact::TaskUpToDate {
+            nodes: vec![node],
+            from: None,
+        },
+        Answer::TakenOver(run) => Fact::TaskUpToDate {
+            nodes: vec![node],
+            from: Some(run.clone()),
+        },
         Answer::Fail(reason) => Fact::TaskFinished {
             node,
             outcome: Outcome::Failed,

@@ -39,6 +39,9 @@ pub enum Fact {
         /// The run that started it, when a task of that one did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parent: Option<RunId>,
+        /// The run that it tries once more, and takes over from what was done there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_of: Option<RunId>,
     },
     /// Work begins.
     RunStarted {},
@@ -75,10 +78,13 @@ pub enum Fact {
         /// Which condition, and what it saw.
         reason: String,
     },
-    /// Nothing that could change their results has changed.
+    /// Nothing that could change their results has changed, or they were done in a run that this one takes over from.
     TaskUpToDate {
         /// The nodes.
         nodes: Vec<NodeId>,
+        /// That run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<RunId>,
     },
     /// Something that they need has failed; they will not run.
     TaskBlocked {
@@ -218,6 +224,9 @@ pub enum Fact {
         text: String,
         /// Who.
         by: String,
+        /// Which fact it is about, if it is about one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event: Option<u64>,
     },
     /// A kind from a later version of flow. It is kept and folds to nothing.
     #[serde(other)]

@@ -34,7 +34,13 @@ pub fn check(state: &RunState, fact: &Fact) -> Result<(), &'static str> {
         Fact::TaskBlocked { nodes, cause } => nodes
             .iter()
             .try_for_each(|node| block(state, *node, *cause)),
-        Fact::TaskUpToDate { nodes } => {
+        Fact::TaskUpToDate {
+            nodes,
+            from: Some(_),
+        } => nodes
+            .iter()
+            .try_for_each(|node| at(state, *node, &[Stage::Asking])),
+        Fact::TaskUpToDate { nodes, from: None } => {
             let mut before = HashSet::new();
             nodes.iter().try_for_each(|node| {
                 rule(
@@ -133,7 +139,7 @@ pub(super) fn may_be_up_to_date(state: &RunState, id: NodeId, before: &HashSet<N
 
 fn largest(fact: &Fact) -> Option<NodeId> {
     match fact {
-        Fact::TaskUpToDate { nodes } | Fact::TaskBlocked { nodes, .. } => {
+        Fact::TaskUpToDate { nodes, .. } | Fact::TaskBlocked { nodes, .. } => {
             nodes.iter().max().copied()
         }
         _ => fact.node(),

@@ -5,6 +5,7 @@
 //! - [`decide`]: one input (an exit, an answer, a decision, a cancel) becomes facts.
 //! - [`settle`]: what follows from the state as it stands, a fact at a time, until nothing does.
 //! - [`schedule`]: which of the ready work gets a slot.
+//! - [`carried`]: what a new run takes over from one that has ended.
 //! - [`action`]: what the world should be doing now, derived from the state and never stored.
 //! - [`legal`]: the rule book: which fact may follow which state.
 //! - [`observer`]: what those are shown who watch.
@@ -14,6 +15,7 @@
 
 pub mod action;
 mod apply;
+pub mod carried;
 pub mod decide;
 pub mod fact;
 pub mod legal;

@@ -17,6 +17,7 @@ use super::locking::Locking;
 use super::questions::{Notice, Query};
 use super::{Ending, Error};
 use crate::core::action::{Action, Signal as HowToStop, actions};
+use crate::core::carried::Carried;
 use crate::core::fact::{Exit, Fact, Outcome, Record, RunEnd, Why};
 use crate::core::observer::{Observer, Seen, Signal};
 use crate::core::state::{RunStage, Stage};
@@ -67,6 +68,8 @@ pub(super) struct Going<'a> {
     pub(super) asked: HashMap<Query, Instant>,
     /// The questions that are to be asked again, and when.
     pub(super) again: BTreeSet<(Instant, Query)>,
+    /// What it takes over from another run.
+    pub(super) carried: Option<Arc<Carried>>,
     /// The locks that it holds, where any are wanted.
     pub(super) locking: Option<Arc<Locking>>,
     /// Whether tasks have to run, where any may not have to.
@@ -294,8 +297,12 @@ impl Going<'_> {
                         self.evaluator.expanded(*node, self.state.instances(*node));
                     }
                 }
-                Fact::TaskUpToDate { nodes } | Fact::TaskBlocked { nodes, .. } => {
+                Fact::TaskUpToDate { nodes, .. } | Fact::TaskBlocked { nodes, .. } => {
                     for node in nodes {
+                        if let Some(value) = self.recalled.remove(node) {
+                            let here = self.here(*node);
+                            self.evaluator.recall_result(&here, &value);
+                        }
                         self.ended(*node, record);
                     }
                 }
@@ -492,6 +499,7 @@ impl Going<'_> {
                 by: Some(by),
                 reason,
             }),
+            Request::Annotate { text, by, event } => Some(Input::Note { text, by, event }),
             Request::Release { name, by } => {
                 let node = self.locking.as_ref()?.holder(&name)?;
                 Some(Input::Release { node, name, by })
@@ -631,7 +639,9 @@ fn how(signal: HowToStop) -> Stop {
 /// Who a fact is put down to: the person for what a person asks, flow for what follows from it.
 fn actor<'a>(person: &'a str, fact: &'a Fact) -> &'a str {
     match fact {
-        Fact::CancelRequested { by: Some(by), .. } => by,
+        Fact::CancelRequested { by: Some(by), .. }
+        | Fact::NoteAdded { by, .. }
+        | Fact::LockReleased { by: Some(by), .. } => by,
         Fact::RunCreated { .. }
         | Fact::CancelRequested {
             why: Why::Signal(_) | Why::Cancelled,

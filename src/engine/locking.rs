@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::going::Going;
 use super::past;
 use super::questions::Query;
-use crate::core::{Input, RunState};
+use crate::core::{Input, RunState, carried};
 use crate::eval::here::Here;
 use crate::eval::{Evaluator, written};
 use crate::exec::family;
@@ -449,6 +449,7 @@ impl Going<'_> {
         let now = self.clock.instant();
         let since = *self.asked.entry(query).or_insert(now);
         let (sets, wait_micros) = match query {
+            Query::Locks { node, .. } if self.is_done_before(node) => (Vec::new(), None),
             Query::Locks { node, .. } => (vec![self.set_of(node)], None),
             _ => {
                 let plan = Arc::clone(self.state.plan());
@@ -479,6 +480,12 @@ impl Going<'_> {
             wait: wait_micros.map(Duration::from_micros),
             since,
         }
+    }
+
+    /// Whether nothing of a node is to be done, as it was done in the run that this one takes over from.
+    fn is_done_before(&self, node: NodeId) -> bool {
+        let open = self.carried.as_ref().map(|carried| &carried.open);
+        open.is_some_and(|open| open.contains_key(&carried::address(&self.state, node)))
     }
 
     fn set_of(&self, node: NodeId) -> Set {

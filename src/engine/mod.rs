@@ -37,10 +37,12 @@ use self::inbox::{Inbox, Signals};
 use self::incremental::Freshness;
 use self::locking::Locking;
 use self::past::Past;
+use crate::core::carried::Carried;
 use crate::core::fact::RunEnd;
 use crate::core::observer::{Observer, Signal};
 use crate::core::{Input, RunState};
 use crate::eval::Evaluator;
+use crate::eval::kept::Kept;
 use crate::exec::OwnStreams;
 use crate::exec::family;
 use crate::exec::mask::Secrets;
@@ -63,6 +65,8 @@ pub struct Engine<'a> {
     pub plan_hash: String,
     /// The run that started this one, when a task of it did.
     pub parent: Option<RunId>,
+    /// The run that it tries once more.
+    pub retry_of: Option<RunId>,
     /// Who runs it, for the facts that a person is the cause of.
     pub actor: String,
     /// How many commands may run at the same time.
@@ -93,6 +97,8 @@ pub struct Engine<'a> {
     pub clock: Clock,
     /// Those who watch.
     pub observers: Vec<Box<dyn Observer + 'a>>,
+    /// What it takes over from the run that it tries once more, and the values of that run.
+    pub taken_over: Option<(Carried, Vec<Kept>)>,
     /// What happened before, in a run that is taken up.
     pub past: Option<Past>,
     /// What is asked of the run as soon as it goes on.
@@ -148,6 +154,7 @@ impl Engine<'_> {
             run: self.run.clone(),
             plan: self.plan_hash,
             parent: self.parent,
+            retry_of: self.retry_of,
         };
         let up_to_date = Input::UpToDate {
             nodes: self.up_to_date,
@@ -174,13 +181,23 @@ impl Engine<'_> {
             again: BTreeSet::new(),
             handed: HashMap::new(),
             freshness: self.freshness,
+            carried: None,
             locking: self.locking,
             explain: self.explain,
             restored: false,
             recalled: HashMap::new(),
         };
         let mut first = match self.past {
-            None => vec![start, up_to_date],
+            None => {
+                let kept = self
+                    .taken_over
+                    .map(|(carried, values)| going.take_over(carried, values));
+                let start = std::iter::once(start);
+                start
+                    .chain(kept.into_iter().flatten())
+                    .chain([up_to_date])
+                    .collect()
+            }
             Some(past) => {
                 going.take_up(past);
                 past::first(&going.state, start)

@@ -5,11 +5,13 @@
 //! never runs twice at the same time.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal as Number;
 
 use super::going::Going;
+use crate::core::carried::Carried;
 use crate::core::fact::{Fact, Record};
 use crate::core::state::RunStage;
 use crate::core::{Input, RunState};
@@ -50,7 +52,28 @@ impl Going<'_> {
         }
     }
 
+    /// Takes over what was done in another run, which is written down first of all: a run that is taken up later has it too.
+    pub(super) fn take_over(&mut self, carried: Carried, values: Vec<Kept>) -> Vec<Input> {
+        let value = serde_json::to_value(&carried).unwrap_or_default();
+        self.carried = Some(Arc::new(carried));
+        let own = Kept {
+            node: None,
+            name: TAKEN_OVER.to_owned(),
+            value,
+        };
+        for kept in &values {
+            self.evaluator.recall(kept, &Here::default());
+        }
+        let all = std::iter::once(own).chain(values);
+        all.map(|Kept { node, name, value }| Input::Keep { node, name, value })
+            .collect()
+    }
+
     fn recall(&mut self, kept: Kept) {
+        if kept.name == TAKEN_OVER {
+            self.carried = serde_json::from_value(kept.value).ok().map(Arc::new);
+            return;
+        }
         match kept.node {
             Some(node) if node.index() >= self.state.node_count() => {}
             Some(node) if kept.name == crate::eval::RESULT => {
@@ -63,6 +86,9 @@ impl Going<'_> {
         }
     }
 }
+
+/// The name under which it is kept what a run takes over from another.
+const TAKEN_OVER: &str = "taken over";
 
 /// How a run goes on that was taken up: it begins after all, or what was under way when its process died is lost.
 pub(super) fn first(state: &RunState, start: Input) -> Vec<Input> {

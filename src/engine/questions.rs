@@ -10,12 +10,13 @@ use super::going::Going;
 use super::incremental::{Asked, Freshness, Who};
 use super::locking::{Answered, LockQuestion, Locking};
 use crate::core::Input;
+use crate::core::carried::{self, ITEMS};
 use crate::core::decide::Answer;
 use crate::eval::Evaluator;
 use crate::eval::here::Here;
 use crate::eval::questions::Answer as Evaluated;
 use crate::incremental::{Reason, Restored};
-use crate::model::id::NodeId;
+use crate::model::id::{NodeId, RunId};
 use crate::model::plan::{About, Ask, Kind, Work};
 
 /// What the core wants to know or to have.
@@ -53,6 +54,20 @@ pub(super) struct Question {
     since: Instant,
     /// The task whose files it is about, and where that is.
     about_files: Option<(Who, Here)>,
+    /// What is known of it from the run that this one takes over from.
+    known: Option<Known>,
+    /// It is asked before its needs.
+    first: bool,
+}
+
+/// What is known of a node from the run that this one takes over from.
+enum Known {
+    /// It was done, with these values.
+    Done(RunId, Vec<(String, serde_json::Value)>),
+    /// What it consists of was done; which branch.
+    Open(Option<u32>),
+    /// The items of a loop.
+    Items(serde_json::Value),
 }
 
 /// How often it is looked whether another flow still makes the files of a task.
@@ -137,7 +152,19 @@ impl Going<'_> {
             work,
             since,
             about_files: self.about_files(node, first),
+            known: self.known(node),
+            first,
         }
+    }
+
+    fn known(&self, node: NodeId) -> Option<Known> {
+        let carried = self.carried.as_ref()?;
+        let address = carried::address(&self.state, node);
+        if let Some(values) = carried.done.get(&address) {
+            return Some(Known::Done(carried.run.clone(), values.clone()));
+        }
+        let items = carried.items.get(&address).cloned().map(Known::Items);
+        items.or_else(|| carried.open.get(&address).copied().map(Known::Open))
     }
 
     /// The task whose files a question is about: the node itself when it is about to begin, or the one that it is the last step
@@ -192,6 +219,9 @@ impl Question {
         freshness: Option<&Freshness>,
         now: Instant,
     ) -> Outcome {
+        if let Some(known) = &self.known {
+            return self.answered(self.as_before(known, evaluator), None);
+        }
         let mut why = None;
         let answered = match (&self.ask, freshness, &self.about_files) {
             _ if self.elsewhere.is_some() => {
@@ -241,6 +271,27 @@ impl Question {
             },
         };
         self.answered(answer, why)
+    }
+
+    /// The answer that follows from what is known of the run before, whose values serve again.
+    fn as_before(&self, known: &Known, evaluator: &Arc<Evaluator>) -> Answer {
+        match known {
+            // What is asked before the needs is asked again after them.
+            _ if self.first => Answer::Go,
+            Known::Done(run, values) => {
+                for (name, value) in values {
+                    evaluator.take_over(self.node, name, value, &self.here);
+                }
+                Answer::TakenOver(run.clone())
+            }
+            Known::Open(None) => Answer::Go,
+            Known::Open(Some(branch)) => Answer::Branch(*branch),
+            Known::Items(items) => {
+                evaluator.take_over(self.node, ITEMS, items, &self.here);
+                let count = items.as_array().map_or(0, Vec::len);
+                Answer::Items(u32::try_from(count).unwrap_or(u32::MAX))
+            }
+        }
     }
 
     const fn query(&self) -> Query {

@@ -331,6 +331,21 @@ impl Evaluator {
         self.restore(&here.all(), &of_all);
     }
 
+    /// What came of a node in another run serves in this one, and is written down anew.
+    pub fn take_over(&self, node: NodeId, name: &str, value: &Json, here: &Here) {
+        let kept = Kept {
+            node: Some(node),
+            name: name.to_owned(),
+            value: value.clone(),
+        };
+        if name == RESULT {
+            self.recall_result(here, value);
+        } else {
+            self.recall(&kept, here);
+        }
+        self.keep(kept.node, name, kept.value);
+    }
+
     /// Something that was written down before the run was resumed, in its turn; `here` is where its node is.
     pub fn recall(&self, kept: &Kept, here: &Here) {
         let value = &kept.value;
@@ -464,7 +479,7 @@ impl Evaluator {
 }
 
 /// What a command printed whose output is a value; its hash follows.
-const PRINTED: &str = "printed ";
+pub const PRINTED: &str = "printed ";
 /// The items of a loop.
 const ITEMS: &str = "items";
 /// What a step has set.

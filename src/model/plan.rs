@@ -678,6 +678,18 @@ impl Handlers {
 }
 
 impl Plan {
+    /// The same plan in which every node is asked about before it begins, so that what is known of one can be taken for it.
+    #[must_use]
+    pub fn with_questions(&self) -> Self {
+        let mut plan = self.clone();
+        for node in &mut plan.nodes {
+            if !matches!(node.kind, Kind::Check) {
+                node.rules.get_or_insert_default().ask = true;
+            }
+        }
+        plan
+    }
+
     /// The node with this number.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]

@@ -141,6 +141,14 @@ impl Recorded {
         }
     }
 
+    /// The run that it tries once more.
+    pub fn retry_of(&self) -> Option<&RunId> {
+        match &self.records[0].fact {
+            Fact::RunCreated { retry_of, .. } => retry_of.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The tries of commands, in the order in which they began.
     pub fn printed(&self) -> Vec<Printed> {
         let mut all: Vec<Printed> = Vec::new();

@@ -76,8 +76,10 @@ pub fn prune(
 
 /// Whether a run has ended long ago. One that can go on is kept for ever, and so is one that nobody can read.
 fn is_old(store: &dyn Store, run: &RunId, policy: Policy, now: Timestamp) -> Result<bool, Error> {
-    let old = super::end(store, run)?.is_some_and(|(at, _)| now.since(at) >= policy.older_than);
-    Ok(old && !store.is_owned(run)?)
+    let last = store.edges(run)?.and_then(|(_, last)| line::parse(&last));
+    // A note is something that has happened.
+    let old = last.is_some_and(|last| now.since(last.at) >= policy.older_than);
+    Ok(old && super::end(store, run)?.is_some() && !store.is_owned(run)?)
 }
 
 /// The hash of the plan of a run, as far as it can be read.

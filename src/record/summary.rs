@@ -78,7 +78,7 @@ fn words(recorded: &Recorded, state: &RunState) -> Vec<String> {
             Fact::CancelRequested { by, reason, .. } => {
                 words.extend(by.iter().chain(reason).cloned());
             }
-            Fact::NoteAdded { text, by } => words.extend([text.clone(), by.clone()]),
+            Fact::NoteAdded { text, by, .. } => words.extend([text.clone(), by.clone()]),
             Fact::LockAcquired { names, .. } => words.extend(names.iter().cloned()),
             Fact::TaskFinished {
                 node,

@@ -14,6 +14,16 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// Note something in the record.
+    Annotate {
+        /// What.
+        text: String,
+        /// Who asks.
+        by: String,
+        /// The fact that it is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event: Option<u64>,
+    },
     /// Give a lock away.
     Release {
         /// Its name.

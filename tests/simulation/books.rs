@@ -213,7 +213,7 @@ impl Books {
                 assert!(!open, "a run finished with an open gate");
             }
             Fact::TaskBlocked { nodes, cause } => self.are_blocked(nodes, *cause),
-            Fact::TaskUpToDate { nodes } => {
+            Fact::TaskUpToDate { nodes, .. } => {
                 for node in nodes {
                     let id = state.node(*node).spec;
                     self.ended(&place(state, *node), id, Outcome::UpToDate);

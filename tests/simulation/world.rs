@@ -359,6 +359,7 @@ impl<'a> World<'a> {
             run: RunId::parse("0000000000").expect("an id"),
             plan: "hash".to_owned(),
             parent: None,
+            retry_of: None,
         };
         if !self.fates.certain && self.rng.u8(0..3) == 0 {
             let tasks: Vec<NodeId> = self.plan.tasks().map(|(id, _)| id).collect();
@@ -747,7 +748,7 @@ impl<'a> World<'a> {
                 Fact::TaskFinished { node, .. } | Fact::TaskSkipped { node, .. } => {
                     _ = ended.insert(*node)
                 }
-                Fact::TaskUpToDate { nodes } | Fact::TaskBlocked { nodes, .. } => {
+                Fact::TaskUpToDate { nodes, .. } | Fact::TaskBlocked { nodes, .. } => {
                     ended.extend(nodes)
                 }
                 _ => {}

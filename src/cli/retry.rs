@@ -1,0 +1,191 @@
+//! `flow retry`: a new run that takes over what was done in one that has ended, and begins at what failed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args::RetryArgs;
+use super::context::{self, Context};
+use super::needed::Work;
+use super::running::{Manner, Running};
+use super::runs::{self, unread};
+use super::{Exit, Trouble};
+use crate::core::RunState;
+use crate::core::carried::{self, Carried};
+use crate::core::fact::{Fact, RunEnd};
+use crate::core::state::RunStage;
+use crate::engine::clock::Clock;
+use crate::engine::inbox::{Inbox, Signals};
+use crate::eval::kept::Kept;
+use crate::exec::mask::Secrets;
+use crate::exec::runner::Runner;
+use crate::exec::shell::Programs;
+use crate::model::id::{NodeId, RunId};
+use crate::model::time::human;
+use crate::record::Recorded;
+use crate::report::screen;
+use crate::store::Store;
+use crate::store::files::Files;
+use crate::suggest::Suggest;
+
+/// The wait before the second try; it doubles with each further one.
+const DELAY: Duration = Duration::from_secs(1);
+const DELAY_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// Tries a run once more.
+pub(super) fn retry(context: &Context, args: &RetryArgs) -> Result<Exit, Trouble> {
+    let store = context.store()?;
+    let mut run = runs::find(context, &store, args.run.as_deref().unwrap_or("latest"))?;
+    let (mut tries, mut from) = (1, args.from.as_deref());
+    loop {
+        let (exit, next) = match once(context, &store, &run, from, args)? {
+            Tried::Nothing => return Ok(Exit::Done),
+            Tried::Run(exit, next) => (exit, next),
+        };
+        if exit != Exit::TaskFailed || tries >= args.max_retries {
+            return Ok(exit);
+        }
+        let delay = DELAY
+            .saturating_mul(1 << (tries - 1).min(20))
+            .min(DELAY_MAX);
+        say(
+            args,
+            &format!("run {next} failed; it is tried again in {}\n", human(delay)),
+        );
+        if let Some(signal) = wait(delay)? {
+            return Ok(Exit::Signal(signal));
+        }
+        (run, from) = (next, None);
+        tries += 1;
+    }
+}
+
+/// What came of a try.
+enum Tried {
+    /// There was nothing to do, which was said.
+    Nothing,
+    /// A new run.
+    Run(Exit, RunId),
+}
+
+fn once(
+    context: &Context,
+    store: &Files,
+    run: &RunId,
+    from: Option<&str>,
+    args: &RetryArgs,
+) -> Result<Tried, Trouble> {
+    let recorded = runs::read(store, run)?;
+    let state = recorded.state();
+    match state.stage() {
+        RunStage::Finished(RunEnd::Completed) if from.is_none() => {
+            say(
+                args,
+                &format!("run {run} completed; --from TASK begins it anew from there\n"),
+            );
+            return Ok(Tried::Nothing);
+        }
+        RunStage::Finished(_) => {}
+        _ if store.is_owned(run).map_err(|error| unread(&error))? => {
+            let what = format!("run {run} is going on");
+            return Err(Trouble::call(what, format!("flow cancel {run} ends it")));
+        }
+        _ => {
+            let what = format!("run {run} was interrupted, and can go on");
+            return Err(Trouble::call(what, format!("flow resume {run}")));
+        }
+    }
+    if let Some(from) = from {
+        check(&recorded, &state, from)?;
+    }
+    let (carried, left) = Carried::of(run, &state, &recorded.records, from);
+    say(args, &words(&recorded, &left));
+    let plan = Arc::new(recorded.plan.with_questions());
+    let begun = Running::begin(store, &plan)?;
+    let next = begun.run.clone();
+    let running = Running {
+        taken_over: Some((carried, values(&recorded))),
+        ..begun
+    };
+    let work = Work::taken_up(context, plan)?;
+    let manner = Manner::of_taken_up(context, args.jobs);
+    let exit = running.go_on(context, &args.show, manner, &work)?;
+    // A process that ends need not take a large plan to pieces.
+    std::mem::forget(work);
+    Ok(Tried::Run(exit, next))
+}
+
+fn say(args: &RetryArgs, words: &str) {
+    if !args.show.quiet {
+        let _ = screen::print("", &context::style().dim(words));
+    }
+}
+
+/// The values that belong to no node: what commands printed whose output is a value.
+fn values(recorded: &Recorded) -> Vec<Kept> {
+    let kept = recorded
+        .records
+        .iter()
+        .filter_map(|record| match &record.fact {
+            Fact::ValueKept {
+                node: None,
+                name,
+                value,
+            } => Some(Kept {
+                node: None,
+                name: name.clone(),
+                value: value.clone(),
+            }),
+            _ => None,
+        });
+    kept.filter(|kept| kept.name.starts_with(crate::eval::PRINTED))
+        .collect()
+}
+
+/// The task to begin with must be one of the run.
+fn check(recorded: &Recorded, state: &RunState, from: &str) -> Result<(), Trouble> {
+    if carried::has_task(state, from) {
+        return Ok(());
+    }
+    let tasks = recorded.plan.tasks().map(|(_, task)| task.name.as_str());
+    let help = match Suggest::new().nearest(from, tasks) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("`flow status {}` lists its tasks", recorded.run),
+    };
+    Err(Trouble::call(
+        format!("run {} has no task {from:?}", recorded.run),
+        help,
+    ))
+}
+
+/// What is left to do.
+fn words(recorded: &Recorded, left: &[NodeId]) -> String {
+    let (run, all) = (&recorded.run, recorded.plan.tasks().count());
+    let names: Vec<&str> = recorded
+        .plan
+        .tasks()
+        .filter(|(id, _)| left.contains(id))
+        .map(|(_, task)| task.name.as_str())
+        .collect();
+    let names = match names.len() {
+        0..=5 => names.join(", "),
+        many => format!("{many} tasks"),
+    };
+    let done = all - left.len();
+    format!("run {run} once more: {done} of {all} tasks are done; to do: {names}\n")
+}
+
+/// Waits, or hears a signal.
+fn wait(delay: Duration) -> Result<Option<i32>, Trouble> {
+    let trouble = |error| Trouble::call(format!("can't wait: {error}"), "");
+    let mut inbox = Inbox::new(Signals::catch(false).map_err(trouble)?);
+    let nobody = Runner::new(Programs::new(Vec::new()), Secrets::default());
+    let clock = Clock::system();
+    let until = clock.instant() + delay;
+    while clock.instant() < until {
+        let ready = inbox.wait(&nobody, Some(until)).map_err(trouble)?;
+        if let Some(signal) = ready.signals.first() {
+            return Ok(Some(*signal));
+        }
+    }
+    Ok(None)
+}
