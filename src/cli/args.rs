@@ -381,6 +381,20 @@ pub(super) struct AnnotateArgs {
     pub(super) by: Option<String>,
 }
 
+/// Pack runs that have ended, with their output; every verb looks at them as before
+#[derive(Debug, Args)]
+pub(super) struct ArchiveArgs {
+    /// The runs: their ids or the beginnings of them, `latest`, `latest:TASK`
+    #[arg(value_name = "RUN", required_unless_present = "older_than")]
+    pub(super) runs: Vec<String>,
+    /// All in which nothing has happened for so long
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "runs")]
+    pub(super) older_than: Option<Duration>,
+    /// Say what would be packed, and do nothing
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+}
+
 /// Show how a run stands, task by task
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
@@ -506,6 +520,8 @@ pub(super) enum Verb {
     Doctor,
     /// `flow annotate`
     Annotate,
+    /// `flow archive`
+    Archive,
     /// `flow help`
     Help,
 }
@@ -609,6 +625,12 @@ const VERBS: &[(&str, Verb, bool, &str)] = &[
         Verb::Annotate,
         true,
         "Add a note to the record of a run",
+    ),
+    (
+        "archive",
+        Verb::Archive,
+        true,
+        "Pack old runs; they can be looked at as before",
     ),
     (
         "doctor",

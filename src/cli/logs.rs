@@ -1,9 +1,7 @@
 //! `flow logs`: what the commands of a run printed.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::Read;
 use std::time::Duration;
 
 use super::args::LogsArgs;
@@ -26,7 +24,6 @@ const PIECE_BYTES: usize = 1 << 20;
 pub(super) fn logs(context: &Context, args: &LogsArgs) -> Result<Exit, Trouble> {
     let store = context.store()?;
     let run = runs::find(context, &store, args.run.as_deref().unwrap_or("latest"))?;
-    let folder = store.logs_of(&run).unwrap_or_default();
     let mut shown: HashMap<(NodeId, u32), u64> = HashMap::new();
     let mut last = None;
     loop {
@@ -47,11 +44,18 @@ pub(super) fn logs(context: &Context, args: &LogsArgs) -> Result<Exit, Trouble> 
             let from = shown.entry((printed.node, printed.attempt)).or_default();
             let head = (args.task.is_none() && last != Some((printed.node, printed.attempt)))
                 .then(|| head(&state, &printed));
-            let file = folder.join(format!("{}.{}.log", printed.node, printed.attempt));
+            let file = format!("{}.{}.log", printed.node, printed.attempt);
             let before = *from;
-            let whole = print(&file, from, head.as_deref()).map_err(|error| Trouble {
+            let Some(log) = store
+                .log(&run, &file, *from)
+                .map_err(|error| unread(&error))?
+            else {
+                // It printed nothing.
+                continue;
+            };
+            let whole = print(log, from, head.as_deref()).map_err(|error| Trouble {
                 exit: Exit::Record,
-                words: format!("error: can't show {}: {error}\n", file.display()),
+                words: format!("error: can't show {file} of run {run}: {error}\n"),
             })?;
             if !whole {
                 // A reader that has gone wants no more.
@@ -98,15 +102,8 @@ fn head(state: &RunState, printed: &Printed) -> String {
     format!("== {}{}{step}{tried}\n", address.task, address.items)
 }
 
-/// Prints a file from where it was printed up to, after a line for people on stderr; whether there is still a reader.
-fn print(path: &Path, from: &mut u64, head: Option<&str>) -> std::io::Result<bool> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        // It printed nothing.
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
-        Err(error) => return Err(error),
-    };
-    file.seek(SeekFrom::Start(*from))?;
+/// Prints what is left of a file, after a line for people on stderr; whether there is still a reader.
+fn print(mut file: impl Read, from: &mut u64, head: Option<&str>) -> std::io::Result<bool> {
     let mut piece = vec![0; PIECE_BYTES];
     let mut head = head;
     loop {

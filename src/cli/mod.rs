@@ -3,6 +3,7 @@
 //! Verbs are thin. None of them spawns, writes a record or formats a time; what two of them share belongs to the library.
 
 mod annotate;
+mod archive;
 mod args;
 mod cancel;
 mod confirm;
@@ -146,6 +147,7 @@ fn verb(context: &Context, called: Called) -> Result<Exit, Trouble> {
         Verb::Retry => call_in(context, args, name, retry::retry),
         Verb::Cancel => call_in(context, args, name, cancel::cancel),
         Verb::Annotate => call_in(context, args, name, annotate::annotate),
+        Verb::Archive => call_in(context, args, name, archive::archive),
         Verb::Doctor => call_in(context, args, name, doctor::doctor),
         Verb::Locks => call_in(context, args, name, locks::locks),
         Verb::Resume => call_in(context, args, name, resume::resume),

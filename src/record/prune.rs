@@ -74,6 +74,35 @@ pub fn prune(
     Ok(pruned)
 }
 
+/// Packs the runs that have ended and in which nothing has happened for so long; these, and how many bytes they had and have.
+/// With `dry` it only says which these are.
+///
+/// # Errors
+///
+/// When a record can't be looked at or packed.
+pub fn archive(
+    store: &dyn Store,
+    older_than: Duration,
+    now: Timestamp,
+    dry: bool,
+) -> Result<(Vec<RunId>, u64, u64), Error> {
+    let policy = Policy {
+        older_than,
+        keep: 0,
+    };
+    let (mut runs, mut before, mut after) = (Vec::new(), 0, 0);
+    for run in store.runs()? {
+        if store.is_archived(&run) || !is_old(store, &run, policy, now)? {
+            continue;
+        }
+        if !dry && let Some((had, has)) = store.archive(&run)? {
+            (before, after) = (before + had, after + has);
+        }
+        runs.push(run);
+    }
+    Ok((runs, before, after))
+}
+
 /// Whether a run has ended long ago. One that can go on is kept for ever, and so is one that nobody can read.
 fn is_old(store: &dyn Store, run: &RunId, policy: Policy, now: Timestamp) -> Result<bool, Error> {
     let last = store.edges(run)?.and_then(|(_, last)| line::parse(&last));

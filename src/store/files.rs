@@ -3,8 +3,9 @@
 //! ```text
 //! .flow/.gitignore              keeps all of it out of git
 //! .flow/runs/ID.facts           the facts of a run, a line each; a lock on the file is ownership
+//!     …/ID.facts.gz             the same of a run that was archived
 //! .flow/runs/ID.requests        a pipe to the process that works on a run, once that has taken a moment
-//! .flow/logs/ID/NODE.TRY.log    what a try printed, from its first byte on
+//! .flow/logs/ID/NODE.TRY.log    what a try printed, from its first byte on; with `.gz` once it was archived
 //! .flow/plans/HASH.json         the plans that runs follow
 //! .flow/heads                   a line each time a run begins (`RUN begun`), flow ends its work on one (`RUN FACTS HASH`: the end of
 //!                               the record then), or one is removed (`RUN removed`)
@@ -15,8 +16,8 @@
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -24,7 +25,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{CWD, FileType};
 
 use super::request::Request;
-use super::{Changes, Error, Head, Journal, Kind, Store};
+use super::{Changes, Error, Head, Journal, Kind, Store, packed};
 use crate::model::id::RunId;
 
 /// The store of a `.flow` folder.
@@ -103,6 +104,50 @@ impl Files {
         Err(Error::new(Kind::Owned, format!("take over run {run}")))
     }
 
+    /// Takes a record that is there. One that was replaced while it was waited for is not the one that was opened.
+    fn take(&self, run: &RunId) -> Result<FileJournal, Error> {
+        loop {
+            let (file, path) = self.existing(run, true)?;
+            let journal = self.own(run, file, path)?;
+            let trouble = |error| Error::io("look at", &journal.path, error);
+            let inode = journal.file.metadata().map_err(trouble)?.ino();
+            if fs::metadata(&journal.path).is_ok_and(|now| now.ino() == inode) {
+                return Ok(journal);
+            }
+        }
+    }
+
+    /// All of a record, packed or not.
+    fn bytes(&self, run: &RunId) -> Result<(Vec<u8>, PathBuf), Error> {
+        let path = self.facts(run);
+        let trouble = |error| Error::io("read the record", &path, error);
+        let Some(mut file) = packed::open(&path, 0).map_err(trouble)? else {
+            return Err(Error::new(Kind::Missing, format!("find run {run}")));
+        };
+        let mut bytes = Vec::new();
+        match file.read_to_end(&mut bytes) {
+            Ok(_) => Ok((bytes, path)),
+            // What was packed is whole, or was changed.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof
+                ) =>
+            {
+                Err(Error {
+                    path: Some(packed::beside(&path)),
+                    cause: Some(error),
+                    ..Error::new(Kind::Damaged, "unpack the record")
+                })
+            }
+            Err(error) => Err(trouble(error)),
+        }
+    }
+
+    fn is_packed(&self, run: &RunId) -> bool {
+        packed::beside(&self.facts(run)).exists()
+    }
+
     fn journal(&self, run: &RunId, file: File, path: PathBuf) -> FileJournal {
         let logs = self.root.join("logs").join(run.as_str());
         let heads = self.heads_path();
@@ -168,8 +213,9 @@ impl Store for Files {
     }
 
     fn open(&self, run: &RunId) -> Result<Box<dyn Journal>, Error> {
-        let (file, path) = self.existing(run, true)?;
-        let mut journal = self.own(run, file, path)?;
+        let path = self.facts(run);
+        packed::unpack(&path).map_err(|error| Error::io("unpack the record", &path, error))?;
+        let mut journal = self.take(run)?;
         journal.cut_torn_tail()?;
         // The pipe of a dead process, if it has left one.
         let _ = fs::remove_file(&journal.requests);
@@ -177,10 +223,8 @@ impl Store for Files {
     }
 
     fn read(&self, run: &RunId) -> Result<String, Error> {
-        let (mut file, path) = self.existing(run, false)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)
-            .map_err(|error| Error::io("read the record", &path, error))?;
+        let (bytes, path) = self.bytes(run)?;
+        let mut bytes = bytes;
         bytes.truncate(whole_lines(&bytes));
         String::from_utf8(bytes).map_err(|_| Error {
             path: Some(path),
@@ -189,12 +233,23 @@ impl Store for Files {
     }
 
     fn edges(&self, run: &RunId) -> Result<Option<(String, String)>, Error> {
-        let (mut file, path) = self.existing(run, false)?;
-        edges(&mut file).map_err(|error| Error::io("read the record", &path, error))
+        let trouble = |path: &Path, error| Error::io("read the record", path, error);
+        match self.existing(run, false) {
+            Ok((mut file, path)) => edges(&mut file).map_err(|error| trouble(&path, error)),
+            Err(error) if error.kind == Kind::Missing => {
+                let (bytes, path) = self.bytes(run)?;
+                edges(&mut Cursor::new(bytes)).map_err(|error| trouble(&path, error))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn is_owned(&self, run: &RunId) -> Result<bool, Error> {
-        let (file, path) = self.existing(run, false)?;
+        let (file, path) = match self.existing(run, false) {
+            // Nobody works on what was archived.
+            Err(error) if error.kind == Kind::Missing && self.is_packed(run) => return Ok(false),
+            existing => existing?,
+        };
         match file.try_lock_shared() {
             Ok(()) => Ok(false),
             Err(TryLockError::WouldBlock) => Ok(true),
@@ -209,11 +264,20 @@ impl Store for Files {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(Error::io("read", &folder, error)),
         };
-        let id = |name: &std::ffi::OsStr| RunId::parse(name.to_str()?.strip_suffix(".facts")?);
+        let id = |name: &std::ffi::OsStr| {
+            let name = name.to_str()?;
+            RunId::parse(
+                name.strip_suffix(".gz")
+                    .unwrap_or(name)
+                    .strip_suffix(".facts")?,
+            )
+        };
         let mut runs: Vec<RunId> = entries
             .filter_map(|entry| id(&entry.ok()?.file_name()))
             .collect();
         runs.sort_unstable_by(|one, other| other.cmp(one));
+        // One that is just being packed is there twice.
+        runs.dedup();
         Ok(runs)
     }
 
@@ -267,11 +331,22 @@ impl Store for Files {
     }
 
     fn remove(&self, run: &RunId) -> Result<u64, Error> {
-        let (file, facts) = self.existing(run, false)?;
-        let size = file.metadata().map_or(0, |file| file.len());
+        if !self.is_packed(run) {
+            self.existing(run, false)?;
+        }
         // Said first: a record that is gone for no reason is what `verify` tells of.
         add_line(&self.heads_path(), &format!("{run}{REMOVED}\n"))?;
-        fs::remove_file(&facts).map_err(|error| Error::io("remove", &facts, error))?;
+        let mut size = 0;
+        let facts = self.facts(run);
+        for path in [packed::beside(&facts), facts] {
+            size += fs::metadata(&path).map_or(0, |file| file.len());
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &path, error));
+                }
+                _ => {}
+            }
+        }
         let logs = self.root.join("logs").join(run.as_str());
         let files = fs::read_dir(&logs).into_iter().flatten().flatten();
         let sizes = files.filter_map(|file| Some(file.metadata().ok()?.len()));
@@ -316,6 +391,39 @@ impl Store for Files {
 
     fn logs_of(&self, run: &RunId) -> Option<PathBuf> {
         Some(self.root.join("logs").join(run.as_str()))
+    }
+
+    fn log(&self, run: &RunId, file: &str, from: u64) -> Result<Option<Box<dyn Read>>, Error> {
+        let path = self.root.join("logs").join(run.as_str()).join(file);
+        packed::open(&path, from).map_err(|error| Error::io("read", &path, error))
+    }
+
+    fn is_archived(&self, run: &RunId) -> bool {
+        !self.facts(run).exists() && self.is_packed(run)
+    }
+
+    fn archive(&self, run: &RunId) -> Result<Option<(u64, u64)>, Error> {
+        let facts = self.facts(run);
+        let trouble = |path: &Path, error| Error::io("archive", path, error);
+        if self.is_archived(run) {
+            return Ok(None);
+        }
+        let journal = self.take(run)?;
+        let (mut before, mut after) = (0, 0);
+        let mut pack = |path: &Path| -> Result<(), Error> {
+            let (had, has) = packed::pack(path).map_err(|error| trouble(path, error))?;
+            (before, after) = (before + had, after + has);
+            Ok(())
+        };
+        for entry in fs::read_dir(&journal.logs).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|end| end == "log") {
+                pack(&path)?;
+            }
+        }
+        // The record last: as long as it is plain, there may be something left to do.
+        pack(&facts)?;
+        Ok(Some((before, after)))
     }
 
     fn send(&self, run: &RunId, request: &Request) -> Result<(), Error> {
@@ -488,7 +596,7 @@ fn whole_lines(bytes: &[u8]) -> usize {
         .map_or(0, |end| end + 1)
 }
 
-fn edges(file: &mut File) -> std::io::Result<Option<(String, String)>> {
+fn edges<F: Read + Seek>(file: &mut F) -> std::io::Result<Option<(String, String)>> {
     let mut first = Vec::new();
     BufReader::new(&mut *file).read_until(b'\n', &mut first)?;
     if first.pop() != Some(b'\n') {
@@ -500,7 +608,7 @@ fn edges(file: &mut File) -> std::io::Result<Option<(String, String)>> {
 }
 
 /// The last line with an end, found from the back.
-fn last_line(file: &mut File) -> std::io::Result<String> {
+fn last_line<F: Read + Seek>(file: &mut F) -> std::io::Result<String> {
     let size = file.seek(SeekFrom::End(0))?;
     let mut window = 4096;
     loop {

@@ -6,11 +6,13 @@
 pub mod files;
 pub mod line;
 pub mod memory;
+mod packed;
 pub mod request;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -64,9 +66,25 @@ pub trait Store {
         Ok(false)
     }
 
-    /// The folder with the output of a run's attempts; `None` where it is not kept.
+    /// The folder with the output of a run's attempts, for people; `None` where it is not kept.
     fn logs_of(&self, _run: &RunId) -> Option<PathBuf> {
         None
+    }
+
+    /// What a file of a run's output holds from a position on; `None` when there is none of that name.
+    fn log(&self, _run: &RunId, _file: &str, _from: u64) -> Result<Option<Box<dyn Read>>, Error> {
+        Ok(None)
+    }
+
+    /// Whether a run is packed.
+    fn is_archived(&self, _run: &RunId) -> bool {
+        false
+    }
+
+    /// Packs a run that has ended, with its output; all that can be asked of it stays as it is. How many bytes it had and has;
+    /// `None` when it was packed before, or can't be.
+    fn archive(&self, _run: &RunId) -> Result<Option<(u64, u64)>, Error> {
+        Ok(None)
     }
 
     /// Asks something of the process that works on a run; [`Kind::Missing`] when none listens.
