@@ -36,7 +36,7 @@ fn found(folder: &Path, run: &RunId) -> Result<verify::Sound, String> {
     let store = Files::new(folder);
     let heads = store.heads().map_err(|error| error.to_string())?;
     let own: Vec<Head> = heads.into_iter().filter(|head| head.run == *run).collect();
-    verify::run(&store, run, &own).map_err(|error| error.to_string())
+    verify::run(&store, run, &own, None, false).map_err(|error| error.to_string())
 }
 
 fn facts(folder: &Path, run: &RunId) -> PathBuf {

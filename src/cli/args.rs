@@ -472,6 +472,12 @@ pub(super) struct VerifyArgs {
     /// All runs
     #[arg(long)]
     pub(super) all: bool,
+    /// Demand that the end of each run that has ended is signed, by the owner of this public key or the one in this file
+    #[arg(long, value_name = "KEY")]
+    pub(super) key: Option<String>,
+    /// Make a key for the project, by which the ends of its runs are signed from now on, and print its public half
+    #[arg(long, conflicts_with_all = ["run", "all", "key", "json"])]
+    pub(super) new_key: bool,
     /// As JSON, one object a line
     #[arg(long)]
     pub(super) json: bool,

@@ -133,7 +133,11 @@ impl Context {
 
     /// The record of runs.
     pub(super) fn store(&self) -> Result<Files, Trouble> {
-        Ok(Files::new(self.state()?))
+        let files = Files::new(self.state()?);
+        Ok(match std::env::var_os("FLOW_SIGNING_KEY") {
+            Some(key) if !key.is_empty() => files.signed_with(key.into()),
+            _ => files,
+        })
     }
 }
 

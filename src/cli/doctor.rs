@@ -108,7 +108,7 @@ fn records(store: &Files) -> Result<Vec<Finding>, Trouble> {
     let (mut sound, mut findings) = (0, Vec::new());
     for run in &all {
         let own = by_run.remove(run).unwrap_or_default();
-        match verify::run(store, run, &own) {
+        match verify::run(store, run, &own, None, false) {
             Ok(_) => sound += 1,
             Err(error) => findings.push(Finding {
                 what: "record",

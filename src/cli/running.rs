@@ -69,6 +69,7 @@ pub(super) struct Running {
 impl Running {
     /// A new one.
     pub(super) fn begin(store: &dyn Store, plan: &Plan) -> Result<Self, Trouble> {
+        store.check().map_err(|error| unrecorded(&error))?;
         let clock = Clock::system();
         let (plan_hash, text) = plan::pin(plan);
         store

@@ -11,11 +11,16 @@ use crate::model::id::RunId;
 use crate::record::verify;
 use crate::report::screen;
 use crate::store::files::Files;
+use crate::store::signature::{self, PublicKey};
 use crate::store::{Error, Head, Kind, Store};
 
 /// Verifies a run, or all.
 pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit, Trouble> {
     let store = context.store()?;
+    if args.new_key {
+        return new_key(&store);
+    }
+    let key = key(&store, args)?;
     let heads = store.heads().map_err(|error| unread(&error))?;
     let mut runs = match &args.run {
         None if args.all => store.runs().map_err(|error| unread(&error))?,
@@ -34,23 +39,24 @@ pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit, Troub
             .filter(|head| head.run == *run)
             .cloned()
             .collect();
-        let found = verify::run(&store, run, &own);
+        let found = verify::run(&store, run, &own, key.as_ref(), args.key.is_some());
         let found = found.and_then(|sound| fits(index.as_ref(), &store, run).map(|()| sound));
         wrong += u32::from(found.is_err());
         let text = match (&found, args.json) {
             (Ok(sound), true) => json!({
                 "run": run, "sound": true, "facts": sound.facts, "logs": sound.logs,
-                "head": sound.head, "over": sound.is_over,
+                "head": sound.head, "over": sound.is_over, "signed": sound.is_signed,
             })
             .to_string(),
             (Err(error), true) => {
                 json!({"run": run, "sound": false, "error": error.to_string()}).to_string()
             }
             (Ok(sound), false) => format!(
-                "{run}  sound: {} facts, {} logs{}; head {}",
+                "{run}  sound: {} facts, {} logs{}{}; head {}",
                 sound.facts,
                 sound.logs,
                 if sound.is_over { "" } else { ", not ended" },
+                if sound.is_signed { ", signed" } else { "" },
                 sound.head
             ),
             (Err(error), false) => format!("{run}  NOT SOUND: {error}"),
@@ -72,6 +78,44 @@ pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit, Troub
         let _ = screen::print("", "no runs are recorded here yet\n");
     }
     Ok(Exit::Done)
+}
+
+/// The key by which signatures are verified: the one that was given, or that of the project.
+fn key(store: &Files, args: &VerifyArgs) -> Result<Option<PublicKey>, Trouble> {
+    let Some(word) = &args.key else {
+        return signature::public_key(store.signing_key()).map_err(|error| unread(&error));
+    };
+    let text = std::fs::read_to_string(word).unwrap_or_else(|_| word.clone());
+    let wrong = || {
+        let what = format!("{word:?} is no public key");
+        Trouble::call(
+            what,
+            "give the 64 digits that `flow verify --new-key` printed, or a file with them",
+        )
+    };
+    PublicKey::parse(&text).map(Some).ok_or_else(wrong)
+}
+
+/// Makes a key for the project, by which the ends of its runs are signed from now on.
+fn new_key(store: &Files) -> Result<Exit, Trouble> {
+    store.make_folders().map_err(|error| unread(&error))?;
+    let made = signature::make_key(store.signing_key());
+    let public = made.map_err(|error| match error.kind {
+        Kind::Exists => {
+            let what = format!("there is a key already: {}", store.signing_key().display());
+            Trouble::call(
+                what,
+                "move it away first; what it has signed is verified with its public key",
+            )
+        }
+        _ => unread(&error),
+    })?;
+    let words = format!(
+        "{} signs the ends of runs from now on; this is its public key:\n",
+        store.signing_key().display()
+    );
+    let _ = screen::print("", &words);
+    super::show(&format!("{public}\n"))
 }
 
 /// The index, if there is one.

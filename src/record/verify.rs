@@ -12,6 +12,7 @@ use crate::core::state::RunStage;
 use crate::core::{RunState, legal};
 use crate::model::id::RunId;
 use crate::store::line::Chain;
+use crate::store::signature::PublicKey;
 use crate::store::{Error, Head, Kind, Store};
 
 /// A record in which everything fits.
@@ -25,10 +26,20 @@ pub struct Sound {
     pub head: String,
     /// The run has ended.
     pub is_over: bool,
+    /// Its end is signed.
+    pub is_signed: bool,
 }
 
 /// Looks at a run; `heads` are those that were kept of it. The error names the first thing that does not fit.
-pub fn run(store: &dyn Store, run: &RunId, heads: &[Head]) -> Result<Sound, Error> {
+///
+/// With `key` all signatures must be by its owner; where `signed` one is demanded of a run that has ended.
+pub fn run(
+    store: &dyn Store,
+    run: &RunId,
+    heads: &[Head],
+    key: Option<&PublicKey>,
+    signed: bool,
+) -> Result<Sound, Error> {
     let recorded = match Recorded::read(store, run) {
         // It was killed before it could write anything.
         Err(error) if error.kind == Kind::Missing && is_empty(store, run) && heads.is_empty() => {
@@ -37,6 +48,7 @@ pub fn run(store: &dyn Store, run: &RunId, heads: &[Head]) -> Result<Sound, Erro
                 logs: 0,
                 head: Chain::new(run).to_string(),
                 is_over: false,
+                is_signed: false,
             });
         }
         read => read?,
@@ -45,6 +57,10 @@ pub fn run(store: &dyn Store, run: &RunId, heads: &[Head]) -> Result<Sound, Erro
     let state = fold(&recorded).map_err(damaged)?;
     check_heads(&recorded, heads).map_err(damaged)?;
     let is_over = matches!(state.stage(), RunStage::Finished(_));
+    let is_signed = check_signatures(&recorded, heads, key).map_err(damaged)?;
+    if signed && is_over && !is_signed {
+        return Err(damaged("its end is not signed".to_owned()));
+    }
     let mut logs = 0;
     for record in &recorded.records {
         if let Fact::AttemptFinished { exit, .. } = &record.fact
@@ -59,6 +75,7 @@ pub fn run(store: &dyn Store, run: &RunId, heads: &[Head]) -> Result<Sound, Erro
         logs,
         head: recorded.chain.to_string(),
         is_over,
+        is_signed,
     })
 }
 
@@ -105,6 +122,25 @@ fn check_heads(recorded: &Recorded, heads: &[Head]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether the last head is signed; the error is a signature that is none of the key's owner.
+fn check_signatures(
+    recorded: &Recorded,
+    heads: &[Head],
+    key: Option<&PublicKey>,
+) -> Result<bool, String> {
+    let signed = heads.iter().filter(|head| head.signature.is_some());
+    if let Some(key) = key
+        && let Some(head) = signed.clone().find(|head| !key.has_signed(head))
+    {
+        return Err(format!(
+            "the signature of its first {} facts is not by this key",
+            head.seq
+        ));
+    }
+    let all = recorded.records.len() as u64;
+    Ok(signed.clone().any(|head| head.seq == all))
 }
 
 /// How much of a file is read at once, in bytes.

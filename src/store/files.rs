@@ -7,8 +7,9 @@
 //! .flow/runs/ID.requests        a pipe to the process that works on a run, once that has taken a moment
 //! .flow/logs/ID/NODE.TRY.log    what a try printed, from its first byte on; with `.gz` once it was archived
 //! .flow/plans/HASH.json         the plans that runs follow
+//! .flow/signing.key             the key by which the ends of records are signed, if there is one
 //! .flow/heads                   a line each time a run begins (`RUN begun`), flow ends its work on one (`RUN FACTS HASH`: the end of
-//!                               the record then), or one is removed (`RUN removed`)
+//!                               the record then, and its signature), or one is removed (`RUN removed`)
 //! ```
 //!
 //! Names in these paths are ids, numbers and hashes, never a user's words. A line is written by one call; what a crash
@@ -25,19 +26,33 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{CWD, FileType};
 
 use super::request::Request;
-use super::{Changes, Error, Head, Journal, Kind, Store, packed};
+use super::{Changes, Error, Head, Journal, Kind, Store, packed, signature};
 use crate::model::id::RunId;
 
 /// The store of a `.flow` folder.
 #[derive(Clone, Debug)]
 pub struct Files {
     root: PathBuf,
+    key: PathBuf,
 }
 
 impl Files {
     /// The store in this folder; it is made when something is first written.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        let root = root.into();
+        let key = root.join(SIGNING_KEY);
+        Self { root, key }
+    }
+
+    /// The same, with the key in this file.
+    #[must_use]
+    pub fn signed_with(self, key: PathBuf) -> Self {
+        Self { key, ..self }
+    }
+
+    /// Where the key is that records are signed with, if there is one.
+    pub fn signing_key(&self) -> &Path {
+        &self.key
     }
 
     fn facts(&self, run: &RunId) -> PathBuf {
@@ -156,6 +171,7 @@ impl Files {
             path,
             logs,
             heads,
+            key: self.key.clone(),
             requests: self.requests(run),
             listens: false,
         }
@@ -279,6 +295,10 @@ impl Store for Files {
         // One that is just being packed is there twice.
         runs.dedup();
         Ok(runs)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        signature::key(&self.key).map(drop)
     }
 
     fn changes(&self, cursor: Option<&str>) -> Result<Changes, Error> {
@@ -530,6 +550,8 @@ fn is_missing(result: &Result<(), Error>) -> bool {
     cause.is_some_and(|cause| cause.kind() == ErrorKind::NotFound)
 }
 
+/// The file with the key of a project.
+const SIGNING_KEY: &str = "signing.key";
 /// What stands behind the id of a run that begins.
 const BEGUN: &str = " begun";
 /// What stands behind the id of a run that was removed.
@@ -560,6 +582,7 @@ fn head(line: &str) -> Option<Head> {
         run: RunId::parse(words.next()?)?,
         seq: words.next()?.parse().ok()?,
         hash: words.next()?.to_owned(),
+        signature: words.next().map(str::to_owned),
     };
     (head.hash.len() == 64 && words.next().is_none()).then_some(head)
 }
@@ -633,6 +656,7 @@ struct FileJournal {
     path: PathBuf,
     logs: PathBuf,
     heads: PathBuf,
+    key: PathBuf,
     requests: PathBuf,
     /// There is a pipe at `requests`, which is ours.
     listens: bool,
@@ -696,7 +720,9 @@ impl Journal for FileJournal {
     }
 
     fn keep_head(&mut self, head: &Head) -> Result<(), Error> {
-        let line = format!("{} {} {}\n", head.run, head.seq, head.hash);
+        let signature = signature::key(&self.key)?.map(|key| signature::sign(&key, head));
+        let signature = signature.map_or(String::new(), |signature| format!(" {signature}"));
+        let line = format!("{} {} {}{signature}\n", head.run, head.seq, head.hash);
         add_line(&self.heads, &line)
     }
 

@@ -69,6 +69,7 @@ impl Chain {
             run: run.clone(),
             seq,
             hash: self.to_string(),
+            signature: None,
         }
     }
 

@@ -8,6 +8,7 @@ pub mod line;
 pub mod memory;
 mod packed;
 pub mod request;
+pub mod signature;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -38,6 +39,11 @@ pub trait Store {
 
     /// All runs, the newest first.
     fn runs(&self) -> Result<Vec<RunId>, Error>;
+
+    /// Sees to it that what a run needs at its end is there: a key that it is to be signed with.
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// The runs in which something has happened since the list of them was last read, by the cursor that it came with.
     fn changes(&self, _cursor: Option<&str>) -> Result<Changes, Error> {
@@ -106,6 +112,8 @@ pub struct Head {
     pub seq: u64,
     /// The hash of its last line, in hex.
     pub hash: String,
+    /// The signature of these, in hex, where the project has a key.
+    pub signature: Option<String>,
 }
 
 /// Runs in which something has happened.

@@ -1,0 +1,127 @@
+//! Signatures of the ends of records: Ed25519 (RFC 8032), by a key that the project has or is given.
+//!
+//! What is signed is the text `flow head 1 RUN FACTS HASH`. As each line of a record is part of the hash of the next, that is the whole
+//! record. Keys and signatures are written in hex, on one line.
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use super::{Error, Head, Kind};
+
+/// A key that shows who signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+impl PublicKey {
+    /// The key with this text: 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        VerifyingKey::from_bytes(&from_hex(text.trim())?)
+            .ok()
+            .map(Self)
+    }
+
+    /// Whether the owner of this key has signed a head.
+    pub fn has_signed(&self, head: &Head) -> bool {
+        let signature = head.signature.as_deref().and_then(from_hex::<64>);
+        let signature = signature.map(|bytes| Signature::from_bytes(&bytes));
+        signature.is_some_and(|signature| {
+            self.0
+                .verify_strict(message(head).as_bytes(), &signature)
+                .is_ok()
+        })
+    }
+}
+
+/// As [`PublicKey::parse`] takes it.
+impl std::fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex(self.0.as_bytes()))
+    }
+}
+
+/// The key in a file, if there is that file.
+///
+/// # Errors
+///
+/// When it can't be read, or is no key.
+pub(super) fn key(path: &Path) -> Result<Option<SigningKey>, Error> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("read the signing key", path, error)),
+    };
+    let Some(bytes) = from_hex(text.trim()) else {
+        return Err(Error {
+            path: Some(path.to_owned()),
+            ..Error::new(
+                Kind::Damaged,
+                "sign with this key, which is not 64 hexadecimal digits",
+            )
+        });
+    };
+    Ok(Some(SigningKey::from_bytes(&bytes)))
+}
+
+/// Signs a head.
+pub(super) fn sign(key: &SigningKey, head: &Head) -> String {
+    hex(&key.sign(message(head).as_bytes()).to_bytes())
+}
+
+/// The public half of the key in a file.
+///
+/// # Errors
+///
+/// When there is none, or it is no key.
+pub fn public_key(path: &Path) -> Result<Option<PublicKey>, Error> {
+    Ok(key(path)?.map(|key| PublicKey(key.verifying_key())))
+}
+
+/// Makes a new key and puts it into a file that only its owner may read, and that was not there.
+///
+/// # Errors
+///
+/// When there is such a file, or it can't be written.
+pub fn make_key(path: &Path) -> Result<PublicKey, Error> {
+    let mut bytes = [0; 32];
+    getrandom(&mut bytes, GetRandomFlags::empty())
+        .map_err(|error| Error::io("make a key", path, error.into()))?;
+    let key = SigningKey::from_bytes(&bytes);
+    let mut options = OpenOptions::new();
+    let made = options.write(true).create_new(true).mode(0o600).open(path);
+    made.and_then(|mut file| {
+        file.write_all(format!("{}\n", hex(&bytes)).as_bytes())?;
+        file.sync_all()
+    })
+    .map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => Error {
+            path: Some(path.to_owned()),
+            ..Error::new(Kind::Exists, "make a key")
+        },
+        _ => Error::io("make a key", path, error),
+    })?;
+    Ok(PublicKey(key.verifying_key()))
+}
+
+fn message(head: &Head) -> String {
+    format!("flow head 1 {} {} {}", head.run, head.seq, head.hash)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != 2 * N || !text.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (number, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * number..2 * number + 2], 16).ok()?;
+    }
+    Some(bytes)
+}
