@@ -68,7 +68,7 @@ pub(crate) fn write(tasks: usize, sources: usize, tool: &Tool, home: &Path) -> i
             }
             writeln!(out, "build all: phony {}", outputs.join(" "))?;
         }
-        Kind::Just | Kind::Task | Kind::Xargs => {}
+        Kind::Just | Kind::Task | Kind::Xargs | Kind::Dagu => {}
     }
     out.flush()
 }

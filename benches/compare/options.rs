@@ -16,7 +16,7 @@ usage: cargo bench --bench compare -- [OPTIONS]
   --rounds N           rounds of each piece of work
   --scale N            size of the work in percent (default 100)
   --flow PATH          the flow to measure (default: the one cargo built)
-  --tools NAME[,NAME]  the others: make, ninja, just, task, xargs
+  --tools NAME[,NAME]  the others: make, ninja, just, task, xargs, dagu
   -j N                 how many at a time (default 2)
   --keep-record        do not remove what a tool left behind between rounds
   --json               one JSON object instead of tables

@@ -43,7 +43,7 @@ impl Target {
     }
 }
 
-const PROMISES: [(WorkName, Unit, f64); 14] = [
+const PROMISES: [(WorkName, Unit, f64); 15] = [
     (WorkName::Startup, Unit::Times, 1.00),
     (WorkName::Independent, Unit::Times, 0.95),
     (WorkName::Chain, Unit::Times, 1.00),
@@ -58,6 +58,7 @@ const PROMISES: [(WorkName, Unit, f64); 14] = [
     (WorkName::QuietMany, Unit::Times, 0.90),
     (WorkName::QuietGlobs, Unit::Times, 1.00),
     (WorkName::Changed, Unit::Times, 1.00),
+    (WorkName::Durable, Unit::Times, 0.30),
 ];
 
 /// The promises about the works that the options ask for. They are about flow as it comes: with its record.

@@ -29,17 +29,20 @@ pub(crate) enum Kind {
     Task,
     /// xargs, which knows no graph: what the bare spawning costs.
     Xargs,
+    /// dagu, which records each step durably.
+    Dagu,
 }
 
 impl Kind {
     /// All of them, in the order of the report.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Flow,
         Self::Make,
         Self::Ninja,
         Self::Just,
         Self::Task,
         Self::Xargs,
+        Self::Dagu,
     ];
 
     /// Its name in options and reports.
@@ -51,6 +54,7 @@ impl Kind {
             Self::Just => "just",
             Self::Task => "task",
             Self::Xargs => "xargs",
+            Self::Dagu => "dagu",
         }
     }
 
@@ -63,6 +67,7 @@ impl Kind {
             Self::Just => "justfile",
             Self::Task => "Taskfile.yml",
             Self::Xargs => "arguments",
+            Self::Dagu => "dag.yaml",
         }
     }
 
@@ -75,6 +80,7 @@ impl Kind {
             Self::Just => &["just"],
             Self::Task => &["task", "go-task"],
             Self::Xargs => &["xargs"],
+            Self::Dagu => &["dagu"],
         }
     }
 
@@ -134,7 +140,12 @@ pub(crate) struct Tool {
 
 impl Tool {
     fn at(kind: Kind, path: PathBuf) -> Option<Self> {
-        let version = ask(&path, &["--version"])?;
+        let asks = if kind == Kind::Dagu {
+            "version"
+        } else {
+            "--version"
+        };
+        let version = ask(&path, &[asks])?;
         let help = ask(&path, &["--help"]).unwrap_or_default();
         if !version.contains(kind.sign()) && !help.contains(kind.sign()) {
             return None;
@@ -156,7 +167,7 @@ impl Tool {
     /// How it runs the command `true`; the tools are not equal in this.
     pub(crate) fn way(&self) -> &'static str {
         match (self.kind, self.has_flag) {
-            (Kind::Flow | Kind::Make | Kind::Xargs, _) => "starts `true` itself",
+            (Kind::Flow | Kind::Make | Kind::Xargs | Kind::Dagu, _) => "starts `true` itself",
             (Kind::Ninja, _) => "starts `/bin/sh -c true`",
             (Kind::Just, true) => "starts `sh -cu true`",
             (Kind::Just, false) => "starts `sh -cu true`, one at a time",
@@ -274,6 +285,7 @@ impl<'a> Contender<'a> {
             (Kind::Just, true) => command.args(["--jobs", &jobs, goal]),
             (Kind::Just, false) => command.arg(goal),
             (Kind::Task, _) => command.args(["--silent", "--concurrency", &jobs, goal]),
+            (Kind::Dagu, _) => command.args(["start", "--quiet", self.tool.kind.file()]),
             (Kind::Xargs, _) => {
                 let arguments = File::open(home.join(self.tool.kind.file()))?;
                 command

@@ -41,10 +41,12 @@ pub(crate) enum WorkName {
     QuietGlobs,
     /// Many of them, one of which has another source.
     Changed,
+    /// One after another, each fact on the disk before the next begins.
+    Durable,
 }
 
 impl WorkName {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Startup,
         Self::Independent,
         Self::Chain,
@@ -59,6 +61,7 @@ impl WorkName {
         Self::QuietMany,
         Self::QuietGlobs,
         Self::Changed,
+        Self::Durable,
     ];
 
     /// Its name in options and reports.
@@ -78,6 +81,7 @@ impl WorkName {
             Self::QuietMany => "quiet-many",
             Self::QuietGlobs => "quiet-globs",
             Self::Changed => "changed",
+            Self::Durable => "durable",
         }
     }
 }
@@ -134,6 +138,7 @@ impl Work {
             WorkName::Quiet | WorkName::QuietMany => "that make files, with nothing to do",
             WorkName::QuietGlobs => "that make files of many, with nothing to do",
             WorkName::Changed => "that make files, one of which has another source",
+            WorkName::Durable => "one after another, each synced to the disk",
         }
     }
 
@@ -151,6 +156,10 @@ impl Work {
             | WorkName::Loop => Plan::independent(sized(10_000, 4)),
             WorkName::Chain => Plan::chain(sized(1_000, 4)),
             WorkName::Layers => Plan::layers(sized(40, 2), 50, 5),
+            WorkName::Durable => Plan {
+                durable: true,
+                ..Plan::chain(sized(100, 4))
+            },
             WorkName::Quiet | WorkName::QuietMany | WorkName::QuietGlobs | WorkName::Changed => {
                 Plan::independent(builds::size(self.0, scale).map_or(4, |(tasks, _)| tasks))
             }
@@ -162,7 +171,7 @@ impl Work {
         options.rounds.unwrap_or(match self.0 {
             WorkName::Startup => 60,
             WorkName::Independent | WorkName::Loop => 5,
-            WorkName::Chain | WorkName::Layers | WorkName::Record => 7,
+            WorkName::Chain | WorkName::Layers | WorkName::Record | WorkName::Durable => 7,
             WorkName::Memory => 1,
             WorkName::List | WorkName::Relist | WorkName::Dry => 15,
             WorkName::Quiet => 40,
@@ -190,6 +199,7 @@ impl Work {
         match self.0 {
             WorkName::Record => Contender::NO_RECORD,
             WorkName::Loop => Contender::TASKS,
+            WorkName::Durable => Kind::Dagu.name(),
             WorkName::List => Kind::Just.name(),
             WorkName::Relist | WorkName::Dry => Kind::Ninja.name(),
             _ if self.builds() => Kind::Ninja.name(),
@@ -222,6 +232,8 @@ impl Work {
         let fits = |tool: &&Tool| match (self.0, tool.kind) {
             (_, Kind::Flow) => true,
             (WorkName::Record | WorkName::Loop, _) => false,
+            (WorkName::Durable, kind) => kind == Kind::Dagu,
+            (_, Kind::Dagu) => false,
             (_, Kind::Make | Kind::Ninja) if self.builds() => true,
             _ if self.builds() => false,
             (WorkName::List | WorkName::Relist, Kind::Make) => false,
@@ -245,12 +257,15 @@ impl Work {
 /// A graph of tasks that all run `true`: for each task, the earlier tasks it needs.
 pub(crate) struct Plan {
     needs: Vec<Vec<usize>>,
+    /// Each fact is synced.
+    durable: bool,
 }
 
 impl Plan {
     fn independent(count: usize) -> Self {
         Self {
             needs: vec![Vec::new(); count],
+            durable: false,
         }
     }
 
@@ -259,6 +274,7 @@ impl Plan {
             needs: (0..count)
                 .map(|task| task.checked_sub(1).into_iter().collect())
                 .collect(),
+            durable: false,
         }
     }
 
@@ -270,7 +286,10 @@ impl Plan {
             let before = (layer - 1) * width;
             needs.extend((0..width).map(|_| chance.distinct(edges, before, width)));
         }
-        Self { needs }
+        Self {
+            needs,
+            durable: false,
+        }
     }
 
     /// How many tasks run `true`.
@@ -343,6 +362,7 @@ pub(crate) fn write_files(plan: &Plan, tool: &Tool, folder: &Path) -> io::Result
         Kind::Just => justfile(plan, tool.has_flag, &mut out)?,
         Kind::Task => taskfile(plan, &mut out)?,
         Kind::Xargs => arguments(plan, &mut out)?,
+        Kind::Dagu => dag(plan, &mut out)?,
     }
     out.flush()
 }
@@ -373,6 +393,7 @@ fn workflowfile(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
     }
     for (task, needs) in plan.tasks() {
         match needs {
+            [] if plan.durable => writeln!(out, "  t{task}: {{run: 'true', durable: true}}")?,
             [] => writeln!(out, "  t{task}: 'true'")?,
             _ => writeln!(
                 out,
@@ -448,6 +469,19 @@ fn taskfile(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
             out,
             "  t{task}: {{deps: [{}], cmds: ['true']}}",
             names(needs, ", ")
+        )?;
+    }
+    Ok(())
+}
+
+/// It has no goal: all of the file runs.
+fn dag(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "steps:")?;
+    for (task, needs) in plan.tasks() {
+        let needs = names(needs, ", ");
+        writeln!(
+            out,
+            "  - {{name: t{task}, command: 'true', depends: [{needs}]}}"
         )?;
     }
     Ok(())

@@ -52,7 +52,10 @@ impl std::fmt::Display for PublicKey {
 pub(super) fn key(path: &Path) -> Result<Option<SigningKey>, Error> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        // Where the folder itself is missing or none, others have more to say.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(Error::io("read the signing key", path, error)),
     };
     let Some(bytes) = from_hex(text.trim()) else {
