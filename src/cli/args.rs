@@ -100,12 +100,15 @@ pub(super) struct ShowArgs {
     pub(super) verbose: bool,
 }
 
-/// Go on with a run that was interrupted, with the file as it was
+/// Go on with a run that was interrupted, with the file as it was, unless --use-current says otherwise
 #[derive(Debug, Args)]
 pub(super) struct ResumeArgs {
     /// The run: its id or the beginning of it, `latest`, `latest:TASK`; without one, the newest that was interrupted
     #[arg(value_name = "RUN")]
     pub(super) run: Option<String>,
+    /// Go on with the file as it is now: as a new run, which takes over what was done
+    #[arg(long)]
+    pub(super) use_current: bool,
     /// Run at most N commands at the same time [default: the number of cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) jobs: Option<u16>,

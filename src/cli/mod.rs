@@ -25,6 +25,7 @@ mod running;
 mod runs;
 mod stats;
 mod status;
+mod use_current;
 mod validate;
 mod vars;
 mod verify;

@@ -9,7 +9,7 @@ use super::context::{self, Context};
 use super::needed::Work;
 use super::running::{Manner, Running, exit_of, unrecorded};
 use super::runs::{self, unread};
-use super::{Exit, Trouble};
+use super::{Exit, Trouble, use_current};
 use crate::core::state::RunStage;
 use crate::engine::Ending;
 use crate::engine::clock::Clock;
@@ -40,6 +40,9 @@ pub(super) fn resume(context: &Context, args: &ResumeArgs) -> Result<Exit, Troub
             ));
         }
     };
+    if args.use_current {
+        return use_current::go_on(context, args, &store, *taken);
+    }
     if !args.show.quiet {
         let _ = screen::print("", &context::style().dim(&taken.words));
     }
@@ -175,7 +178,7 @@ fn words(recorded: &Recorded) -> String {
     if was_changed(plan, recorded.began_at()) {
         let file = shown_path(&plan.file);
         words.push_str(&format!(
-            "note: {file} was changed since; this run follows it as it was\n"
+            "note: {file} was changed since; this run follows it as it was (--use-current takes the new one)\n"
         ));
     }
     words

@@ -9,10 +9,10 @@ use super::needed::Work;
 use super::running::{Manner, Running};
 use super::runs::{self, unread};
 use super::{Exit, Trouble};
-use crate::core::RunState;
 use crate::core::carried::{self, Carried};
 use crate::core::fact::{Fact, RunEnd};
 use crate::core::state::RunStage;
+use crate::core::{Record, RunState};
 use crate::engine::clock::Clock;
 use crate::engine::inbox::{Inbox, Signals};
 use crate::eval::kept::Kept;
@@ -103,7 +103,7 @@ fn once(
     let begun = Running::begin(store, &plan)?;
     let next = begun.run.clone();
     let running = Running {
-        taken_over: Some((carried, values(&recorded))),
+        taken_over: Some((carried, values(&recorded.records))),
         ..begun
     };
     let work = Work::taken_up(context, plan)?;
@@ -121,22 +121,19 @@ fn say(args: &RetryArgs, words: &str) {
 }
 
 /// The values that belong to no node: what commands printed whose output is a value.
-fn values(recorded: &Recorded) -> Vec<Kept> {
-    let kept = recorded
-        .records
-        .iter()
-        .filter_map(|record| match &record.fact {
-            Fact::ValueKept {
-                node: None,
-                name,
-                value,
-            } => Some(Kept {
-                node: None,
-                name: name.clone(),
-                value: value.clone(),
-            }),
-            _ => None,
-        });
+pub(super) fn values(records: &[Record]) -> Vec<Kept> {
+    let kept = records.iter().filter_map(|record| match &record.fact {
+        Fact::ValueKept {
+            node: None,
+            name,
+            value,
+        } => Some(Kept {
+            node: None,
+            name: name.clone(),
+            value: value.clone(),
+        }),
+        _ => None,
+    });
     kept.filter(|kept| kept.name.starts_with(crate::eval::PRINTED))
         .collect()
 }

@@ -62,6 +62,32 @@ impl Carried {
         }
         (finder.carried, left)
     }
+
+    /// Nothing of a task is taken over.
+    pub fn forget(&mut self, task: &str) {
+        self.done.retain(|address, _| task_of(address) != task);
+        self.open.retain(|address, _| task_of(address) != task);
+        self.items.retain(|address, _| task_of(address) != task);
+    }
+
+    /// A task that has ended is taken over with what it handed on, and not by its parts.
+    pub fn take_as_a_whole(&mut self, state: &RunState, records: &[Record], task: NodeId) {
+        self.forget(state.address(task).task);
+        let mut finder = Finder {
+            state,
+            values: values(state, records),
+            again: HashSet::new(),
+            carried: self.clone(),
+        };
+        finder.done(task);
+        *self = finder.carried;
+    }
+}
+
+/// The task of an address: what stands before the last space, without its items.
+fn task_of(address: &str) -> &str {
+    let task = address.rfind(' ').map_or(address, |at| &address[..at]);
+    task.find('[').map_or(task, |at| &task[..at])
 }
 
 /// Whether a run has a task of this name, of its own or called.

@@ -49,11 +49,32 @@ pub struct Plan {
     /// Locks that the run holds from its start to its end.
     #[serde(default, skip_serializing_if = "is_default")]
     pub locks: Option<Locks>,
+    /// What was said beside the names of tasks.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub given: Given,
     /// How many tasks it leaves out because they are up to date.
     #[serde(default, skip_serializing_if = "is_default")]
     pub up_to_date: u32,
     /// All nodes; [`NodeId`] is the index.
     pub nodes: Vec<Node>,
+}
+
+/// What was said when a run was asked for, beside the names of tasks: what a plan of another file for the same needs to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Given {
+    /// `NAME=VALUE`, in that order.
+    #[serde(skip_serializing_if = "is_default")]
+    pub values: Vec<(String, String)>,
+    /// What followed `--`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub args: Vec<String>,
+    /// The profile.
+    #[serde(skip_serializing_if = "is_default")]
+    pub profile: Option<String>,
+    /// The tasks alone, without what they need.
+    #[serde(skip_serializing_if = "is_default")]
+    pub only: bool,
 }
 
 /// A question to whoever starts the run.

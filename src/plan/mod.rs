@@ -19,7 +19,7 @@ use self::nodes::Planner;
 use self::scopes::Scopes;
 use crate::model::id::NodeId;
 use crate::model::language::{Platform, Profile, Task, TaskIndex, Workflow};
-use crate::model::plan::{Called, Context, OnFailure, Plan, Surroundings};
+use crate::model::plan::{Called, Context, Given, OnFailure, Plan, Surroundings};
 
 /// What a run is to do.
 #[derive(Clone, Debug, Default)]
@@ -158,6 +158,12 @@ pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
         confirms: planner.confirms,
         durable: planner.durable,
         locks: planner.locks,
+        given: Given {
+            values: request.values.clone(),
+            args: request.args.clone(),
+            profile: request.profile.clone(),
+            only: request.only,
+        },
         up_to_date: request.stale.as_ref().map_or(0, |stale| stale.up_to_date),
         nodes: planner.nodes,
     };
@@ -191,6 +197,7 @@ pub fn of_one_scope(workflow: &Workflow, request: &Request) -> Result<Plan, Refu
         up_to_date: 0,
         durable: false,
         locks: None,
+        given: Given::default(),
         surroundings: Surroundings {
             files: workflow.files.clone(),
             profile: profile.cloned(),

@@ -6,8 +6,8 @@ use fastrand::Rng;
 use flow::model::id::NodeId;
 use flow::model::language::{Place, Text};
 use flow::model::plan::{
-    Context, Gate, Group, Handlers, Kind, LockName, Locks, Need, Node, On, OnFailure, OnLost,
-    OnReject, Plan, Retry, Rules, Surroundings, Task, WaitFor, Work,
+    Context, Gate, Given, Group, Handlers, Kind, LockName, Locks, Need, Node, On, OnFailure,
+    OnLost, OnReject, Plan, Retry, Rules, Surroundings, Task, WaitFor, Work,
 };
 
 /// What a plan may contain.
@@ -76,6 +76,7 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
     });
     Plan {
         locks,
+        given: Given::default(),
         up_to_date: 0,
         durable: false,
         confirms: Vec::new(),
