@@ -1,5 +1,7 @@
 //! `flow archive`: records that take less room, and can be looked at as before.
 
+use serde_json::json;
+
 use super::args::ArchiveArgs;
 use super::context::Context;
 use super::running::unrecorded;
@@ -22,6 +24,10 @@ pub(super) fn archive(context: &Context, args: &ArchiveArgs) -> Result<Exit, Tro
         }
         None => named(context, &store, args)?,
     };
+    if args.json {
+        let value = json!({"runs": runs, "bytes_before": before, "bytes_after": after});
+        return super::show(&format!("{value}\n"));
+    }
     let count = match runs.len() {
         1 => "1 run".to_owned(),
         many => format!("{many} runs"),

@@ -270,6 +270,9 @@ pub(super) struct PruneArgs {
     /// Say what would be removed of the runs, and remove nothing
     #[arg(short = 'n', long, conflicts_with = "cache")]
     pub(super) dry_run: bool,
+    /// Of runs, as JSON
+    #[arg(long, conflicts_with = "cache")]
+    pub(super) json: bool,
 }
 
 /// Show which task waits for which
@@ -396,6 +399,9 @@ pub(super) struct ArchiveArgs {
     /// Say what would be packed, and do nothing
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Show how a run stands, task by task

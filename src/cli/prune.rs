@@ -1,5 +1,7 @@
 //! `flow prune`: less of what is kept.
 
+use serde_json::json;
+
 use super::args::PruneArgs;
 use super::context::{self, Context};
 use super::runs::unread;
@@ -14,7 +16,7 @@ pub(super) fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Trouble
     let mut text = String::new();
     if let Some(older_than) = args.older_than {
         let keep = args.keep;
-        text.push_str(&runs(context, Policy { older_than, keep }, args.dry_run)?);
+        text.push_str(&runs(context, Policy { older_than, keep }, args)?);
     }
     if args.cache {
         text.push_str(&cache(args.max_size)?);
@@ -22,11 +24,16 @@ pub(super) fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Trouble
     super::show(&text)
 }
 
-fn runs(context: &Context, policy: Policy, dry: bool) -> Result<String, Trouble> {
+fn runs(context: &Context, policy: Policy, args: &PruneArgs) -> Result<String, Trouble> {
+    let dry = args.dry_run;
     let store = context.store()?;
     let now = Clock::system().now();
     let pruned = prune::prune(&store, policy, now, Clock::wall(), dry);
     let pruned = pruned.map_err(|error| unread(&error))?;
+    if args.json {
+        let value = json!({"runs": pruned.runs, "bytes": pruned.bytes, "left": pruned.left});
+        return Ok(format!("{value}\n"));
+    }
     let count = pruned.runs.len();
     let left = pruned.left;
     Ok(match dry {

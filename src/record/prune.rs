@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::core::fact::Fact;
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
-use crate::store::{Error, Store, line};
+use crate::store::{Error, Kind, Store, line};
 
 /// What is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,12 @@ pub fn prune(
     if !dry && !pruned.runs.is_empty() {
         let mut plans = HashSet::new();
         for run in &left {
-            plans.extend(plan_of(store, run)?);
+            match plan_of(store, run) {
+                Ok(plan) => plans.extend(plan),
+                // Which plan it has can't be known, so all are kept.
+                Err(error) if error.kind == Kind::Damaged => return Ok(pruned),
+                Err(error) => return Err(error),
+            }
         }
         store.keep_plans(&plans, wall)?;
     }
@@ -105,7 +110,11 @@ pub fn archive(
 
 /// Whether a run has ended long ago. One that can go on is kept for ever, and so is one that nobody can read.
 fn is_old(store: &dyn Store, run: &RunId, policy: Policy, now: Timestamp) -> Result<bool, Error> {
-    let last = store.edges(run)?.and_then(|(_, last)| line::parse(&last));
+    let edges = match store.edges(run) {
+        Err(error) if error.kind == Kind::Damaged => return Ok(false),
+        edges => edges?,
+    };
+    let last = edges.and_then(|(_, last)| line::parse(&last));
     // A note is something that has happened.
     let old = last.is_some_and(|last| now.since(last.at) >= policy.older_than);
     Ok(old && super::end(store, run)?.is_some() && !store.is_owned(run)?)
