@@ -175,6 +175,31 @@ fn a_resumed_run_takes_its_locks_again() {
     assert!(first.is_some(), "{record:#?}");
 }
 
+/// Each of them has a slot of its own again.
+#[test]
+fn a_resumed_run_takes_as_many_slots_as_it_had() {
+    let space = Space::with(
+        "tasks:
+  many:
+    for: {in: [a, b], parallel: true}
+    locks: [{name: pool, slots: 3}]
+    run: if test -e killed; then touch again.{{ item }}; while test ! -e go; do sleep 0.01; done; else touch began.{{ item }}; sleep 600; fi
+",
+    );
+    let mut flow = space.start(&["-j2", "many"]);
+    let both = |what: &str| space.has(&format!("{what}.a")) && space.has(&format!("{what}.b"));
+    wait_for("both to begin", || both("began"));
+    kill(&mut flow);
+    space.write("killed", "");
+    let resumed = space.start(&["resume", "-j2"]);
+    wait_for("both to begin again", || both("again"));
+    assert_eq!(listed(&space), [("pool".to_owned(), 2, 0)]);
+    space.write("go", "");
+    let resumed = space.finish(resumed);
+    assert_eq!(resumed.code, 0, "{}", resumed.err());
+    assert_eq!(listed(&space), []);
+}
+
 #[test]
 fn a_run_that_waits_ends_at_once_when_it_is_cancelled_or_interrupted() {
     let space = Space::with(

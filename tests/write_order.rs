@@ -14,6 +14,10 @@ enum Call {
     Synced,
     /// A command was executed.
     Command,
+    /// It was said that a run begins.
+    Begun,
+    /// The record was made.
+    Made,
     /// The end of the record was kept apart.
     Head,
 }
@@ -29,7 +33,7 @@ fn calls(workflow: &str) -> Option<Vec<Call>> {
         "-s",
         "100000",
         "-e",
-        "trace=write,fdatasync,execve",
+        "trace=write,fdatasync,execve,openat",
         "-o",
         "trace",
     ]);
@@ -55,6 +59,8 @@ fn calls(workflow: &str) -> Option<Vec<Call>> {
             _ if facts && line.contains("attempt_started") => Call::Began,
             _ if facts => Call::Facts,
             _ if line.contains("write(") && is_head(line) => Call::Head,
+            _ if line.contains("write(") && line.contains(" begun\\n") => Call::Begun,
+            _ if line.contains(".facts\"") && line.contains("O_EXCL") => Call::Made,
             _ if line.contains("fdatasync") => Call::Synced,
             _ if line.contains("execve") => Call::Command,
             _ => return None,
@@ -80,6 +86,11 @@ fn a_command_starts_after_its_fact_is_written() {
     let Some(calls) = calls(THREE) else {
         return;
     };
+    assert_eq!(
+        calls[..2],
+        [Call::Begun, Call::Made],
+        "no moment loses a run: {calls:?}"
+    );
     let (mut began, mut started) = (0, 0);
     for call in &calls {
         began += i32::from(*call == Call::Began);
@@ -101,7 +112,16 @@ fn a_command_starts_after_its_fact_is_written() {
 
 #[test]
 fn with_durable_nothing_starts_before_all_facts_are_on_the_disk() {
-    let Some(calls) = calls(&THREE.replace("{run", "{durable: true, run")) else {
+    all_is_synced("durable: true");
+}
+
+#[test]
+fn so_it_is_with_a_lock() {
+    all_is_synced("locks: [a]");
+}
+
+fn all_is_synced(key: &str) {
+    let Some(calls) = calls(&THREE.replace("{run", &format!("{{{key}, run"))) else {
         return;
     };
     let mut unsynced = false;
@@ -110,6 +130,7 @@ fn with_durable_nothing_starts_before_all_facts_are_on_the_disk() {
             Call::Began | Call::Facts => unsynced = true,
             Call::Synced => unsynced = false,
             Call::Command | Call::Head => assert!(!unsynced, "{calls:?}"),
+            Call::Begun | Call::Made => {}
         }
     }
     assert_eq!(

@@ -121,6 +121,9 @@ impl Seen<'_> {
             let more = self.recorded.plan.up_to_date;
             text.push_str(&format!("{more} more were up to date before it began\n"));
         }
+        if let Some(reason) = self.reason() {
+            text.push_str(&format!("\n{}: {}\n", self.word, visible(reason)));
+        }
         for (at, by, note, event) in self.notes() {
             let about = event.map_or(String::new(), |event| format!(" on fact {event}"));
             let (by, note) = (visible(by), visible(note));
@@ -137,6 +140,23 @@ impl Seen<'_> {
             text.push_str(&resume);
         }
         text
+    }
+
+    /// Why it was ended, where somebody said so.
+    fn reason(&self) -> Option<&str> {
+        let until = self.state.seq();
+        let records = self.recorded.records.iter().rev();
+        let mut reasons = records
+            .filter(|record| record.seq <= until)
+            .filter_map(|record| match &record.fact {
+                Fact::CancelRequested {
+                    node: None,
+                    reason: Some(reason),
+                    ..
+                } => Some(&**reason),
+                _ => None,
+            });
+        reasons.next()
     }
 
     /// What people had to say until then: when, who, what, about which fact.
@@ -196,6 +216,9 @@ impl Seen<'_> {
         match node.stage {
             Stage::Done(outcome) | Stage::Ending(outcome) => outcome.word(),
             Stage::Gate | Stage::Deciding => "waiting for a decision",
+            _ if matches!(self.state.stage(), RunStage::Finished(_)) && !node.worked => {
+                "not started"
+            }
             Stage::Locking => "waiting for a lock",
             Stage::Tried | Stage::Backoff => "waiting to be tried again",
             _ if node.worked && open => "interrupted",
@@ -235,6 +258,7 @@ impl Seen<'_> {
             "ended_at": ended,
             "last_fact_at": self.last,
             "facts": self.state.seq(),
+            "reason": self.reason(),
             "retry_of": self.recorded.retry_of(),
             "notes": self.notes().map(|(at, by, text, event)| {
                 json!({"at": at, "by": by, "text": text, "event": event})

@@ -410,7 +410,9 @@ fn lock_timer(state: &RunState, id: NodeId, now: Timestamp) -> Option<Fact> {
         .locks
         .as_ref()
         .and_then(|locks| locks.wait_micros)?;
-    let unset = node.stage == Stage::Locking && node.until.is_none();
+    // As long as the run waits for its own, nobody waits for more.
+    let waits = node.stage == Stage::Locking && !state.lacks_locks;
+    let unset = waits && node.until.is_none();
     unset.then(|| Fact::TimerSet {
         node: id,
         until: now.plus(Duration::from_micros(micros)),

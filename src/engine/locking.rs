@@ -226,15 +226,16 @@ impl Locking {
             let held = held.inspect_err(|_| {
                 inner.lent.retain(|node, _| !nodes.contains(node));
             })?;
-            let mut owners: HashMap<String, Option<NodeId>> = HashMap::new();
+            let mut owners: HashMap<String, Vec<Option<NodeId>>> = HashMap::new();
             for (number, locks) in &from_project {
                 let node = question.sets[*number].node;
                 for lock in locks {
-                    owners.entry(lock.name.clone()).or_insert(node);
+                    owners.entry(lock.name.clone()).or_default().push(node);
                 }
             }
             for held in held {
-                let node = owners.get(&held.name).copied().flatten();
+                // Several have one slot each of the same lock.
+                let node = owners.get_mut(&held.name).and_then(Vec::pop).flatten();
                 inner.held.entry(node).or_default().push(held);
             }
         }

@@ -147,7 +147,7 @@ impl Locks {
         }
     }
 
-    /// Takes all of these locks, or none when one of them can't be had at the moment; of one name at most one slot.
+    /// Takes all of these locks, or none when one of them can't be had at the moment; of a name as many slots as it stands there.
     ///
     /// # Errors
     ///
@@ -161,7 +161,6 @@ impl Locks {
     ) -> io::Result<Taken> {
         let mut wanted = wanted.to_vec();
         wanted.sort();
-        wanted.dedup_by(|one, other| one.name == other.name);
         let ahead: Vec<Waiter> = self
             .waiting(place)?
             .into_iter()
@@ -455,6 +454,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let locks = Locks::new(folder.path());
         let lock = [named("pool", 3)];
+        let twice = [named("pool", 3), named("pool", 3)];
+        let both = taken(|| locks.take(&twice, &who("r0"), NOW, None));
+        assert_eq!(both.len(), 2);
+        busy(locks.take(&twice, &who("r4"), NOW, None).expect("works"));
+        drop(both);
         let held: Vec<_> = ["r1", "r2", "r3"]
             .map(|run| taken(|| locks.take(&lock, &who(run), NOW, None)))
             .into();

@@ -263,6 +263,16 @@ impl Observer for Lines {
                 self.again(seen.state, *node, until.since(seen.record.at));
             }
             Fact::TaskBlocked { nodes, cause } => self.blocked(seen.state, nodes, *cause),
+            // It could not begin, or go on, and why is nowhere else.
+            Fact::CancelRequested {
+                node: None,
+                why: Why::Failure,
+                reason: Some(reason),
+                ..
+            } => {
+                let words = format!("the run fails: {}", visible(reason));
+                self.screen.say(&words);
+            }
             Fact::CancelRequested {
                 node: None,
                 now: false,
