@@ -122,12 +122,19 @@ pub(super) fn unindexed(error: &store::Error) -> Trouble {
 /// The name of the index in the folder of flow's own data.
 pub(super) const INDEX: &str = "index.sqlite";
 
-/// Whoever has to wait long is told why.
+/// Whoever has to wait for the index is told why, once.
 pub(super) fn told(left: usize) {
-    if left >= 10_000 && left.is_multiple_of(10_000) {
-        let _ = screen::print("", &format!("looking at records: {left} left\n"));
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    if left >= MANY {
+        ONCE.call_once(|| {
+            // Whoever closed stderr does not want to know.
+            let _ = screen::print("", &format!("making the index over {left} runs\n"));
+        });
     }
 }
+
+/// So many records take a second or more to look at.
+const MANY: usize = 20_000;
 
 /// The word for the state that a run is in; whether somebody owns it is only asked when that matters.
 pub(super) fn status(

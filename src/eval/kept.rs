@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::results::Outputs;
 use super::typed;
 use crate::expr::{Part, Text, Value};
+use crate::model::hex;
 
 /// Something that serves again when the run is resumed.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,8 +66,7 @@ pub(super) fn of_bytes(bytes: &[u8]) -> Json {
     match str::from_utf8(bytes) {
         Ok(text) => json!(text),
         Err(_) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            json!({ "hex": hex })
+            json!({ "hex": hex::encode(bytes) })
         }
     }
 }
@@ -123,9 +123,7 @@ pub(super) fn to_bytes(json: &Json) -> Option<Vec<u8>> {
     if let Some(text) = json.as_str() {
         return Some(text.as_bytes().to_vec());
     }
-    let hex = json.get("hex")?.as_str()?.as_bytes();
-    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
-    hex.chunks(2).map(byte).collect()
+    hex::decode(json.get("hex")?.as_str()?)
 }
 
 pub(super) fn to_outputs(json: &Json) -> Option<Outputs> {

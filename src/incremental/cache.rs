@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::beneath;
+use crate::model::hex;
 
 /// The SHA-256 of a content.
 pub(super) type Sha = [u8; 32];
@@ -124,7 +125,7 @@ pub(super) fn restore(store: &dyn Store, key: &[u8; 32], root: &Path) -> Option<
         let drafted = match &file.what {
             What::Link(target) => drafts.link(&file.path, target).is_ok(),
             What::File { sha256, mode } => {
-                let sha = unhex(sha256)?;
+                let sha = hex::decode_exactly(sha256)?;
                 match store.content(&sha) {
                     Ok(Some(content)) => match drafts.file(&file.path, &content, *mode) {
                         Ok(own) if own == sha => true,
@@ -147,7 +148,7 @@ pub(super) fn restore(store: &dyn Store, key: &[u8; 32], root: &Path) -> Option<
     let output = match &entry.output {
         None => Vec::new(),
         Some(sha) => {
-            let sha = unhex(sha)?;
+            let sha = hex::decode_exactly(sha)?;
             let mut text = Vec::new();
             let whole = store
                 .content(&sha)
@@ -161,7 +162,7 @@ pub(super) fn restore(store: &dyn Store, key: &[u8; 32], root: &Path) -> Option<
             text
         }
     };
-    let values = entry.values.as_deref().map(unhex_all);
+    let values = entry.values.as_deref().map(hex::decode);
     if values.as_ref().is_some_and(Option::is_none) {
         store.remove_entry(key, &[]);
         return None;
@@ -222,7 +223,7 @@ pub(super) fn keep(
         kept.push(EntryFile {
             path: path.to_owned(),
             what: What::File {
-                sha256: hex(&sha),
+                sha256: hex::encode(&sha),
                 mode: metadata.permissions().mode() & 0o777,
             },
         });
@@ -232,14 +233,14 @@ pub(super) fn keep(
         Some(text) => {
             let sha = Sha::from(Sha256::digest(text));
             store.put_content(&sha, Content::Bytes(text))?;
-            Some(hex(&sha))
+            Some(hex::encode(&sha))
         }
     };
     let entry = Entry {
         version: VERSION,
         files: kept,
         output,
-        values: values.map(hex),
+        values: values.map(hex::encode),
     };
     let text = serde_json::to_vec(&entry).map_err(io::Error::other)?;
     let sum = blake3::hash(&text).to_hex();
@@ -262,24 +263,4 @@ fn hashes(file: &mut File) -> io::Result<([u8; 32], Sha)> {
             Err(error) => return Err(error),
         }
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex_all(text: &str) -> Option<Vec<u8>> {
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    pairs
-        .iter()
-        .map(|[high, low]| u8::try_from(digit(*high)? << 4 | digit(*low)?).ok())
-        .collect()
-}
-
-pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
-    unhex_all(text)?.try_into().ok()
 }

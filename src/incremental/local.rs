@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::beneath;
-use super::cache::{Content, Sha, Store, hex};
+use super::cache::{Content, Sha, Store};
+use crate::model::hex;
 
 /// Contents younger than this are never removed: their entry may be about to be written.
 const GRACE: Duration = Duration::from_secs(600);
@@ -42,7 +43,7 @@ impl Local {
     }
 
     fn path(&self, kind: &str, hash: &[u8; 32]) -> PathBuf {
-        let name = hex(hash);
+        let name = hex::encode(hash);
         self.root.join(kind).join(&name[..2]).join(name)
     }
 

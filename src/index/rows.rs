@@ -411,29 +411,25 @@ impl Index {
         let read = || {
             let mut rows = self.database.prepare_cached(sql)?;
             let rows = rows.query_map(params_from_iter(values), |row| {
+                let (id, word): (String, String) = (row.get(0)?, row.get(1)?);
                 let asked: String = row.get(6)?;
-                let word: String = row.get(1)?;
-                Ok((
-                    row.get::<_, String>(0)?,
-                    Row {
-                        run: RunId::parse("0").expect("a digit"),
-                        status: word.parse().unwrap_or(Status::Damaged),
-                        began: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_micros),
-                        last: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_micros),
-                        seq: row.get(4)?,
-                        hash: row.get(5)?,
-                        asked: serde_json::from_str(&asked).unwrap_or_default(),
-                    },
-                ))
+                let (began, last): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
+                let (seq, hash) = (row.get(4)?, row.get(5)?);
+                // An id that is none is nobody's.
+                Ok(RunId::parse(&id).map(|run| Row {
+                    run,
+                    status: word.parse().unwrap_or(Status::Damaged),
+                    began: began.map(Timestamp::from_micros),
+                    last: last.map(Timestamp::from_micros),
+                    seq,
+                    hash,
+                    asked: serde_json::from_str(&asked).unwrap_or_default(),
+                }))
             })?;
-            rows.collect::<Result<Vec<_>, _>>()
+            rows.filter_map(Result::transpose)
+                .collect::<Result<Vec<_>, _>>()
         };
-        let rows = read().map_err(|error| trouble(&self.path, "read", error))?;
-        let row = |(run, row): (String, Row)| {
-            let run = RunId::parse(&run)?;
-            Some(Row { run, ..row })
-        };
-        Ok(rows.into_iter().filter_map(row).collect())
+        read().map_err(|error| trouble(&self.path, "read", error))
     }
 }
 

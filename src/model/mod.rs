@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a file, a clock or an environment, and nothing here imports from the rest of flow.
 
+pub mod hex;
 pub mod id;
 pub mod language;
 pub mod path;

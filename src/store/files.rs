@@ -25,6 +25,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, FileType};
 
+use super::heads::{Heads, whole_lines};
 use super::request::Request;
 use super::{Changes, Error, Head, Journal, Kind, Store, packed, signature};
 use crate::model::id::RunId;
@@ -67,8 +68,8 @@ impl Files {
         self.root.join("runs").join(format!("{run}.requests"))
     }
 
-    fn heads_path(&self) -> PathBuf {
-        self.root.join("heads")
+    fn heads_list(&self) -> Heads {
+        Heads::of(&self.root)
     }
 
     /// Sees to it that its folders are there.
@@ -165,7 +166,7 @@ impl Files {
 
     fn journal(&self, run: &RunId, file: File, path: PathBuf) -> FileJournal {
         let logs = self.root.join("logs").join(run.as_str());
-        let heads = self.heads_path();
+        let heads = self.heads_list();
         FileJournal {
             file,
             path,
@@ -202,14 +203,10 @@ impl Files {
 impl Store for Files {
     fn create(&self, run: &RunId) -> Result<Box<dyn Journal>, Error> {
         let path = self.facts(run);
-        let begun = format!("{run}{BEGUN}\n");
         // Said before it is there: whoever follows the list misses no run, however soon it is killed.
-        let said = add_line(&self.heads_path(), &begun);
-        if is_missing(&said) {
+        if !self.heads_list().begun(run)? {
             self.make_folders()?;
-            add_line(&self.heads_path(), &begun)?;
-        } else {
-            said?;
+            self.heads_list().begun(run)?;
         }
         let mut made = self.create_file(&path);
         if made
@@ -302,31 +299,7 @@ impl Store for Files {
     }
 
     fn changes(&self, cursor: Option<&str>) -> Result<Changes, Error> {
-        let path = self.heads_path();
-        let trouble = |error| Error::io("read", &path, error);
-        let mut file = match File::open(&path) {
-            Ok(file) => Some(file),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(trouble(error)),
-        };
-        let Some(file) = &mut file else {
-            return Ok(Changes {
-                runs: self.runs()?,
-                all: true,
-                cursor: String::new(),
-            });
-        };
-        let since = cursor.and_then(|cursor| changes_since(file, cursor).transpose());
-        if let Some(changes) = since.transpose().map_err(trouble)? {
-            return Ok(changes);
-        }
-        // Its end is taken before the list: what begins in between is looked at once more.
-        let cursor = end_of(file).map_err(trouble)?;
-        Ok(Changes {
-            runs: self.runs()?,
-            all: true,
-            cursor,
-        })
+        self.heads_list().changes(cursor, || self.runs())
     }
 
     fn put_plan(&self, hash: &str, text: &[u8]) -> Result<(), Error> {
@@ -355,7 +328,7 @@ impl Store for Files {
             self.existing(run, false)?;
         }
         // Said first: a record that is gone for no reason is what `verify` tells of.
-        add_line(&self.heads_path(), &format!("{run}{REMOVED}\n"))?;
+        self.heads_list().removed(run)?;
         let mut size = 0;
         let facts = self.facts(run);
         for path in [packed::beside(&facts), facts] {
@@ -470,22 +443,7 @@ impl Store for Files {
     }
 
     fn heads(&self) -> Result<Vec<Head>, Error> {
-        let path = self.heads_path();
-        match fs::read(&path) {
-            Ok(text) => {
-                let text = String::from_utf8_lossy(&text);
-                let removed: HashSet<&str> = text
-                    .lines()
-                    .filter_map(|line| line.strip_suffix(REMOVED))
-                    .collect();
-                let heads = text.lines().filter_map(head);
-                Ok(heads
-                    .filter(|head| !removed.contains(head.run.as_str()))
-                    .collect())
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(Error::io("read", &path, error)),
-        }
+        self.heads_list().all()
     }
 
     fn plan(&self, hash: &str) -> Result<Vec<u8>, Error> {
@@ -497,65 +455,8 @@ impl Store for Files {
     }
 }
 
-/// What has changed since a cursor, which is a position in the list and the line before it; `None` when that line does not stand
-/// there any more.
-fn changes_since(file: &mut File, cursor: &str) -> std::io::Result<Option<Changes>> {
-    let Some((offset, before)) = cursor.split_once(' ') else {
-        return Ok(None);
-    };
-    let Ok(offset) = offset.parse::<u64>() else {
-        return Ok(None);
-    };
-    let Some(start) = offset.checked_sub(before.len() as u64 + 1) else {
-        return Ok(None);
-    };
-    file.seek(SeekFrom::Start(start))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    bytes.truncate(whole_lines(&bytes));
-    let text = String::from_utf8_lossy(&bytes);
-    let Some(more) = text
-        .strip_prefix(before)
-        .and_then(|rest| rest.strip_prefix('\n'))
-    else {
-        return Ok(None);
-    };
-    let runs = more
-        .lines()
-        .filter_map(|line| RunId::parse(line.split(' ').next()?));
-    let last = more.lines().next_back().unwrap_or(before);
-    Ok(Some(Changes {
-        runs: runs.collect(),
-        all: false,
-        cursor: format!("{} {last}", start + bytes.len() as u64),
-    }))
-}
-
-/// The cursor of the end of the list; none as long as it has no line.
-fn end_of(file: &mut File) -> std::io::Result<String> {
-    let size = file.seek(SeekFrom::End(0))?;
-    // Longer than any two lines.
-    let from = size.saturating_sub(1024);
-    file.seek(SeekFrom::Start(from))?;
-    let mut bytes = Vec::new();
-    file.take(size - from).read_to_end(&mut bytes)?;
-    bytes.truncate(whole_lines(&bytes));
-    let text = String::from_utf8_lossy(&bytes);
-    let cursor = |last| format!("{} {last}", from + bytes.len() as u64);
-    Ok(text.lines().next_back().map(cursor).unwrap_or_default())
-}
-
-fn is_missing(result: &Result<(), Error>) -> bool {
-    let cause = result.as_ref().err().and_then(|error| error.cause.as_ref());
-    cause.is_some_and(|cause| cause.kind() == ErrorKind::NotFound)
-}
-
 /// The file with the key of a project.
 const SIGNING_KEY: &str = "signing.key";
-/// What stands behind the id of a run that begins.
-const BEGUN: &str = " begun";
-/// What stands behind the id of a run that was removed.
-const REMOVED: &str = " removed";
 /// How long a plan is kept that no run names: that long a run may take from putting it down to its first fact.
 const PLAN_IDLE: Duration = Duration::from_secs(60 * 60);
 /// The moment of the call (utimensat(2)).
@@ -564,28 +465,8 @@ const NOW: rustix::fs::Timespec = rustix::fs::Timespec {
     tv_nsec: rustix::fs::UTIME_NOW,
 };
 
-/// Adds a line, short enough for others who write at the same time to stand before or behind it.
-fn add_line(path: &Path, line: &str) -> Result<(), Error> {
-    let mut options = OpenOptions::new();
-    let file = options.append(true).create(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(line.as_bytes()))
-        .map_err(|error| Error::io("write", path, error))
-}
-
 /// Opening a pipe waits for nobody.
 const NONBLOCK: i32 = libc::O_NONBLOCK;
-
-/// A line of the file with heads; one that a crash has left unfinished is none.
-fn head(line: &str) -> Option<Head> {
-    let mut words = line.split(' ');
-    let head = Head {
-        run: RunId::parse(words.next()?)?,
-        seq: words.next()?.parse().ok()?,
-        hash: words.next()?.to_owned(),
-        signature: words.next().map(str::to_owned),
-    };
-    (head.hash.len() == 64 && words.next().is_none()).then_some(head)
-}
 
 /// Whoever looks whether a run is owned holds a shared lock for a moment; that long an owner waits, and so often.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(1);
@@ -609,14 +490,6 @@ fn draft_name() -> String {
         std::process::id(),
         NEXT.fetch_add(1, Ordering::Relaxed)
     )
-}
-
-/// The length of the whole lines at the beginning of `bytes`.
-fn whole_lines(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |end| end + 1)
 }
 
 fn edges<F: Read + Seek>(file: &mut F) -> std::io::Result<Option<(String, String)>> {
@@ -655,7 +528,7 @@ struct FileJournal {
     file: File,
     path: PathBuf,
     logs: PathBuf,
-    heads: PathBuf,
+    heads: Heads,
     key: PathBuf,
     requests: PathBuf,
     /// There is a pipe at `requests`, which is ours.
@@ -720,10 +593,12 @@ impl Journal for FileJournal {
     }
 
     fn keep_head(&mut self, head: &Head) -> Result<(), Error> {
-        let signature = signature::key(&self.key)?.map(|key| signature::sign(&key, head));
-        let signature = signature.map_or(String::new(), |signature| format!(" {signature}"));
-        let line = format!("{} {} {}{signature}\n", head.run, head.seq, head.hash);
-        add_line(&self.heads, &line)
+        let key = signature::key(&self.key)?;
+        let signature = key.map(|key| signature::sign(&key, head));
+        self.heads.ended(&Head {
+            signature,
+            ..head.clone()
+        })
     }
 
     fn discard(&mut self) -> Result<(), Error> {

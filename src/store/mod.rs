@@ -4,6 +4,7 @@
 //! how it stores. There is one writer for a run, its owner; everybody may read.
 
 pub mod files;
+mod heads;
 pub mod line;
 pub mod memory;
 mod packed;

@@ -12,6 +12,7 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::{Error, Head, Kind};
+use crate::model::hex;
 
 /// A key that shows who signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,14 +21,17 @@ pub struct PublicKey(VerifyingKey);
 impl PublicKey {
     /// The key with this text: 64 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
-        VerifyingKey::from_bytes(&from_hex(text.trim())?)
+        VerifyingKey::from_bytes(&hex::decode_exactly(text.trim())?)
             .ok()
             .map(Self)
     }
 
     /// Whether the owner of this key has signed a head.
     pub fn has_signed(&self, head: &Head) -> bool {
-        let signature = head.signature.as_deref().and_then(from_hex::<64>);
+        let signature = head
+            .signature
+            .as_deref()
+            .and_then(hex::decode_exactly::<64>);
         let signature = signature.map(|bytes| Signature::from_bytes(&bytes));
         signature.is_some_and(|signature| {
             self.0
@@ -40,7 +44,7 @@ impl PublicKey {
 /// As [`PublicKey::parse`] takes it.
 impl std::fmt::Display for PublicKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex(self.0.as_bytes()))
+        f.write_str(&hex::encode(self.0.as_bytes()))
     }
 }
 
@@ -58,7 +62,7 @@ pub(super) fn key(path: &Path) -> Result<Option<SigningKey>, Error> {
         }
         Err(error) => return Err(Error::io("read the signing key", path, error)),
     };
-    let Some(bytes) = from_hex(text.trim()) else {
+    let Some(bytes) = hex::decode_exactly(text.trim()) else {
         return Err(Error {
             path: Some(path.to_owned()),
             ..Error::new(
@@ -72,7 +76,7 @@ pub(super) fn key(path: &Path) -> Result<Option<SigningKey>, Error> {
 
 /// Signs a head.
 pub(super) fn sign(key: &SigningKey, head: &Head) -> String {
-    hex(&key.sign(message(head).as_bytes()).to_bytes())
+    hex::encode(&key.sign(message(head).as_bytes()).to_bytes())
 }
 
 /// The public half of the key in a file.
@@ -97,7 +101,7 @@ pub fn make_key(path: &Path) -> Result<PublicKey, Error> {
     let mut options = OpenOptions::new();
     let made = options.write(true).create_new(true).mode(0o600).open(path);
     made.and_then(|mut file| {
-        file.write_all(format!("{}\n", hex(&bytes)).as_bytes())?;
+        file.write_all(format!("{}\n", hex::encode(&bytes)).as_bytes())?;
         file.sync_all()
     })
     .map_err(|error| match error.kind() {
@@ -112,19 +116,4 @@ pub fn make_key(path: &Path) -> Result<PublicKey, Error> {
 
 fn message(head: &Head) -> String {
     format!("flow head 1 {} {} {}", head.run, head.seq, head.hash)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.len() != 2 * N || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (number, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * number..2 * number + 2], 16).ok()?;
-    }
-    Some(bytes)
 }

@@ -1,4 +1,6 @@
-//! What can be typed. The comments here are the help texts.
+//! What can be typed. The comments here are the help texts; [`runs`] has those of the verbs about recorded runs.
+
+mod runs;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -7,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, ValueEnum};
 
+pub(super) use self::runs::*;
 use super::Trouble;
 use crate::model::time::parse_span;
 use crate::report::Mode;
@@ -98,41 +101,6 @@ pub(super) struct ShowArgs {
     /// Also say what is left out otherwise: the id of the run, a summary for a single task
     #[arg(short, long)]
     pub(super) verbose: bool,
-}
-
-/// Go on with a run that was interrupted, with the file as it was, unless --use-current says otherwise
-#[derive(Debug, Args)]
-pub(super) struct ResumeArgs {
-    /// The run: its id or the beginning of it, `latest`, `latest:TASK`; without one, the newest that was interrupted
-    #[arg(value_name = "RUN")]
-    pub(super) run: Option<String>,
-    /// Go on with the file as it is now: as a new run, which takes over what was done
-    #[arg(long)]
-    pub(super) use_current: bool,
-    /// Run at most N commands at the same time [default: the number of cores]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) jobs: Option<u16>,
-    #[command(flatten)]
-    pub(super) show: ShowArgs,
-}
-
-/// Try a run once more: a new run takes over what was done in it, and begins at what failed
-#[derive(Debug, Args)]
-pub(super) struct RetryArgs {
-    /// The run: its id or the beginning of it, `latest` (which is the default), `latest:TASK`
-    #[arg(value_name = "RUN")]
-    pub(super) run: Option<String>,
-    /// Begin at this task, whatever became of it
-    #[arg(long, value_name = "TASK")]
-    pub(super) from: Option<String>,
-    /// Try at most N times, with a wait of 1s, 2s, 4s … in between
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) max_retries: u32,
-    /// Run at most N commands at the same time [default: the number of cores]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) jobs: Option<u16>,
-    #[command(flatten)]
-    pub(super) show: ShowArgs,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -251,30 +219,6 @@ pub(super) struct WhyArgs {
     pub(super) json: bool,
 }
 
-/// Remove old runs of this project, or results from the cache, which all projects share
-#[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
-pub(super) struct PruneArgs {
-    /// Runs that have ended, in which nothing has happened for so long, such as 30d; their output too
-    #[arg(long, value_name = "DURATION", value_parser = duration, group = "what")]
-    pub(super) older_than: Option<Duration>,
-    /// Leave the newest N runs, whatever their age
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "older_than")]
-    pub(super) keep: usize,
-    /// The cache of results: what was not used for longest
-    #[arg(long, group = "what")]
-    pub(super) cache: bool,
-    /// Leave at most this much of it, such as 500MB or 2GiB; 0 removes all of it
-    #[arg(long, value_name = "SIZE", default_value = "5GiB", value_parser = size, requires = "cache")]
-    pub(super) max_size: u64,
-    /// Say what would be removed of the runs, and remove nothing
-    #[arg(short = 'n', long, conflicts_with = "cache")]
-    pub(super) dry_run: bool,
-    /// Of runs, as JSON
-    #[arg(long, conflicts_with = "cache")]
-    pub(super) json: bool,
-}
-
 /// Show which task waits for which
 #[derive(Debug, Args)]
 pub(super) struct GraphArgs {
@@ -297,199 +241,6 @@ pub(super) enum GraphFormat {
     Mermaid,
     /// Tasks and edges
     Json,
-}
-
-/// List the recorded runs, the newest first
-#[derive(Debug, Args)]
-pub(super) struct HistoryArgs {
-    /// Only runs in this state: completed, failed, cancelled, interrupted, running
-    #[arg(long, value_name = "STATUS", value_parser = ["completed", "failed", "cancelled", "interrupted", "running", "paused"])]
-    pub(super) status: Option<String>,
-    /// Only runs that were asked for this task
-    #[arg(long, value_name = "TASK")]
-    pub(super) task: Option<String>,
-    /// Only runs that began since then: a time, or a duration such as 2h for so long ago
-    #[arg(long, value_name = "MOMENT")]
-    pub(super) since: Option<String>,
-    /// Only runs in which this text stands: names, reasons, errors, the last lines of what failed, notes
-    #[arg(long, value_name = "TEXT")]
-    pub(super) text: Option<String>,
-    /// Only runs that began before this one
-    #[arg(long, value_name = "RUN")]
-    pub(super) before: Option<String>,
-    /// Show at most N runs
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
-    pub(super) limit: usize,
-    /// As JSON, one object a line
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-/// End a run: what runs is stopped, its `finally` steps run, and it can't be resumed
-#[derive(Debug, Args)]
-pub(super) struct CancelArgs {
-    /// The run: its id or the beginning of it, `latest` (which is the default), `latest:TASK`
-    #[arg(value_name = "RUN")]
-    pub(super) run: Option<String>,
-    /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
-    /// Who asks for it [default: you]
-    #[arg(long, value_name = "NAME")]
-    pub(super) by: Option<String>,
-    #[command(flatten)]
-    pub(super) show: ShowArgs,
-}
-
-/// Show who holds which lock and who waits for it, or give one away
-#[derive(Debug, Args)]
-pub(super) struct LocksArgs {
-    /// Take this lock from the run that holds it; the run goes on without, and the record says so
-    #[arg(long, value_name = "LOCK", conflicts_with = "json")]
-    pub(super) release: Option<String>,
-    /// Of this run, where several hold one
-    #[arg(long, value_name = "RUN", requires = "release")]
-    pub(super) run: Option<String>,
-    /// Who takes it [default: you]
-    #[arg(long, value_name = "NAME", requires = "release")]
-    pub(super) by: Option<String>,
-    /// As JSON, a line for each lock
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-/// Look whether what flow keeps here is sound: the folder, the records, the index over them, which is made anew when it is not, and
-/// processes that outlived their flow
-#[derive(Debug, Args)]
-pub(super) struct DoctorArgs {
-    /// Make the index anew in any case
-    #[arg(long)]
-    pub(super) rebuild: bool,
-    /// As JSON, a line for each finding
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-/// Add a note to the record of a run, also of one that has ended; `flow history --text` finds it
-#[derive(Debug, Args)]
-pub(super) struct AnnotateArgs {
-    /// The run: its id or the beginning of it, `latest` (which is the default), `latest:TASK`
-    #[arg(value_name = "RUN")]
-    pub(super) run: Option<String>,
-    /// What there is to say
-    #[arg(long, value_name = "TEXT")]
-    pub(super) comment: String,
-    /// The fact that it is about, by its number
-    #[arg(long, value_name = "N")]
-    pub(super) event: Option<u64>,
-    /// Who says it [default: you]
-    #[arg(long, value_name = "NAME")]
-    pub(super) by: Option<String>,
-}
-
-/// Pack runs that have ended, with their output; every verb looks at them as before
-#[derive(Debug, Args)]
-pub(super) struct ArchiveArgs {
-    /// The runs: their ids or the beginnings of them, `latest`, `latest:TASK`
-    #[arg(value_name = "RUN", required_unless_present = "older_than")]
-    pub(super) runs: Vec<String>,
-    /// All in which nothing has happened for so long
-    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "runs")]
-    pub(super) older_than: Option<Duration>,
-    /// Say what would be packed, and do nothing
-    #[arg(short = 'n', long)]
-    pub(super) dry_run: bool,
-    /// As JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-/// Show how a run stands, task by task
-#[derive(Debug, Args)]
-pub(super) struct StatusArgs {
-    /// The run: its id or the beginning of it, `latest` (which is the default), `latest:TASK`
-    #[arg(value_name = "RUN")]
-    pub(super) run: Option<String>,
-    /// As it was then: the number of a fact, a time, or a duration such as 10m for so long ago
-    #[arg(long, value_name = "MOMENT")]
-    pub(super) at: Option<String>,
-    /// As JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-/// Show how often tasks ran, how they ended and how long they took; those that took most time first
-#[derive(Debug, Args)]
-pub(super) struct StatsArgs {
-    /// Only this task
-    #[arg(value_name = "TASK")]
-    pub(super) task: Option<String>,
-    /// Of the runs that began since then: a time, or a duration such as 7d for so long ago
-    #[arg(long, value_name = "MOMENT", default_value = "30d")]
-    pub(super) since: String,
-    /// Of each step, too
-    #[arg(long)]
-    pub(super) steps: bool,
-    /// As JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-/// Print what the commands of a run printed
-#[derive(Debug, Args)]
-pub(super) struct LogsArgs {
-    /// The run: its id or the beginning of it, `latest` (which is the default), `latest:TASK`
-    #[arg(value_name = "RUN")]
-    pub(super) run: Option<String>,
-    /// Only this task, byte for byte; without one each command has a line on stderr that names it
-    #[arg(value_name = "TASK")]
-    pub(super) task: Option<String>,
-    /// Go on until the run ends; -f behind the verb is the same
-    #[arg(long)]
-    pub(super) follow: bool,
-}
-
-/// Show the facts of a run, of which all else follows
-#[derive(Debug, Args)]
-pub(super) struct EventsArgs {
-    /// The run: its id or the beginning of it, `latest` (which is the default), `latest:TASK`
-    #[arg(value_name = "RUN")]
-    pub(super) run: Option<String>,
-    /// Only facts of this kind, such as attempt_finished; may be given several times
-    #[arg(long, value_name = "KIND")]
-    pub(super) kind: Vec<String>,
-    /// At most N facts
-    #[arg(short = 'n', long, value_name = "N")]
-    pub(super) limit: Option<usize>,
-    /// Leave out the first N of them
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(super) offset: usize,
-    /// Go on until the run ends; -f behind the verb is the same
-    #[arg(long)]
-    pub(super) follow: bool,
-    /// As they are stored: JSON, one object a line
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-/// Check that records are what was written: facts, order, plan, output, end
-#[derive(Debug, Args)]
-pub(super) struct VerifyArgs {
-    /// The run: its id or the beginning of it, `latest` (which is the default), `latest:TASK`
-    #[arg(value_name = "RUN", conflicts_with = "all")]
-    pub(super) run: Option<String>,
-    /// All runs
-    #[arg(long)]
-    pub(super) all: bool,
-    /// Demand that the end of each run that has ended is signed, by the owner of this public key or the one in this file
-    #[arg(long, value_name = "KEY")]
-    pub(super) key: Option<String>,
-    /// Make a key for the project, by which the ends of its runs are signed from now on, and print its public half
-    #[arg(long, conflicts_with_all = ["run", "all", "key", "json"])]
-    pub(super) new_key: bool,
-    /// As JSON, one object a line
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 /// A verb.

@@ -1,0 +1,191 @@
+//! The list of what happens to runs, one file for all of them: a line when a run begins (`RUN begun`), when flow ends its work on one
+//! (`RUN FACTS HASH`, with the signature where there is a key), and when one is removed (`RUN removed`).
+//!
+//! It only grows. Whoever has read it goes on from a cursor, which is a position and the line that stands before it.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::{Changes, Error, Head};
+use crate::model::id::RunId;
+
+/// The list.
+#[derive(Clone, Debug)]
+pub(super) struct Heads {
+    path: PathBuf,
+}
+
+/// What stands behind the id of a run that begins.
+const BEGUN: &str = " begun";
+/// What stands behind the id of a run that was removed.
+const REMOVED: &str = " removed";
+
+impl Heads {
+    /// The list in this folder.
+    pub(super) fn of(folder: &Path) -> Self {
+        Self {
+            path: folder.join("heads"),
+        }
+    }
+
+    /// A run begins; `false` when there is no such folder yet.
+    pub(super) fn begun(&self, run: &RunId) -> Result<bool, Error> {
+        match self.add(&format!("{run}{BEGUN}\n")) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            added => added
+                .map(|()| true)
+                .map_err(|error| self.trouble("write", error)),
+        }
+    }
+
+    /// A run is removed.
+    pub(super) fn removed(&self, run: &RunId) -> Result<(), Error> {
+        let added = self.add(&format!("{run}{REMOVED}\n"));
+        added.map_err(|error| self.trouble("write", error))
+    }
+
+    /// The end of a record.
+    pub(super) fn ended(&self, head: &Head) -> Result<(), Error> {
+        let signature = head.signature.as_ref();
+        let signature = signature.map_or(String::new(), |signature| format!(" {signature}"));
+        let line = format!("{} {} {}{signature}\n", head.run, head.seq, head.hash);
+        self.add(&line)
+            .map_err(|error| self.trouble("write", error))
+    }
+
+    /// The ends of the records of all runs that were not removed.
+    pub(super) fn all(&self) -> Result<Vec<Head>, Error> {
+        let text = match fs::read(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(self.trouble("read", error)),
+        };
+        let text = String::from_utf8_lossy(&text);
+        let removed: HashSet<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_suffix(REMOVED))
+            .collect();
+        let heads = text.lines().filter_map(head);
+        Ok(heads
+            .filter(|head| !removed.contains(head.run.as_str()))
+            .collect())
+    }
+
+    /// What has happened since a cursor; where that can't be told, all runs there are.
+    pub(super) fn changes(
+        &self,
+        cursor: Option<&str>,
+        all: impl FnOnce() -> Result<Vec<RunId>, Error>,
+    ) -> Result<Changes, Error> {
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(Changes {
+                    runs: all()?,
+                    all: true,
+                    cursor: String::new(),
+                });
+            }
+            Err(error) => return Err(self.trouble("read", error)),
+        };
+        let trouble = |error| self.trouble("read", error);
+        if let Some(cursor) = cursor
+            && let Some(changes) = changes_since(&mut file, cursor).map_err(trouble)?
+        {
+            return Ok(changes);
+        }
+        // Its end is taken before the list: what begins in between is looked at once more.
+        let cursor = end_of(&mut file).map_err(trouble)?;
+        Ok(Changes {
+            runs: all()?,
+            all: true,
+            cursor,
+        })
+    }
+
+    /// Adds a line, short enough for others who write at the same time to stand before or behind it.
+    fn add(&self, line: &str) -> std::io::Result<()> {
+        let mut options = OpenOptions::new();
+        let file = options
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.path);
+        file?.write_all(line.as_bytes())
+    }
+
+    fn trouble(&self, doing: &str, error: std::io::Error) -> Error {
+        Error::io(doing, &self.path, error)
+    }
+}
+
+/// What has changed since a cursor, which is a position in the list and the line before it; `None` when that line does not stand
+/// there any more.
+fn changes_since(file: &mut File, cursor: &str) -> std::io::Result<Option<Changes>> {
+    let Some((offset, before)) = cursor.split_once(' ') else {
+        return Ok(None);
+    };
+    let Ok(offset) = offset.parse::<u64>() else {
+        return Ok(None);
+    };
+    let Some(start) = offset.checked_sub(before.len() as u64 + 1) else {
+        return Ok(None);
+    };
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    bytes.truncate(whole_lines(&bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    let Some(more) = text
+        .strip_prefix(before)
+        .and_then(|rest| rest.strip_prefix('\n'))
+    else {
+        return Ok(None);
+    };
+    let runs = more
+        .lines()
+        .filter_map(|line| RunId::parse(line.split(' ').next()?));
+    let last = more.lines().next_back().unwrap_or(before);
+    Ok(Some(Changes {
+        runs: runs.collect(),
+        all: false,
+        cursor: format!("{} {last}", start + bytes.len() as u64),
+    }))
+}
+
+/// The cursor of the end of the list; none as long as it has no line.
+fn end_of(file: &mut File) -> std::io::Result<String> {
+    let size = file.seek(SeekFrom::End(0))?;
+    // Longer than any two lines.
+    let from = size.saturating_sub(1024);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(size - from).read_to_end(&mut bytes)?;
+    bytes.truncate(whole_lines(&bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    let cursor = |last| format!("{} {last}", from + bytes.len() as u64);
+    Ok(text.lines().next_back().map(cursor).unwrap_or_default())
+}
+
+/// A line of the file with heads; one that a crash has left unfinished is none.
+fn head(line: &str) -> Option<Head> {
+    let mut words = line.split(' ');
+    let head = Head {
+        run: RunId::parse(words.next()?)?,
+        seq: words.next()?.parse().ok()?,
+        hash: words.next()?.to_owned(),
+        signature: words.next().map(str::to_owned),
+    };
+    (head.hash.len() == 64 && words.next().is_none()).then_some(head)
+}
+
+/// The length of the whole lines at the beginning of `bytes`.
+pub(super) fn whole_lines(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1)
+}
