@@ -1,22 +1,18 @@
 //! `flow annotate`: a note in the record of a run, which stays what it is.
 
-use std::time::Duration;
-
 use super::args::AnnotateArgs;
 use super::context::{self, Context};
+use super::reach::{self, Reach};
 use super::running::unrecorded;
 use super::runs;
 use super::{Exit, Trouble};
 use crate::core::Record;
 use crate::core::fact::Fact;
 use crate::engine::clock::Clock;
+use crate::record;
 use crate::report::screen;
-use crate::store::request::{Request, WORDS_MAX};
+use crate::store::request::Request;
 use crate::store::{Kind, Store};
-
-/// How long it takes at most until a run that has just begun can be reached.
-const REACHED_AFTER: Duration = Duration::from_secs(2);
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Adds a note to a run: by its process, when it goes on; here, when it does not.
 pub(super) fn annotate(context: &Context, args: &AnnotateArgs) -> Result<Exit, Trouble> {
@@ -30,14 +26,8 @@ pub(super) fn annotate(context: &Context, args: &AnnotateArgs) -> Result<Exit, T
             "--comment says what",
         ));
     }
-    for words in [&by, &text] {
-        if words.len() > WORDS_MAX {
-            let what = format!("names and comments have at most {WORDS_MAX} bytes");
-            return Err(Trouble::call(what, "say it in fewer words"));
-        }
-    }
-    let clock = Clock::system();
-    let until = clock.instant() + REACHED_AFTER;
+    reach::check_words([&by, &text], "names and comments")?;
+    let reach = Reach::new();
     loop {
         let mut journal = match store.open(&run) {
             Ok(journal) => journal,
@@ -47,15 +37,11 @@ pub(super) fn annotate(context: &Context, args: &AnnotateArgs) -> Result<Exit, T
                     by: by.clone(),
                     event: args.event,
                 };
-                match store.send(&run, &request) {
-                    Ok(()) => return noted(&run),
-                    // It has just begun, or is just ending.
-                    Err(error) if error.kind == Kind::Missing && clock.instant() < until => {
-                        std::thread::sleep(LOOK_AGAIN);
-                        continue;
-                    }
-                    Err(error) => return Err(unrecorded(&error)),
+                let sent = reach.send(&store, &run, &request);
+                if sent.map_err(|error| unrecorded(&error))? {
+                    return noted(&run);
                 }
+                continue;
             }
             Err(error) => return Err(unrecorded(&error)),
         };
@@ -70,20 +56,14 @@ pub(super) fn annotate(context: &Context, args: &AnnotateArgs) -> Result<Exit, T
         }
         let record = Record {
             seq: seq + 1,
-            at: clock.now(),
+            at: Clock::system().now(),
             fact: Fact::NoteAdded {
                 text,
                 by: by.clone(),
                 event: args.event,
             },
         };
-        let mut line = String::new();
-        chain.seal(&record, &by, None, &mut line);
-        let head = chain.head(&run, record.seq);
-        journal
-            .append(&line)
-            .and_then(|()| journal.sync())
-            .and_then(|()| journal.keep_head(&head))
+        record::add(&mut *journal, &run, &mut chain, &[record], &by, None)
             .map_err(|error| unrecorded(&error))?;
         return noted(&run);
     }

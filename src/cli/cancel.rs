@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::args::CancelArgs;
 use super::context::{self, Context};
 use super::needed::Work;
+use super::reach::{self, Reach};
 use super::resume::{self, Taken};
 use super::running::Manner;
 use super::runs::{self, unread};
@@ -15,11 +16,9 @@ use crate::model::id::RunId;
 use crate::record;
 use crate::report::screen;
 use crate::store::files::Files;
-use crate::store::request::{Request, WORDS_MAX};
-use crate::store::{Kind, Store};
+use crate::store::request::Request;
+use crate::store::Store;
 
-/// How long it takes at most until a run that has just begun can be reached.
-const REACHED_AFTER: Duration = Duration::from_secs(2);
 /// How long a run is waited for that was asked to end: its commands have their grace time, and so have those that outlive them.
 const WAITED: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -29,31 +28,21 @@ pub(super) fn cancel(context: &Context, args: &CancelArgs) -> Result<Exit, Troub
     let store = context.store()?;
     let run = runs::find(context, &store, args.run.as_deref().unwrap_or("latest"))?;
     let by = args.by.clone().unwrap_or_else(context::person);
-    for words in [Some(&by), args.reason.as_ref()].into_iter().flatten() {
-        if words.len() > WORDS_MAX {
-            let what = format!("names and reasons have at most {WORDS_MAX} bytes");
-            return Err(Trouble::call(what, "say it in fewer words"));
-        }
-    }
+    reach::check_words([&by].into_iter().chain(&args.reason), "names and reasons")?;
     let request = Request::Cancel {
         by,
         reason: args.reason.clone(),
     };
-    let clock = Clock::system();
-    let until = clock.instant() + REACHED_AFTER;
+    let reach = Reach::new();
     loop {
         match resume::take(&store, &run, "cancel")? {
             Taken::Ours(taken) => return end_here(context, args, *taken, request),
             Taken::Ended(_) => return Ok(Exit::Wrong),
             Taken::Owned => {}
         }
-        match store.send(&run, &request) {
-            Ok(()) => return wait(&store, &run, &clock),
-            // It has just begun, or is just ending.
-            Err(error) if error.kind == Kind::Missing && clock.instant() < until => {
-                std::thread::sleep(LOOK_AGAIN);
-            }
-            Err(error) => return Err(unread(&error)),
+        let sent = reach.send(&store, &run, &request);
+        if sent.map_err(|error| unread(&error))? {
+            return wait(&store, &run, &Clock::system());
         }
     }
 }

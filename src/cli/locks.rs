@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 
 use super::args::LocksArgs;
 use super::context::{self, Context};
+use super::reach::{self, Reach};
 use super::runs::unread;
 use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
 use crate::lock::{Holder, Listed, Locks, Who};
 use crate::report::{screen, table};
-use crate::store::request::{Request, WORDS_MAX};
-use crate::store::{Kind, Store};
+use crate::store::Kind;
+use crate::store::request::Request;
 use crate::suggest::Suggest;
 
-/// How long it takes at most until a run that has just begun can be reached, and until it has answered.
-const REACHED_AFTER: Duration = Duration::from_secs(2);
+/// How long it takes at most until a run that was reached has answered.
 const ANSWERED_AFTER: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -92,16 +92,13 @@ fn release(
 ) -> Result<Exit, Trouble> {
     let (store, run, name) = (context.store()?, &holder.who.run, &holder.lock.name);
     let by = args.by.clone().unwrap_or_else(context::person);
-    if by.len() > WORDS_MAX {
-        let what = format!("names have at most {WORDS_MAX} bytes");
-        return Err(Trouble::call(what, "say it in fewer words"));
-    }
+    reach::check_words([&by], "names")?;
     let request = Request::Release {
         name: name.clone(),
         by,
     };
     let clock = Clock::system();
-    let (began, mut sent) = (clock.instant(), false);
+    let (reach, began, mut sent) = (Reach::new(), clock.instant(), false);
     loop {
         let still = |one: &Listed| one.lock.name == *name && one.holders.contains(holder);
         if !list()?.iter().any(still) {
@@ -110,11 +107,8 @@ fn release(
             return Ok(Exit::Done);
         }
         if !sent {
-            match store.send(run, &request) {
-                Ok(()) => sent = true,
-                // It has just begun, or is just ending.
-                Err(error)
-                    if error.kind == Kind::Missing && clock.instant() < began + REACHED_AFTER => {}
+            match reach.send(&store, run, &request) {
+                Ok(now) => sent = now,
                 Err(error) if error.kind == Kind::Missing => {
                     let pid = holder.who.pid;
                     return Err(Trouble::call(

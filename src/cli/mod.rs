@@ -18,6 +18,7 @@ mod locks;
 mod logs;
 mod needed;
 mod prune;
+mod reach;
 mod resume;
 mod retry;
 mod run;

@@ -28,7 +28,9 @@ pub(super) fn resume(context: &Context, args: &ResumeArgs) -> Result<Exit, Troub
     let store = context.store()?;
     let run = match &args.run {
         Some(word) => runs::find(context, &store, word)?,
-        None => newest_interrupted(&store)?,
+        None => runs::newest_interrupted(context, &store)?.ok_or_else(|| {
+            Trouble::call("no run was interrupted", "`flow history` lists the runs")
+        })?,
     };
     let taken = match take(&store, &run, GO_ON)? {
         Taken::Ours(taken) => taken,
@@ -128,20 +130,6 @@ pub(super) fn ended(store: &Files, run: &RunId, what_for: &str) -> Result<Option
     );
     let _ = screen::print("", &words);
     Ok(Some(exit_of(Ending::Finished(status))))
-}
-
-fn newest_interrupted(store: &Files) -> Result<RunId, Trouble> {
-    for run in store.runs().map_err(|error| unread(&error))? {
-        let began = store.edges(&run).map_err(|error| unread(&error))?.is_some();
-        let end = record::end(store, &run).map_err(|error| unread(&error))?;
-        if began && end.is_none() && !store.is_owned(&run).map_err(|error| unread(&error))? {
-            return Ok(run);
-        }
-    }
-    Err(Trouble::call(
-        "no run was interrupted",
-        "`flow history` lists the runs",
-    ))
 }
 
 /// Nothing of the run may be going on when it is gone on with.

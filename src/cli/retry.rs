@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::args::RetryArgs;
 use super::context::{self, Context};
-use super::needed::Work;
-use super::running::{Manner, Running};
+use super::running::Running;
 use super::runs::{self, unread};
 use super::{Exit, Trouble};
 use crate::core::carried::{self, Carried};
@@ -102,15 +101,8 @@ fn once(
     let plan = Arc::new(recorded.plan.with_questions());
     let begun = Running::begin(store, &plan)?;
     let next = begun.run.clone();
-    let running = Running {
-        taken_over: Some((carried, values(&recorded.records))),
-        ..begun
-    };
-    let work = Work::taken_up(context, plan)?;
-    let manner = Manner::of_taken_up(context, args.jobs);
-    let exit = running.go_on(context, &args.show, manner, &work)?;
-    // A process that ends need not take a large plan to pieces.
-    std::mem::forget(work);
+    let taken_over = (carried, values(&recorded.records));
+    let exit = begun.take_over(taken_over, context, &args.show, args.jobs, plan)?;
     Ok(Tried::Run(exit, next))
 }
 

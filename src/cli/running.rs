@@ -96,6 +96,27 @@ impl Running {
         }
     }
 
+    /// Runs a new run to its end that takes over from another.
+    pub(super) fn take_over(
+        self,
+        taken_over: (Carried, Vec<Kept>),
+        context: &Context,
+        show: &ShowArgs,
+        jobs: Option<u16>,
+        plan: Arc<Plan>,
+    ) -> Result<Exit, Trouble> {
+        let running = Self {
+            taken_over: Some(taken_over),
+            ..self
+        };
+        let work = Work::taken_up(context, plan)?;
+        let manner = Manner::of_taken_up(context, jobs);
+        let exit = running.go_on(context, show, manner, &work)?;
+        // A process that ends need not take a large plan to pieces.
+        std::mem::forget(work);
+        Ok(exit)
+    }
+
     /// Runs it to its end.
     pub(super) fn go_on(
         self,

@@ -6,10 +6,10 @@ use crate::core::RunState;
 use crate::core::fact::RunEnd;
 use crate::core::state::RunStage;
 use crate::engine::clock::Clock;
-use crate::index::{Filter, Index, Row};
+use crate::index::{Filter, Index, Row, Status};
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
-use crate::record::Recorded;
+use crate::record::{self, Recorded};
 use crate::report::screen;
 use crate::store::files::Files;
 use crate::store::{self, Kind, Store};
@@ -21,15 +21,7 @@ pub(super) fn find(context: &Context, store: &Files, word: &str) -> Result<RunId
     if let Some(run) = RunId::parse(word).filter(|run| store.is_owned(run).is_ok()) {
         return Ok(run);
     }
-    let index = match open(context, store)? {
-        Ok(index) => index,
-        // What is asked is about one run, and the records say it too.
-        Err(error) if error.kind == Kind::Damaged => {
-            let now = Clock::system().now();
-            Index::in_memory(store, now, &mut told).map_err(|error| unread(&error))?
-        }
-        Err(error) => return Err(unread(&error)),
-    };
+    let index = any_index(context, store)?;
     let page = |filter: &Filter| index.page(filter, PAGE).map_err(|error| unread(&error));
     if let Some(task) = word.strip_prefix("latest:") {
         let of_task = Filter {
@@ -91,6 +83,53 @@ fn newest(
             return Ok(None);
         };
         filter.before = Some(last.run.clone());
+    }
+}
+
+/// The index over all runs, made of the records when it is damaged: what is asked is about one run, and they say it too.
+fn any_index(context: &Context, store: &Files) -> Result<Index, Trouble> {
+    match open(context, store)? {
+        Err(error) if error.kind == Kind::Damaged => {
+            let now = Clock::system().now();
+            Index::in_memory(store, now, &mut told).map_err(|error| unread(&error))
+        }
+        index => index.map_err(|error| unread(&error)),
+    }
+}
+
+/// The newest run that was interrupted, if there is one.
+pub(super) fn newest_interrupted(
+    context: &Context,
+    store: &Files,
+) -> Result<Option<RunId>, Trouble> {
+    let index = any_index(context, store)?;
+    let mut filter = Filter {
+        status: Some(Status::Open),
+        ..Filter::default()
+    };
+    loop {
+        let rows = index.page(&filter, PAGE).map_err(|error| unread(&error))?;
+        for Row { run, .. } in &rows {
+            let interrupted = is_interrupted(store, run).map_err(|error| unread(&error))?;
+            if interrupted {
+                return Ok(Some(run.clone()));
+            }
+        }
+        let Some(last) = rows.last() else {
+            return Ok(None);
+        };
+        filter.before = Some(last.run.clone());
+    }
+}
+
+/// Whether a run has begun, has not ended, and is nobody's.
+fn is_interrupted(store: &Files, run: &RunId) -> Result<bool, store::Error> {
+    match store.edges(run) {
+        // Nothing was done in it, so nothing is left of it.
+        Err(error) if error.kind == Kind::Missing => Ok(false),
+        edges => {
+            Ok(edges?.is_some() && record::end(store, run)?.is_none() && !store.is_owned(run)?)
+        }
     }
 }
 

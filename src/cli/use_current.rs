@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use super::args::ResumeArgs;
 use super::context::{self, Context};
-use super::needed::Work;
 use super::resume::TakenRun;
-use super::running::{Manner, Running, unrecorded};
+use super::running::{Running, unrecorded};
 use super::{Exit, Trouble, retry, run};
 use crate::core::carried::Carried;
 use crate::core::state::RunStage;
@@ -18,6 +17,7 @@ use crate::engine::past::Past;
 use crate::model::id::NodeId;
 use crate::model::plan::{Kind, OnLost, Plan};
 use crate::plan::{self, Request};
+use crate::record;
 use crate::report::screen;
 use crate::store::files::Files;
 
@@ -59,16 +59,7 @@ pub(super) fn go_on(
     if !args.show.quiet {
         let _ = screen::print("", &context::style().dim(&words));
     }
-    let running = Running {
-        taken_over: Some((carried, values)),
-        ..begun
-    };
-    let work = Work::taken_up(context, new)?;
-    let manner = Manner::of_taken_up(context, args.jobs);
-    let exit = running.go_on(context, &args.show, manner, &work)?;
-    // A process that ends need not take a large plan to pieces.
-    std::mem::forget(work);
-    Ok(exit)
+    begun.take_over((carried, values), context, &args.show, args.jobs, new)
 }
 
 /// The plan of the file as it is now, for what was asked for then.
@@ -162,15 +153,14 @@ fn end(old: Running, mut state: RunState, new: &Running) -> Result<(), Trouble> 
     let Some(Past { mut chain, .. }) = old.past else {
         return Ok(());
     };
-    let (mut lines, by) = (String::new(), context::person());
-    for record in &records {
-        let address = record.fact.node().map(|node| state.address(node));
-        chain.seal(record, &by, address.as_ref(), &mut lines);
-    }
-    let head = chain.head(&old.run, state.seq());
-    journal
-        .append(&lines)
-        .and_then(|()| journal.sync())
-        .and_then(|()| journal.keep_head(&head))
-        .map_err(|error| unrecorded(&error))
+    let by = context::person();
+    record::add(
+        &mut *journal,
+        &old.run,
+        &mut chain,
+        &records,
+        &by,
+        Some(&state),
+    )
+    .map_err(|error| unrecorded(&error))
 }

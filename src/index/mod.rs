@@ -32,7 +32,7 @@ use crate::store::{Error, Kind, Store, line};
 pub struct Index {
     database: Connection,
     path: PathBuf,
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 /// The version of the tables, as `PRAGMA user_version`.
@@ -151,7 +151,7 @@ impl Index {
         let index = Self {
             database,
             path: path.to_owned(),
-            _lock: Some(lock),
+            lock: Some(lock),
         };
         index
             .prepare()
@@ -166,7 +166,7 @@ impl Index {
         let index = Self {
             database,
             path: path.to_owned(),
-            _lock: None,
+            lock: None,
         };
         index.migrate()?;
         Ok(index)
@@ -194,7 +194,7 @@ impl Index {
     }
 
     const fn is_in_file(&self) -> bool {
-        self._lock.is_some()
+        self.lock.is_some()
     }
 
     fn prepare(&self) -> rusqlite::Result<()> {

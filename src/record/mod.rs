@@ -16,7 +16,7 @@ use crate::model::id::{NodeId, RunId};
 use crate::model::plan::Plan;
 use crate::model::time::Timestamp;
 use crate::store::line::{self, Chain};
-use crate::store::{Error, Kind, Store};
+use crate::store::{Error, Journal, Kind, Store};
 
 /// A recorded run.
 #[derive(Debug)]
@@ -200,6 +200,32 @@ pub fn end(store: &dyn Store, run: &RunId) -> Result<Option<(Timestamp, RunEnd)>
         }
         last => Ok(last.as_ref().and_then(end)),
     }
+}
+
+/// Adds facts to a record that nobody else works on, by this person, and keeps its end apart; `state` is the one that they make, for
+/// those that are about nodes.
+///
+/// # Errors
+///
+/// When they can't be written.
+pub fn add(
+    journal: &mut dyn Journal,
+    run: &RunId,
+    chain: &mut Chain,
+    records: &[Record],
+    by: &str,
+    state: Option<&RunState>,
+) -> Result<(), Error> {
+    let mut lines = String::new();
+    for record in records {
+        let node = record.fact.node().zip(state);
+        let address = node.map(|(node, state)| state.address(node));
+        chain.seal(record, by, address.as_ref(), &mut lines);
+    }
+    journal.append(&lines)?;
+    journal.sync()?;
+    let seq = records.last().map_or(0, |record| record.seq);
+    journal.keep_head(&chain.head(run, seq))
 }
 
 /// The plan with this hash.

@@ -18,30 +18,32 @@ pub(super) fn beside(path: &Path) -> PathBuf {
 
 /// A file from a position on, packed or not; `None` when it is there in neither form.
 pub(super) fn open(path: &Path, from: u64) -> io::Result<Option<Box<dyn Read>>> {
-    match File::open(path) {
-        Ok(mut file) => {
-            file.seek(SeekFrom::Start(from))?;
-            return Ok(Some(Box::new(file)));
-        }
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        Err(_) => {}
+    let plain = || -> io::Result<Option<Box<dyn Read>>> {
+        let Some(mut file) = existing(path)? else {
+            return Ok(None);
+        };
+        file.seek(SeekFrom::Start(from))?;
+        Ok(Some(Box::new(file)))
+    };
+    if let Some(file) = plain()? {
+        return Ok(Some(file));
     }
-    let packed = match File::open(beside(path)) {
-        Ok(file) => file,
+    let Some(packed) = existing(&beside(path))? else {
         // It may have been unpacked in between.
-        Err(error) if error.kind() == ErrorKind::NotFound => match File::open(path) {
-            Ok(mut file) => {
-                file.seek(SeekFrom::Start(from))?;
-                return Ok(Some(Box::new(file)));
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        },
-        Err(error) => return Err(error),
+        return plain();
     };
     let mut unpacked = GzDecoder::new(io::BufReader::new(packed));
     io::copy(&mut unpacked.by_ref().take(from), &mut io::sink())?;
     Ok(Some(Box::new(unpacked)))
+}
+
+/// A file, if it is there.
+fn existing(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Packs a file, which is gone afterwards; how many bytes it had and has. At every moment it is there in one form at least.
@@ -71,10 +73,8 @@ pub(super) fn pack(path: &Path) -> io::Result<(u64, u64)> {
 /// Makes a packed file a plain one again, unless another process does so; nothing when it is not packed.
 pub(super) fn unpack(path: &Path) -> io::Result<()> {
     let packed = beside(path);
-    let file = match File::open(&packed) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
+    let Some(file) = existing(&packed)? else {
+        return Ok(());
     };
     file.lock()?;
     if path.exists() {
