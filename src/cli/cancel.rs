@@ -15,9 +15,9 @@ use crate::engine::clock::Clock;
 use crate::model::id::RunId;
 use crate::record;
 use crate::report::screen;
+use crate::store::Store;
 use crate::store::files::Files;
 use crate::store::request::Request;
-use crate::store::Store;
 
 /// How long a run is waited for that was asked to end: its commands have their grace time, and so have those that outlive them.
 const WAITED: Duration = Duration::from_secs(60);
