@@ -39,6 +39,7 @@ kinds! {
         cancel(Why::Failure, None, false),
         cancel(Why::Rejected, Some(NODE), false),
         cancel(Why::Timeout, None, false),
+        cancel(Why::Outdated, Some(NODE), false),
         cancel(Why::Signal(2), None, true),
         cancel(Why::Decided(Outcome::Succeeded), Some(NODE), true),
     ],

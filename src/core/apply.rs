@@ -181,7 +181,7 @@ impl RunState {
     fn cancel_requested(&mut self, node: Option<NodeId>, why: &Why, now: bool) {
         let (outcome, signal, verdict) = match why {
             Why::Signal(signal) => (Outcome::Interrupted, Some(*signal), None),
-            Why::Cancelled | Why::Rejected => (Outcome::Cancelled, None, Some(RunEnd::Cancelled)),
+            Why::Cancelled | Why::Rejected | Why::Outdated => (Outcome::Cancelled, None, Some(RunEnd::Cancelled)),
             Why::Failure | Why::Timeout => (Outcome::Cancelled, None, Some(RunEnd::Failed)),
             Why::Decided(outcome) => (*outcome, None, None),
         };
@@ -192,6 +192,11 @@ impl RunState {
         };
         match node {
             Some(node) => self.stop_node(node, stop),
+            None if *why == Why::Outdated => {
+                self.verdict = self.verdict.or(verdict);
+                self.outdated = true;
+                self.halt();
+            }
             None => {
                 self.verdict = self.verdict.or(verdict);
                 self.stop_run(stop);

@@ -143,6 +143,13 @@ pub enum Input {
         /// Why, in their words.
         reason: Option<String>,
     },
+    /// What these tasks are made of has changed while the run goes on.
+    Outdated {
+        /// The tasks; those that need them are concerned too.
+        tasks: Vec<NodeId>,
+        /// What has changed, as a sentence.
+        what: String,
+    },
     /// flow got a signal.
     Interrupt {
         /// Its number.
@@ -249,6 +256,7 @@ pub fn decide(state: &RunState, input: &Input) -> Vec<Fact> {
             vec![child_ended(state, *node, *status)]
         }
         Input::Cancel { by, reason } => cancel(state, Why::Cancelled, by.clone(), reason.clone()),
+        Input::Outdated { tasks, what } => outdated(state, tasks, what),
         Input::Interrupt { signal } => cancel(state, Why::Signal(*signal), None, None),
         _ => Vec::new(),
     }
@@ -340,7 +348,8 @@ fn is_child(state: &RunState, node: NodeId) -> bool {
 
 fn is_free(state: &RunState, node: NodeId) -> bool {
     let ready = known(state, node) && state.node(node).stage == Stage::Ready;
-    let ready = ready && !state.lacks_locks();
+    // One that was to begin before a failure does not begin after it.
+    let ready = ready && Some(state.class_of(node)) <= state.open_class();
     ready && state.spec(node).kind == Kind::Child && state.stopped(node).is_none()
 }
 
@@ -469,4 +478,31 @@ fn cancel(state: &RunState, why: Why, by: Option<String>, reason: Option<String>
         by,
         reason,
     }]
+}
+
+/// Nothing new begins, and those of these tasks stop that are under way, with all that need them.
+fn outdated(state: &RunState, tasks: &[NodeId], what: &str) -> Vec<Fact> {
+    let going = matches!(state.stage(), RunStage::Running | RunStage::Paused);
+    if !going || state.stop().is_some() {
+        return Vec::new();
+    }
+    let request = |node: Option<NodeId>| Fact::CancelRequested {
+        node,
+        why: Why::Outdated,
+        now: false,
+        by: None,
+        reason: Some(what.to_owned()),
+    };
+    let whole = (!state.is_outdated()).then(|| request(None));
+    let concerned = state.with_dependents(tasks);
+    let stops = concerned.into_iter().filter(|id| {
+        let node = state.node(*id);
+        // What has only to tidy up is not stopped in that.
+        let ends = matches!(node.stage, Stage::Ending(_) | Stage::Done(_));
+        node.begun && !ends && node.stop.is_none()
+    });
+    whole
+        .into_iter()
+        .chain(stops.map(|id| request(Some(id))))
+        .collect()
 }

@@ -310,6 +310,8 @@ pub enum Why {
     Rejected,
     /// The run took longer than it may.
     Timeout,
+    /// What it is made of has changed: nothing more begins, and what is made of that stops; the next run makes it anew.
+    Outdated,
     /// The group's outcome is settled without the children that still run.
     Decided(Outcome),
 }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::fact::{Fact, Outcome};
-use super::state::{RunStage, RunState, Stage};
+use super::state::{Class, RunStage, RunState, Stage};
 use crate::model::id::NodeId;
 use crate::model::plan::{Kind, Need, On};
 
@@ -104,6 +104,9 @@ pub fn check(state: &RunState, fact: &Fact) -> Result<(), &'static str> {
                 !state.lacks_locks(),
                 "nothing starts before the run has its locks",
             )?;
+            let (task, _) = state.task_of(*node);
+            let tidies = state.class_of(*node) == Class::Handler;
+            not_held_back(state, task, tidies)?;
             child(state, *node, Stage::Ready)
         }
         Fact::ChildFinished { node, .. } => child(state, *node, Stage::Active),
@@ -273,10 +276,14 @@ fn start(state: &RunState, id: NodeId, attempt: u32) -> Result<(), &'static str>
         at = parent;
     }
     needs_met(state, at)?;
+    not_held_back(state, at, tidies)
+}
+
+fn not_held_back(state: &RunState, task: NodeId, tidies: bool) -> Result<(), &'static str> {
     let holds_back = state.halted
         && !tidies
-        && !state.node(at).worked
-        && !state.task_state(at).is_some_and(|task| task.exempt);
+        && !state.node(task).worked
+        && !state.task_state(task).is_some_and(|task| task.exempt);
     rule(
         !holds_back,
         "after a failure no task starts that does not wait for it",

@@ -422,7 +422,7 @@ fn lock_timer(state: &RunState, id: NodeId, now: Timestamp) -> Option<Fact> {
 fn of_the_run(state: &RunState) -> Option<Fact> {
     let why = if state.rejected {
         Some(Why::Rejected)
-    } else if state.halted && state.plan.on_failure == OnFailure::Stop {
+    } else if state.failed > 0 && state.plan.on_failure == OnFailure::Stop {
         Some(Why::Failure)
     } else {
         None

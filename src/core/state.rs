@@ -238,6 +238,8 @@ pub struct RunState {
     pub(super) verdict: Option<RunEnd>,
     pub(super) rejected: bool,
     pub(super) halted: bool,
+    /// What it is made of has changed while it went on.
+    pub(super) outdated: bool,
     pub(super) failed: u32,
     pub(super) live: u32,
     pub(super) nodes: Vec<NodeState>,
@@ -264,6 +266,7 @@ impl PartialEq for RunState {
             == (other.seq, other.stage, other.stop, other.rejected)
             && self.seed == other.seed
             && (self.verdict, self.halted) == (other.verdict, other.halted)
+            && self.outdated == other.outdated
             && (self.failed, self.live) == (other.failed, other.live)
             && (self.started_at, self.finished_at) == (other.started_at, other.finished_at)
             && self.goes_on_since == other.goes_on_since
@@ -377,6 +380,7 @@ impl RunState {
             verdict: None,
             rejected: false,
             halted: false,
+            outdated: false,
             failed: 0,
             live: 0,
             nodes,
@@ -491,6 +495,11 @@ impl RunState {
     pub fn is_interrupted(&self) -> bool {
         self.stop
             .is_some_and(|stop| stop.outcome == Outcome::Interrupted)
+    }
+
+    /// Whether what it is made of has changed, so that nothing new begins.
+    pub fn is_outdated(&self) -> bool {
+        self.outdated
     }
 
     /// Whether this question is still to be answered.

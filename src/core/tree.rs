@@ -367,7 +367,9 @@ impl RunState {
         let ok = self.counts_as_ok(id, outcome);
         if outcome.is_failure() && !ok {
             self.failed += 1;
-            self.halt();
+            if self.plan.on_failure != OnFailure::KeepGoing {
+                self.halt();
+            }
         }
         let dependents = std::sync::Arc::clone(&self.dependents);
         for dependent in dependents.of_task(id) {
@@ -376,11 +378,10 @@ impl RunState {
     }
 
     /// Nothing new starts; what has begun without a step of it having run is to be looked at again, and open gates.
-    fn halt(&mut self) {
-        if self.halted || self.plan.on_failure == OnFailure::KeepGoing {
+    pub(super) fn halt(&mut self) {
+        if std::mem::replace(&mut self.halted, true) {
             return;
         }
-        self.halted = true;
         let waiting = |node: &NodeState| {
             node.stage == Stage::Deciding || node.parent.is_none() && node.begun && !node.worked
         };
@@ -401,7 +402,8 @@ impl RunState {
             On::Failure if ok => task.unmet_by = task.unmet_by.or(Some(need)),
             _ => {}
         }
-        let wants_failure = on != On::Success && !ok;
+        // That something was stopped to be made anew is no failure to tidy up after.
+        let wants_failure = on != On::Success && !ok && !self.outdated;
         if wants_failure {
             self.exempt(id);
         }
@@ -485,6 +487,21 @@ impl RunState {
             .as_deref()
             .is_some_and(|task| task.ask_first);
         early && self.task_state(id).is_some_and(|task| !task.asked)
+    }
+
+    /// Tasks with all that need them, directly or not, each once.
+    pub(super) fn with_dependents(&self, tasks: &[NodeId]) -> Vec<NodeId> {
+        let mut all: Vec<NodeId> = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        let known = |id: &NodeId| self.plan.nodes.get(id.index()).is_some();
+        all.extend(tasks.iter().copied().filter(known).filter(|id| seen.insert(*id)));
+        let mut next = 0;
+        while let Some(at) = all.get(next).copied() {
+            next += 1;
+            let dependents = self.dependents.of_task(at).iter();
+            all.extend(dependents.map(|one| one.task).filter(|id| seen.insert(*id)));
+        }
+        all
     }
 
     /// The nodes below `id` that have had their turn and not ended, itself first; handlers only when one is under way.

@@ -287,6 +287,10 @@ impl Observer for Lines {
                     (Why::Timeout, _) => {
                         "the run has taken as long as it may; stopping what runs".to_owned()
                     }
+                    (Why::Outdated, _) => {
+                        let what = reason.as_deref().unwrap_or("a file has changed");
+                        format!("{}; stopping what that affects", visible(what))
+                    }
                     (Why::Cancelled, Some(by)) => {
                         let reason = reason.as_ref().map(|reason| format!(": {reason}"));
                         let words = format!("cancelled by {by}{}", reason.unwrap_or_default());

@@ -28,6 +28,10 @@ pub(crate) struct Books {
     verdict: Option<RunEnd>,
     /// A task has failed.
     failed: bool,
+    /// What it is made of has changed: nothing new begins.
+    outdated: bool,
+    /// The tasks of which something has begun.
+    worked: BTreeSet<String>,
     blocked: BTreeSet<NodeId>,
     /// It waits for locks before anything goes on.
     unlocked: bool,
@@ -91,6 +95,8 @@ impl Books {
             stop: None,
             verdict: None,
             failed: false,
+            outdated: false,
+            worked: BTreeSet::new(),
             blocked: BTreeSet::new(),
             unlocked: false,
             nodes: BTreeMap::new(),
@@ -151,7 +157,7 @@ impl Books {
 
     /// Whether the whole run was told to stop.
     pub(crate) fn is_stopped(&self) -> bool {
-        self.stop.is_some()
+        self.stop.is_some() || self.outdated
     }
 
     /// What the world is asked to do fits what was told to stop.
@@ -195,6 +201,16 @@ impl Books {
                 for entry in self.nodes.values_mut() {
                     entry.began = entry.began.map(|_| at);
                 }
+            }
+            Fact::CancelRequested {
+                node: None,
+                why,
+                now,
+                ..
+            } if *why == Why::Outdated => {
+                assert!(self.stop.is_none() && !self.outdated && !now, "it is outdated once");
+                self.outdated = true;
+                self.verdict = self.verdict.or(Some(RunEnd::Cancelled));
             }
             Fact::CancelRequested {
                 node: None,
@@ -247,6 +263,10 @@ impl Books {
                         assert_eq!(Some(*outcome), expected, "a group came to something else");
                         assert!(self.is_decided(place, &spec), "a group ends undecided");
                         *outcome
+                    }
+                    Why::Outdated => {
+                        assert!(self.outdated, "a task is outdated in a run that is");
+                        Outcome::Cancelled
                     }
                     _ => Outcome::Cancelled,
                 };
@@ -442,6 +462,13 @@ impl Books {
         assert!(self.stopped(place).is_none(), "it starts after its stop");
         assert!(!self.unlocked, "it starts before the run has its locks");
         self.is_live(place, id);
+        let task = place.split(['/', '[']).next().unwrap_or(place);
+        let new = self.worked.insert(task.to_owned());
+        // What waits for a failure begins all the same, and what tidies up.
+        let handler = ["on_success", "on_failure", "finally"];
+        let tidies = place.split('/').any(|part| handler.contains(&part));
+        let outdated = self.outdated && !self.failed && !tidies;
+        assert!(!(new && outdated), "a task begins in a run that is outdated: {place}");
         for (at, node) in self.chain(place, id) {
             let handled = above(&at).and_then(|parent| self.nodes[parent].ending);
             let entry = self.entry(&at);

@@ -107,6 +107,7 @@ enum Event {
     Exit { node: NodeId, attempt: u32 },
     Say(Input),
     Cancel,
+    Change,
     Signal,
 }
 
@@ -177,6 +178,10 @@ impl<'a> World<'a> {
         while weather.stops && world.rng.u8(0..4) == 0 {
             let at = world.rng.u64(0..6000);
             world.later(at, Event::Cancel);
+        }
+        while weather.stops && world.rng.u8(0..4) == 0 {
+            let at = world.rng.u64(0..6000);
+            world.later(at, Event::Change);
         }
         while weather.stops && world.rng.u8(0..3) == 0 {
             let at = world.rng.u64(0..6000);
@@ -266,6 +271,11 @@ impl<'a> World<'a> {
                         self.granting.remove(&node);
                     }
                     Input::RunLocked { .. } => self.retake_locks(),
+                    // One that came when it could not begin is named again when it can.
+                    Input::ChildNamed { node, .. } => {
+                        let round = self.state.node(node).round;
+                        self.asked.remove(&("name", node, round));
+                    }
                     _ => {}
                 }
                 vec![input]
@@ -275,6 +285,15 @@ impl<'a> World<'a> {
                 vec![Input::Cancel {
                     by: None,
                     reason: None,
+                }]
+            }
+            Event::Change => {
+                let tasks: Vec<NodeId> = self.plan.tasks().map(|(id, _)| id).collect();
+                let count = self.rng.usize(0..3);
+                let some = (0..count).map(|_| tasks[self.rng.usize(0..tasks.len())]);
+                vec![Input::Outdated {
+                    tasks: some.collect(),
+                    what: "a file has changed".to_owned(),
                 }]
             }
             Event::Signal => {
@@ -631,7 +650,7 @@ impl<'a> World<'a> {
             let place = self.place(*node);
             self.uncount(&place);
         }
-        if matches!(fact, Fact::CancelRequested { node: None, why, .. } if !matches!(why, Why::Signal(_)))
+        if matches!(fact, Fact::CancelRequested { node: None, why, .. } if !matches!(why, Why::Signal(_) | Why::Outdated))
         {
             self.cancelled = true;
         }
@@ -672,7 +691,8 @@ impl<'a> World<'a> {
                 "a run failed without a failed task"
             ),
             RunEnd::Cancelled => {
-                assert!(self.cancelled, "a run is cancelled that nobody cancelled")
+                let ended = self.cancelled || self.state.is_outdated();
+                assert!(ended, "a run is cancelled that nobody cancelled")
             }
         }
         let good = |id: &NodeId| {
