@@ -39,3 +39,4 @@ pub mod record;
 pub mod report;
 pub mod store;
 pub mod suggest;
+pub mod watch;

@@ -290,7 +290,7 @@ fn unknown_keys_come_with_a_suggestion() {
         ("timeot", "write 'timeout'"),
         (
             "zzz",
-            "the keys that can stand here are: desc, run, depends_on, dir, env, params, vars, dotenv, platforms, aliases, internal, shell, if, for, preconditions, timeout, retry, ignore_error, confirm, verify, on_success, on_failure, finally, outputs, interactive, silent, sources, generates, status, cache, on_lost, locks, durable",
+            "the keys that can stand here are: desc, run, depends_on, dir, env, params, vars, dotenv, platforms, aliases, internal, shell, if, for, preconditions, timeout, retry, ignore_error, confirm, verify, on_success, on_failure, finally, outputs, interactive, silent, sources, generates, status, cache, on_lost, locks, durable, watch",
         ),
     ];
     for (key, help) in table {

@@ -16,16 +16,20 @@ const MAY_KNOW: &[(&str, &str)] = &[
     ("plan", "model suggest diagnostic eval"),
     ("incremental", "model eval"),
     ("core", "model"),
+    ("watch", "incremental"),
     ("store", "model core"),
     ("lock", "model"),
     ("record", "model core store"),
     ("index", "model core store record"),
     ("exec", "model core"),
     ("report", "model diagnostic core"),
-    ("engine", "model eval incremental core store lock exec"),
+    (
+        "engine",
+        "model eval incremental watch core store lock exec",
+    ),
     (
         "cli",
-        "model suggest diagnostic expr file eval plan incremental core store lock record index exec report engine",
+        "model suggest diagnostic expr file eval plan incremental watch core store lock record index exec report engine",
     ),
     ("lib", ""),
     ("main", "cli"),
@@ -43,12 +47,12 @@ const ONLY_IN: &[(&str, &str)] = &[
     ),
     (
         "std::fs std::net std::process std::thread rustix",
-        "file/ expr/glob.rs incremental/ store/ lock/ record/ index/ exec/ report/ engine/ cli/ main.rs",
+        "file/ expr/glob.rs incremental/ watch/ store/ lock/ record/ index/ exec/ report/ engine/ cli/ main.rs",
     ),
 ];
 
 /// Who may ask whether stdout or stderr is a terminal, which writes nothing.
-const MAY_ASK: &str = "cli/context.rs cli/running.rs";
+const MAY_ASK: &str = "cli/context.rs cli/running.rs cli/watch/keys.rs";
 
 /// What `line` of the file at `path` (in `src`) does against the tables.
 fn broken(path: &str, line: &str) -> Vec<String> {

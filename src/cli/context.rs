@@ -51,6 +51,17 @@ impl Context {
         })
     }
 
+    /// The same place, of whose file nothing has been read yet.
+    pub(super) fn anew(&self) -> Self {
+        Self {
+            named: self.named.clone(),
+            options: self.options.clone(),
+            current: self.current.clone(),
+            path: self.path.clone(),
+            loaded: OnceCell::new(),
+        }
+    }
+
     /// The path of the Workflowfile.
     pub(super) fn path(&self) -> Result<PathBuf, Trouble> {
         if let Some(path) = self.path.get() {

@@ -30,6 +30,7 @@ mod use_current;
 mod validate;
 mod vars;
 mod verify;
+mod watch;
 mod why;
 
 use std::ffi::OsString;
@@ -133,6 +134,7 @@ fn verb(context: &Context, called: Called) -> Result<Exit, Trouble> {
     let (name, args) = (called.verb, called.args);
     match name {
         Verb::Run => call_in(context, args, name, run::run),
+        Verb::Watch => call_in(context, args, name, watch::watch_args),
         Verb::List => call_in(context, args, name, list::list),
         Verb::Help => call_in(context, args, name, help::help),
         Verb::Graph => call_in(context, args, name, graph::graph),

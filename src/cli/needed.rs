@@ -97,7 +97,7 @@ impl Notes {
 }
 
 /// What is known of the files of a project, by the folder for what flow keeps.
-fn known(state: &Path) -> Incremental {
+pub(super) fn known(state: &Path) -> Incremental {
     let root = state.parent().unwrap_or(state).to_owned();
     let incremental = Incremental::open(root, state.join(TABLE), Clock::of_files, cores());
     match context::results_folder() {
@@ -144,11 +144,10 @@ pub(super) struct Work {
 impl Work {
     pub(super) fn of(
         context: &Context,
-        plan: Plan,
+        plan: Arc<Plan>,
         reading: Option<Reading>,
         args: &RunArgs,
     ) -> Result<Self, Trouble> {
-        let plan = Arc::new(plan);
         let values = Values::of(&plan);
         let matters = Freshness::matters(&plan);
         if matters && args.no_record {
@@ -210,6 +209,14 @@ impl Work {
         std::mem::forget(std::mem::replace(&mut self.plan, plan));
         std::mem::forget(std::mem::replace(&mut self.values, values));
         Ok(())
+    }
+
+    /// Writes down what was found out about files, for those who come later.
+    pub(super) fn keep_fingerprints(&self) {
+        if let Some(freshness) = &self.freshness {
+            // What could not be kept is found out again.
+            let _ = freshness.keep();
+        }
     }
 
     /// How many tasks are up to date, also of those that the plan leaves out.

@@ -23,6 +23,9 @@ use crate::suggest::Suggest;
 
 /// Runs tasks.
 pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
+    if args.watch {
+        return super::watch::watch(context, args, None);
+    }
     let notes = Notes::of(context, args)?;
     let note = notes.as_ref().and_then(Notes::read);
     if let Some(note) = note.as_ref().filter(|note| note.is_quiet()) {
@@ -33,36 +36,18 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
         .filter(|_| note.is_some())
         .map(Notes::read_on);
     let workflow = context.workflow()?;
-    let words = words(&args.tasks);
-    let Some(tasks) = wanted(workflow, &words.tasks)? else {
+    let Some(mut request) = request(context, workflow, args)? else {
         return super::list::list(context, &super::args::ListArgs::default());
-    };
-    let mut request = Request {
-        tasks,
-        on_failure: match (args.keep_going, args.fail_fast) {
-            (true, _) => OnFailure::KeepGoing,
-            (_, true) => OnFailure::Stop,
-            _ => OnFailure::Finish,
-        },
-        profile: args.profile.clone(),
-        values: words.values,
-        args: texts(&args.args)?,
-        called_in: context.called_in()?,
-        only: args.only,
-        timeout: args.timeout,
-        force: args.force,
-        force_all: args.force_all,
-        stale: None,
     };
     let note = note.filter(|note| {
         request.stale = needed::noted(workflow, &request, note);
         request.stale.is_some()
     });
-    let plan = plan::plan(workflow, &request).map_err(|refused| trouble(workflow, &refused))?;
+    let plan = plan(workflow, &request)?;
     if args.dry_run {
         return super::show(&dry(plan));
     }
-    let mut work = Work::of(context, plan, reading, args)?;
+    let mut work = Work::of(context, Arc::new(plan), reading, args)?;
     if notes.is_some() && note.is_none() {
         work.leave_out_the_rest(workflow, request)?;
     }
@@ -92,6 +77,41 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
     }
     std::mem::forget(work);
     Ok(done)
+}
+
+/// What is asked for; `None` when nothing is and there is no `default`.
+pub(super) fn request(
+    context: &Context,
+    workflow: &Workflow,
+    args: &RunArgs,
+) -> Result<Option<Request>, Trouble> {
+    let words = words(&args.tasks);
+    let Some(tasks) = wanted(workflow, &words.tasks)? else {
+        return Ok(None);
+    };
+    Ok(Some(Request {
+        tasks,
+        on_failure: match (args.keep_going, args.fail_fast) {
+            (true, _) => OnFailure::KeepGoing,
+            (_, true) => OnFailure::Stop,
+            _ => OnFailure::Finish,
+        },
+        profile: args.profile.clone(),
+        values: words.values,
+        args: texts(&args.args)?,
+        called_in: context.called_in()?,
+        only: args.only,
+        timeout: args.timeout,
+        force: args.force,
+        force_all: args.force_all,
+        watch: false,
+        stale: None,
+    }))
+}
+
+/// The plan of it.
+pub(super) fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Trouble> {
+    plan::plan(workflow, request).map_err(|refused| trouble(workflow, &refused))
 }
 
 fn nothing_to_do(args: &RunArgs, tasks: usize) -> Exit {
@@ -285,7 +305,7 @@ fn dry(plan: Plan) -> String {
 }
 
 /// How something is run again: a task by its name, and all as it was called where values or arguments were given.
-fn again(context: &Context, args: &RunArgs) -> Result<Again, Trouble> {
+pub(super) fn again(context: &Context, args: &RunArgs) -> Result<Again, Trouble> {
     let mut call = format!("flow {}", context.options);
     if let Some(profile) = &args.profile {
         call.push_str(&format!("--profile {} ", as_typed(profile)));

@@ -12,10 +12,10 @@ use crate::core::carried::Carried;
 use crate::core::fact::RunEnd;
 use crate::engine;
 use crate::engine::clock::Clock;
-use crate::engine::inbox::Signals;
+use crate::engine::inbox::{Inbox, Signals};
 use crate::engine::locking::Locking;
 use crate::engine::past::Past;
-use crate::engine::{Ending, Engine};
+use crate::engine::{Caller, Ending, Engine};
 use crate::eval::RunNames;
 use crate::eval::kept::Kept;
 use crate::exec::OwnStreams;
@@ -125,6 +125,21 @@ impl Running {
         manner: Manner,
         work: &Work,
     ) -> Result<Exit, Trouble> {
+        let mut inbox = inbox()?;
+        self.go_on_hearing(context, show, manner, work, &mut inbox, None)
+            .map(exit_of)
+    }
+
+    /// The same for one who goes on after it, and has something to say in between.
+    pub(super) fn go_on_hearing(
+        self,
+        context: &Context,
+        show: &ShowArgs,
+        manner: Manner,
+        work: &Work,
+        inbox: &mut Inbox,
+        caller: Option<Box<dyn Caller + '_>>,
+    ) -> Result<Ending, Trouble> {
         let plan = &work.plan;
         let settings = settings(context, show, manner.again, &self)?;
         if show.verbose && settings.mode != report::Mode::Json {
@@ -161,10 +176,8 @@ impl Running {
             programs: Programs::new(std::env::vars_os().collect()),
             secrets: secrets.clone(),
             threads,
-            signals: Signals::catch(
-                std::io::stdin().is_terminal() || std::io::stderr().is_terminal(),
-            )
-            .map_err(|error| Trouble::call(format!("can't catch signals: {error}"), ""))?,
+            inbox,
+            caller,
             own_streams: OwnStreams {
                 stdout: std::io::stdout().is_terminal() && !json,
                 stderr: std::io::stderr().is_terminal(),
@@ -184,13 +197,21 @@ impl Running {
             request: self.request,
             plan: Arc::clone(plan),
         };
-        let done = engine.run().map(exit_of).map_err(|error| stopped(&error));
+        let done = engine.run().map_err(|error| stopped(&error));
         if let Some(store) = recorded_in {
             // What could not be removed today is removed another day.
             let _ = prune::if_due(&store, self.clock.now(), Clock::wall());
         }
         done
     }
+}
+
+/// Where signals arrive from now on.
+pub(super) fn inbox() -> Result<Inbox, Trouble> {
+    let terminal = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
+    Signals::catch(terminal)
+        .map(Inbox::new)
+        .map_err(|error| Trouble::call(format!("can't catch signals: {error}"), ""))
 }
 
 /// A new run with an id that no other has.

@@ -181,7 +181,9 @@ impl RunState {
     fn cancel_requested(&mut self, node: Option<NodeId>, why: &Why, now: bool) {
         let (outcome, signal, verdict) = match why {
             Why::Signal(signal) => (Outcome::Interrupted, Some(*signal), None),
-            Why::Cancelled | Why::Rejected | Why::Outdated => (Outcome::Cancelled, None, Some(RunEnd::Cancelled)),
+            Why::Cancelled | Why::Rejected | Why::Outdated => {
+                (Outcome::Cancelled, None, Some(RunEnd::Cancelled))
+            }
             Why::Failure | Why::Timeout => (Outcome::Cancelled, None, Some(RunEnd::Failed)),
             Why::Decided(outcome) => (*outcome, None, None),
         };

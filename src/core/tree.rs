@@ -494,7 +494,13 @@ impl RunState {
         let mut all: Vec<NodeId> = Vec::new();
         let mut seen = std::collections::HashSet::new();
         let known = |id: &NodeId| self.plan.nodes.get(id.index()).is_some();
-        all.extend(tasks.iter().copied().filter(known).filter(|id| seen.insert(*id)));
+        all.extend(
+            tasks
+                .iter()
+                .copied()
+                .filter(known)
+                .filter(|id| seen.insert(*id)),
+        );
         let mut next = 0;
         while let Some(at) = all.get(next).copied() {
             next += 1;

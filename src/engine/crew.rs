@@ -409,6 +409,9 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         for signal in ready.signals {
             inputs.extend(going.signalled(signal));
         }
+        if let Some(caller) = going.caller.as_mut().filter(|_| ready.rung) {
+            inputs.extend(caller.inputs());
+        }
         for request in ready.requests {
             inputs.extend(going.requested(request));
         }
@@ -435,7 +438,7 @@ impl Shared<'_> {
     }
 
     fn knock(&mut self, number: usize) {
-        if let Some(knocker) = &mut self.knockers[number] {
+        if let Some(knocker) = &self.knockers[number] {
             knocker.knock();
         }
     }

@@ -15,7 +15,7 @@ use super::clock::Clock;
 use super::incremental::{Freshness, Who};
 use super::locking::Locking;
 use super::questions::{Notice, Query};
-use super::{Ending, Error};
+use super::{Caller, Ending, Error};
 use crate::core::action::{Action, Signal as HowToStop, actions};
 use crate::core::carried::Carried;
 use crate::core::fact::{Exit, Fact, Outcome, Record, RunEnd, Why};
@@ -50,6 +50,8 @@ pub(super) struct Going<'a> {
     pub(super) journal: Box<dyn Journal>,
     pub(super) clock: Clock,
     pub(super) observers: Vec<Box<dyn Observer + 'a>>,
+    /// Who has something to say while it goes on.
+    pub(super) caller: Option<Box<dyn Caller + 'a>>,
     /// From when on other processes can ask something; `None` once they can, or never can.
     pub(super) listen_at: Option<Instant>,
     /// The first signal that flow got.

@@ -53,6 +53,8 @@ pub struct Inbox {
     knock: Option<PipeReader>,
     /// Other processes ask something.
     requests: Option<File>,
+    /// Somebody else in this process has something for whoever waits here.
+    bell: Option<PipeReader>,
 }
 
 /// What there is to look at after a wait.
@@ -64,6 +66,8 @@ pub struct Ready {
     pub places: Vec<Place>,
     /// What other processes ask.
     pub requests: Vec<Request>,
+    /// Somebody has rung.
+    pub rung: bool,
 }
 
 /// Makes a waiting thread look.
@@ -72,9 +76,9 @@ pub struct Knocker(PipeWriter);
 
 impl Knocker {
     /// Knocks; as often as one likes.
-    pub fn knock(&mut self) {
+    pub fn knock(&self) {
         // A full pipe has been knocked at enough, and a closed one belongs to a thread that is done.
-        let _ = self.0.write(b"k");
+        let _ = (&self.0).write(b"k");
     }
 }
 
@@ -85,6 +89,7 @@ impl Inbox {
             signals,
             knock: None,
             requests: None,
+            bell: None,
         }
     }
 
@@ -95,11 +100,22 @@ impl Inbox {
 
     /// From now on it can be knocked at. One thread alone needs none.
     pub fn knocker(&mut self) -> io::Result<Knocker> {
-        let (reader, writer) = io::pipe()?;
-        rustix::io::ioctl_fionbio(&reader, true)?;
-        rustix::io::ioctl_fionbio(&writer, true)?;
+        let (reader, knocker) = knocker()?;
         self.knock = Some(reader);
-        Ok(Knocker(writer))
+        Ok(knocker)
+    }
+
+    /// The same for those who are no part of the engine; it outlives a run.
+    pub fn bell(&mut self) -> io::Result<Knocker> {
+        let (reader, knocker) = knocker()?;
+        self.bell = Some(reader);
+        Ok(knocker)
+    }
+
+    /// A run is over, and with it all that could be heard for its sake.
+    pub(super) fn end_run(&mut self) {
+        self.knock = None;
+        self.requests = None;
     }
 
     /// From now on other processes can ask something, by this pipe.
@@ -109,7 +125,12 @@ impl Inbox {
 
     /// Waits until something happens or `deadline` has come.
     pub fn wait(&mut self, runner: &Runner, deadline: Option<Instant>) -> io::Result<Ready> {
-        let pipes = usize::from(self.knock.is_some()) + usize::from(self.requests.is_some());
+        let pipes = [
+            self.knock.is_some(),
+            self.bell.is_some(),
+            self.requests.is_some(),
+        ];
+        let pipes = pipes.iter().filter(|is_there| **is_there).count();
         let own = self.signals.0.len() + pipes;
         let (readable, mut ready) = self.poll(runner, deadline, own)?;
         for ((number, pipe), readable) in self.signals.0.iter_mut().zip(&readable) {
@@ -124,6 +145,12 @@ impl Inbox {
             && readable.next() == Some(&true)
         {
             drain(knock);
+        }
+        if let Some(bell) = &mut self.bell
+            && readable.next() == Some(&true)
+        {
+            drain(bell);
+            ready.rung = true;
         }
         if let Some(requests) = &mut self.requests
             && readable.next() == Some(&true)
@@ -144,7 +171,8 @@ impl Inbox {
         own: usize,
     ) -> io::Result<(Vec<bool>, Ready)> {
         let signals = self.signals.0.iter().map(|(_, pipe)| pipe);
-        let pipes = signals.chain(&self.knock).map(AsFd::as_fd);
+        let pipes = signals.chain(&self.knock).chain(&self.bell);
+        let pipes = pipes.map(AsFd::as_fd);
         let pipes = pipes.chain(self.requests.iter().map(AsFd::as_fd));
         let mut fds: Vec<PollFd<'_>> = pipes
             .map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN))
@@ -169,10 +197,18 @@ impl Inbox {
         let ready = Ready {
             signals: Vec::new(),
             requests: Vec::new(),
+            rung: false,
             places: places.map(|(place, _)| place).collect(),
         };
         Ok((readable[..own].to_vec(), ready))
     }
+}
+
+fn knocker() -> io::Result<(PipeReader, Knocker)> {
+    let (reader, writer) = io::pipe()?;
+    rustix::io::ioctl_fionbio(&reader, true)?;
+    rustix::io::ioctl_fionbio(&writer, true)?;
+    Ok((reader, Knocker(writer)))
 }
 
 /// Empties a pipe and says how many bytes it held.

@@ -22,6 +22,7 @@ pub mod outside;
 pub mod past;
 mod questions;
 pub mod signals;
+pub mod watched;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
@@ -33,7 +34,7 @@ use rustix::process::Signal as Number;
 use self::clock::Clock;
 use self::crew::Crew;
 use self::going::Going;
-use self::inbox::{Inbox, Signals};
+use self::inbox::Inbox;
 use self::incremental::Freshness;
 use self::locking::Locking;
 use self::past::Past;
@@ -81,8 +82,10 @@ pub struct Engine<'a> {
     pub secrets: Secrets,
     /// How many threads may take part.
     pub threads: usize,
-    /// Where signals arrive.
-    pub signals: Signals,
+    /// Where signals arrive, and whoever rings is heard.
+    pub inbox: &'a mut Inbox,
+    /// Who rings there, if anybody does.
+    pub caller: Option<Box<dyn Caller + 'a>>,
     /// Which of flow's streams are a terminal that a command may have to itself.
     pub own_streams: OwnStreams,
     /// Whether tasks have to run, where any may not have to.
@@ -103,6 +106,12 @@ pub struct Engine<'a> {
     pub past: Option<Past>,
     /// What is asked of the run as soon as it goes on.
     pub request: Option<Request>,
+}
+
+/// Somebody in this process who has something to say to a run while it goes on.
+pub trait Caller: Send {
+    /// What there is to say, after the bell of the inbox was rung.
+    fn inputs(&mut self) -> Vec<Input>;
 }
 
 /// How the engine came to its end.
@@ -186,6 +195,7 @@ impl Engine<'_> {
             explain: self.explain,
             restored: false,
             recalled: HashMap::new(),
+            caller: self.caller,
         };
         let mut first = match self.past {
             None => {
@@ -204,24 +214,25 @@ impl Engine<'_> {
             }
         };
         first.extend(self.request.and_then(|request| going.requested(request)));
-        let mut inbox = Inbox::new(self.signals);
+        let inbox = self.inbox;
         let crew = Crew::new(
             going,
             self.programs.clone(),
             self.secrets.clone(),
             self.threads.min(self.slots),
         );
-        let (mut going, ended) = crew.run(&mut inbox, first);
+        let (mut going, ended) = crew.run(inbox, first);
         if let Some(freshness) = &going.freshness {
             // What could not be kept is found out again the next time.
             let _ = freshness.keep();
         }
         let signal = end_family(
             &mut going,
-            &mut inbox,
+            inbox,
             &Runner::new(self.programs, self.secrets),
             ended.is_err(),
         );
+        inbox.end_run();
         let ending = signal.map_or(ended?, Ending::Interrupted);
         let kept = if going.did_nothing() {
             going.journal.discard()

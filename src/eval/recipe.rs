@@ -56,8 +56,18 @@ pub enum PartKind {
     Rendered,
 }
 
-/// The folder, the sources and what is made.
-type FilesOf = (PathBuf, Option<Vec<String>>, Vec<String>);
+/// The folder of a task and its patterns of files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// The folder that they are relative to.
+    pub folder: PathBuf,
+    /// What it reads; `None` when it does not say.
+    pub sources: Option<Vec<String>>,
+    /// What it makes.
+    pub generates: Vec<String>,
+    /// What else it is run for in a watch.
+    pub watch: Vec<String>,
+}
 
 /// Names whose values are another in each run, or are made by the task itself.
 const OWN: [&str; 5] = ["steps", "outputs", "error", "run", "trigger"];
@@ -73,7 +83,7 @@ impl Evaluator {
         let Some(incremental) = &node.incremental else {
             return Ok(Recipe::default());
         };
-        let (folder, sources, generates) = self.files_of(incremental, here)?;
+        let files = self.files_of(incremental, here)?;
         let mut parts = Parts::default();
         let mut steps = blake3::Hasher::new();
         let mut rendered = blake3::Hasher::new();
@@ -105,9 +115,9 @@ impl Evaluator {
         }
         let part = |((kind, name), hash)| Part { kind, name, hash };
         Ok(Recipe {
-            folder,
-            sources,
-            generates,
+            folder: files.folder,
+            sources: files.sources,
+            generates: files.generates,
             is_secret: parts.1,
             parts: parts.0.into_iter().map(part).collect(),
         })
@@ -140,8 +150,46 @@ impl Evaluator {
             context,
             ..Incremental::default()
         };
-        let (folder, _, generates) = self.files_of(&only, &Here::default())?;
-        Ok((folder, generates))
+        let files = self.files_of(&only, &Here::default())?;
+        Ok((files.folder, files.generates))
+    }
+
+    /// The folder and the patterns of a task. A pattern that has no value before the task runs, as one that reads an item of
+    /// its loop, stands for all that is in the folder which it begins with.
+    ///
+    /// # Errors
+    ///
+    /// When its folder has no value.
+    pub fn watched(self: &Arc<Self>, incremental: &Incremental) -> Result<Files, Problem> {
+        let here = Here::default();
+        self.files_of(incremental, &here).or_else(|problem| {
+            let one = |text: &Text| Incremental {
+                sources: Some(vec![text.clone()]),
+                context: incremental.context,
+                ..Incremental::default()
+            };
+            let texts = |texts: &[Text]| -> Vec<String> {
+                let mut all = Vec::new();
+                for text in texts {
+                    match self.files_of(&one(text), &here) {
+                        Ok(files) => all.extend(files.sources.into_iter().flatten()),
+                        Err(_) => all.extend(widened(&text.text)),
+                    }
+                }
+                all
+            };
+            let of_none = Incremental {
+                context: incremental.context,
+                ..Incremental::default()
+            };
+            let folder = self.files_of(&of_none, &here).map_err(|_| problem)?.folder;
+            Ok(Files {
+                folder,
+                sources: incremental.sources.as_deref().map(texts),
+                generates: texts(&incremental.generates),
+                watch: texts(&incremental.watch),
+            })
+        })
     }
 
     /// The folder and the patterns of a task.
@@ -149,12 +197,16 @@ impl Evaluator {
         self: &Arc<Self>,
         incremental: &Incremental,
         here: &Here,
-    ) -> Result<FilesOf, Problem> {
+    ) -> Result<Files, Problem> {
         let context = &self.plan.contexts[incremental.context as usize];
         let Some(scope) = context.scope else {
             let texts = |texts: &Vec<Text>| texts.iter().map(|text| text.text.clone()).collect();
-            let sources = incremental.sources.as_ref().map(texts);
-            return Ok((context.dir.clone(), sources, texts(&incremental.generates)));
+            return Ok(Files {
+                folder: context.dir.clone(),
+                sources: incremental.sources.as_ref().map(texts),
+                generates: texts(&incremental.generates),
+                watch: texts(&incremental.watch),
+            });
         };
         let frame = Frame::of_scope(self, scope, here.clone());
         let texts = |texts: &Vec<Text>, what: &str| -> Result<Vec<String>, Problem> {
@@ -178,8 +230,12 @@ impl Evaluator {
         let sources = sources
             .map(|sources| texts(sources, "'sources'"))
             .transpose()?;
-        let generates = texts(&incremental.generates, "'generates'")?;
-        Ok((frame.dir()?, sources, generates))
+        Ok(Files {
+            sources,
+            generates: texts(&incremental.generates, "'generates'")?,
+            watch: texts(&incremental.watch, "'watch'")?,
+            folder: frame.dir()?,
+        })
     }
 
     /// Whether all commands of `status` say that there is nothing to do.
@@ -486,4 +542,11 @@ fn add_items<'a>(texts: &mut Vec<(&'a str, bool)>, items: &'a Items) {
                 .for_each(|(_, value)| add_data(texts, value));
         }
     }
+}
+/// A pattern for all that a template of one can come to; none where it takes something out.
+fn widened(template: &str) -> Option<String> {
+    let code = template.find("{{").or_else(|| template.find("{%"));
+    let fixed = &template[..code.unwrap_or(template.len())];
+    let folder = &fixed[..fixed.rfind('/').map_or(0, |slash| slash + 1)];
+    (!template.starts_with('!')).then(|| format!("{folder}**"))
 }

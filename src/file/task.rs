@@ -11,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::model::language::{Expr, On, OnLost, Platform, Task, Text};
 
 /// The keys that go to the rules of a task.
-const RULES: [&str; 20] = [
+const RULES: [&str; 21] = [
     "if",
     "preconditions",
     "verify",
@@ -25,6 +25,7 @@ const RULES: [&str; 20] = [
     "locks",
     "sources",
     "generates",
+    "watch",
     "status",
     "cache",
     "confirm",
@@ -193,6 +194,7 @@ impl<'w> Reader<'w, '_> {
             "silent" => rules.silent = self.boolean(value, "'silent'").unwrap_or_default(),
             "sources" => rules.sources = Some(self.patterns(value, owner, "sources")),
             "generates" => rules.generates = self.patterns(value, owner, "generates"),
+            "watch" => rules.watch = self.patterns(value, owner, "watch"),
             "status" => {
                 let help = "write a command, or a list of them";
                 let items = self.one_or_many(value);

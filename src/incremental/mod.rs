@@ -10,6 +10,7 @@
 mod beneath;
 mod cache;
 mod gitignore;
+mod globs;
 mod local;
 mod note;
 mod reason;
@@ -31,6 +32,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 pub use self::cache::Restored;
+pub use self::globs::{Globs, Ground, Print};
 use self::local::Local;
 pub use self::local::Size;
 pub use self::note::Note;
@@ -243,6 +245,33 @@ impl Incremental {
             ));
         }
         checked
+    }
+
+    /// What the files of these patterns hold.
+    pub fn prints(&self, globs: &Globs) -> HashMap<PathBuf, Print> {
+        let seen = Arc::clone(&lock(&self.seen).tree);
+        let wanted: Vec<(Key, &Pattern)> = globs
+            .0
+            .iter()
+            .map(|pattern| (sets::key(pattern, &self.root), pattern))
+            .collect();
+        let looked = self.look_at(&wanted, &seen);
+        let table = self.table();
+        let mut prints = HashMap::new();
+        for ((key, _), looked) in wanted.iter().zip(looked) {
+            let set = match looked {
+                Looked::Changed(set) => set,
+                Looked::Same(_) => self.set(&table, *key),
+            };
+            for file in set.files {
+                let print = Print {
+                    stat: file.stat,
+                    content: file.content,
+                };
+                prints.insert(walk::meant(&file.path, &self.root), print);
+            }
+        }
+        prints
     }
 
     /// What there is of these patterns: the key and the hash of each.

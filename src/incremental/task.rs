@@ -30,39 +30,8 @@ pub struct Task {
 impl Task {
     /// The patterns of what it reads.
     pub(super) fn inputs(&self) -> Vec<Pattern> {
-        let folder: Arc<Path> = self.folder.as_path().into();
-        let taken_out = |texts: &[String]| -> Vec<String> {
-            texts
-                .iter()
-                .filter_map(|text| text.strip_prefix('!'))
-                .map(str::to_owned)
-                .collect()
-        };
         let sources = self.sources.as_deref().unwrap_or_default();
-        // What it makes itself is no source of it.
-        let mut without = taken_out(sources);
-        without.extend(
-            self.generates
-                .iter()
-                .filter(|text| !text.starts_with('!'))
-                .cloned(),
-        );
-        let without: Arc<[String]> = without.into();
-        let none: Arc<[String]> = Arc::new([]);
-        let own = sources
-            .iter()
-            .filter(|text| !text.starts_with('!'))
-            .map(|text| Pattern {
-                folder: Arc::clone(&folder),
-                text: text.clone(),
-                without: if is_name(text) {
-                    Arc::clone(&none)
-                } else {
-                    Arc::clone(&without)
-                },
-                ignores: !is_name(text),
-            });
-        let mut patterns: Vec<Pattern> = own.collect();
+        let mut patterns = read_by(&self.folder, sources, &self.generates);
         for (folder, generates) in &self.needs {
             patterns.extend(made_by(folder, generates));
         }
@@ -70,11 +39,38 @@ impl Task {
     }
 
     pub(super) fn outputs(&self) -> Vec<Pattern> {
-        made_by(&self.folder, &self.generates)
+        made_by(&self.folder, &self.generates).collect()
     }
 }
 
-fn made_by(folder: &Path, generates: &[String]) -> Vec<Pattern> {
+/// The patterns of files that are read, without what is made there.
+pub(super) fn read_by(folder: &Path, sources: &[String], makes: &[String]) -> Vec<Pattern> {
+    let folder: Arc<Path> = folder.into();
+    let taken_out = sources.iter().filter_map(|text| text.strip_prefix('!'));
+    // What it makes itself is no source of it.
+    let makes = makes.iter().filter(|text| !text.starts_with('!'));
+    let without: Arc<[String]> = taken_out.map(str::to_owned).chain(makes.cloned()).collect();
+    let none: Arc<[String]> = Arc::new([]);
+    let own = sources
+        .iter()
+        .filter(|text| !text.starts_with('!'))
+        .map(|text| Pattern {
+            folder: Arc::clone(&folder),
+            text: text.clone(),
+            without: if is_name(text) {
+                Arc::clone(&none)
+            } else {
+                Arc::clone(&without)
+            },
+            ignores: !is_name(text),
+        });
+    own.collect()
+}
+
+pub(super) fn made_by(
+    folder: &Path,
+    generates: &[String],
+) -> impl Iterator<Item = Pattern> + use<> {
     let folder: Arc<Path> = folder.into();
     let without: Arc<[String]> = generates
         .iter()
@@ -82,11 +78,11 @@ fn made_by(folder: &Path, generates: &[String]) -> Vec<Pattern> {
         .map(str::to_owned)
         .collect();
     let made = generates.iter().filter(|text| !text.starts_with('!'));
-    made.map(|text| Pattern {
+    let made: Vec<String> = made.cloned().collect();
+    made.into_iter().map(move |text| Pattern {
         folder: Arc::clone(&folder),
-        text: text.clone(),
+        text,
         without: Arc::clone(&without),
         ignores: false,
     })
-    .collect()
 }

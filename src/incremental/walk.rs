@@ -43,6 +43,41 @@ pub(super) struct Found {
     pub(super) stat: Stat,
 }
 
+/// Who is told what is seen on a walk.
+pub(super) trait Seen {
+    /// Whether files are looked for.
+    const WANTS_FILES: bool;
+
+    /// A folder that is looked into, or would be if it were there.
+    fn folder(&mut self, path: &Path);
+
+    /// A file that matches.
+    fn file(&mut self, path: PathBuf, stat: Stat);
+}
+
+impl Seen for Vec<Found> {
+    const WANTS_FILES: bool = true;
+
+    fn folder(&mut self, _: &Path) {}
+
+    fn file(&mut self, path: PathBuf, stat: Stat) {
+        self.push(Found { path, stat });
+    }
+}
+
+/// What a pattern of many files means: where they are, how deep.
+struct Shape {
+    /// The folder that the walk begins in, and how the texts of paths in it begin.
+    start: PathBuf,
+    below: Vec<u8>,
+    /// How many folders deep.
+    folders: usize,
+    /// It names hidden files.
+    hidden: bool,
+    /// What the texts are held against.
+    pattern: Pattern,
+}
+
 /// A pattern and what it leaves out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Pattern {
@@ -64,6 +99,50 @@ impl Pattern {
     /// The path of the file or the folder that it names.
     pub(super) fn named(&self) -> PathBuf {
         clean(&self.folder.join(&self.text))
+    }
+
+    fn shape(&self) -> Shape {
+        let base = self.text[..special(&self.text)]
+            .rfind('/')
+            .map_or(0, |slash| slash + 1);
+        let (base, rest) = self.text.split_at(base);
+        let deep = rest.contains("**") || rest.contains('{');
+        let text = self.text.strip_prefix("./").unwrap_or(&self.text);
+        let base_text = base.strip_prefix("./").unwrap_or(base);
+        Shape {
+            start: clean(&self.folder.join(base)),
+            below: base_text.as_bytes().to_vec(),
+            folders: if deep {
+                FOLDERS_MAX
+            } else {
+                rest.matches('/').count()
+            },
+            hidden: rest.split('/').any(|part| part.starts_with('.')),
+            pattern: Self {
+                // A `!` at the start would turn the meaning around.
+                text: if text.starts_with('!') {
+                    format!("\\{text}")
+                } else {
+                    text.to_owned()
+                },
+                ..self.clone()
+            },
+        }
+    }
+
+    /// All that is in a folder that it names.
+    fn of_folder(&self, path: PathBuf) -> Shape {
+        Shape {
+            pattern: Self {
+                folder: path.as_path().into(),
+                text: "**".to_owned(),
+                ..self.clone()
+            },
+            start: path,
+            below: Vec::new(),
+            folders: FOLDERS_MAX,
+            hidden: true,
+        }
     }
 
     fn leaves_out(&self, below: &[u8]) -> bool {
@@ -103,66 +182,88 @@ impl Tree {
     /// The files that a pattern matches, sorted; of a folder that is named, all that is in it.
     pub(super) fn find(&self, pattern: &Pattern) -> Vec<Found> {
         let mut found = Vec::new();
-        if pattern.is_name() {
-            let path = pattern.named();
-            match stat::look(&path) {
-                Some((Kind::File | Kind::Link, stat)) => found.push(Found { path, stat }),
-                Some((Kind::Folder, _)) => {
-                    let all = Pattern {
-                        folder: path.as_path().into(),
-                        text: "**".to_owned(),
-                        ..pattern.clone()
-                    };
-                    self.walk(&all, &path, Vec::new(), FOLDERS_MAX, true, &mut found);
-                }
-                Some((Kind::Other, _)) | None => {}
-            }
-            return found;
+        self.visit(pattern, &mut found);
+        if !pattern.is_name() {
+            found.sort_unstable_by(|one, other| one.path.cmp(&other.path));
         }
-        let base = pattern.text[..special(&pattern.text)]
-            .rfind('/')
-            .map_or(0, |slash| slash + 1);
-        let (base, rest) = pattern.text.split_at(base);
-        let deep = rest.contains("**") || rest.contains('{');
-        let folders = if deep {
-            FOLDERS_MAX
-        } else {
-            rest.matches('/').count()
-        };
-        let hidden = rest.split('/').any(|part| part.starts_with('.'));
-        let text = pattern.text.strip_prefix("./").unwrap_or(&pattern.text);
-        let base_text = base.strip_prefix("./").unwrap_or(base);
-        let matched = Pattern {
-            // A `!` at the start would turn the meaning around.
-            text: if text.starts_with('!') {
-                format!("\\{text}")
-            } else {
-                text.to_owned()
-            },
-            ..pattern.clone()
-        };
-        let start = clean(&pattern.folder.join(base));
-        self.walk(
-            &matched,
-            &start,
-            base_text.as_bytes().to_vec(),
-            folders,
-            hidden,
-            &mut found,
-        );
-        found.sort_unstable_by(|one, other| one.path.cmp(&other.path));
         found
     }
 
-    fn walk(
+    /// The same for anybody, in any order.
+    pub(super) fn visit(&self, pattern: &Pattern, seen: &mut impl Seen) {
+        if pattern.is_name() {
+            let path = pattern.named();
+            seen.folder(path.parent().unwrap_or(&path));
+            match stat::look(&path) {
+                Some((Kind::File | Kind::Link, stat)) => seen.file(path, stat),
+                Some((Kind::Folder, _)) => {
+                    let shape = pattern.of_folder(path);
+                    self.walk(&shape, &shape.start, Vec::new(), FOLDERS_MAX, seen);
+                }
+                Some((Kind::Other, _)) | None => {}
+            }
+            return;
+        }
+        let shape = pattern.shape();
+        let below = shape.below.clone();
+        self.walk(&shape, &shape.start, below, shape.folders, seen);
+    }
+
+    /// Whether a pattern matches a path, be there a file or not.
+    pub(super) fn matches(&self, pattern: &Pattern, path: &Path) -> bool {
+        let shape = if pattern.is_name() {
+            let named = pattern.named();
+            if named == path {
+                return true;
+            }
+            pattern.of_folder(named)
+        } else {
+            pattern.shape()
+        };
+        let Ok(rest) = path.strip_prefix(&shape.start) else {
+            return false;
+        };
+        let parts: Vec<&[u8]> = rest.iter().map(OsStrExt::as_bytes).collect();
+        let Some((_, folders)) = parts.split_last() else {
+            return false;
+        };
+        let private = |part: &&[u8]| matches!(*part, b".git" | b".flow");
+        let mut text = shape.below.clone();
+        text.extend_from_slice(rest.as_os_str().as_bytes());
+        let hidden = !shape.hidden && parts.iter().any(|part| part.starts_with(b"."));
+        if folders.len() > shape.folders
+            || hidden
+            || folders.iter().any(private)
+            || shape.pattern.leaves_out(&text)
+        {
+            return false;
+        }
+        let ignored = || pattern.ignores && self.ignores(&shape.start, path);
+        fast_glob::glob_match(&shape.pattern.text, &text) && !ignored()
+    }
+
+    /// Whether git ignores a path, or a folder between `start` and it.
+    fn ignores(&self, start: &Path, path: &Path) -> bool {
+        let mut at = path;
+        while let Some(parent) = at.parent().filter(|parent| parent.starts_with(start)) {
+            if self.folder(parent).ignore.ignores(at, at != path) {
+                return true;
+            }
+            at = parent;
+        }
+        false
+    }
+
+    fn walk<S: Seen>(
         &self,
-        pattern: &Pattern,
+        shape: &Shape,
         folder: &Path,
         below: Vec<u8>,
         folders: usize,
-        hidden: bool,
-        found: &mut Vec<Found>,
+        seen: &mut S,
     ) {
+        let (pattern, hidden) = (&shape.pattern, shape.hidden);
+        seen.folder(folder);
         let entries = self.folder(folder);
         for entry in &entries.entries {
             let name = entry.name.as_bytes();
@@ -180,19 +281,15 @@ impl Tree {
             }
             if is_folder {
                 text.push(b'/');
-                self.walk(
-                    pattern,
-                    &folder.join(&entry.name),
-                    text,
-                    folders - 1,
-                    hidden,
-                    found,
-                );
-            } else if entry.kind != Kind::Other && fast_glob::glob_match(&pattern.text, &text) {
+                self.walk(shape, &folder.join(&entry.name), text, folders - 1, seen);
+            } else if S::WANTS_FILES
+                && entry.kind != Kind::Other
+                && fast_glob::glob_match(&pattern.text, &text)
+            {
                 let path = folder.join(&entry.name);
                 let stat = entry.stat.get_or_init(|| stat::look(&path));
                 if let Some((Kind::File | Kind::Link, stat)) = *stat {
-                    found.push(Found { path, stat });
+                    seen.file(path, stat);
                 }
             }
         }

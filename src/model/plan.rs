@@ -237,6 +237,9 @@ pub struct Incremental {
     /// Commands that all succeed when there is nothing to do.
     #[serde(skip_serializing_if = "is_default")]
     pub status: Vec<Text>,
+    /// More files that it is run for when they change, as patterns; in a run that is one of a watch.
+    #[serde(skip_serializing_if = "is_default")]
+    pub watch: Vec<Text>,
     /// The number of its folder and environment in [`Plan::contexts`].
     pub context: u32,
     /// A command may have to run to know any of that, or what its steps come to.

@@ -44,6 +44,8 @@ pub struct Request {
     pub force: bool,
     /// And so does all that they need.
     pub force_all: bool,
+    /// It is one of the runs of a watch, which looks at more files.
+    pub watch: bool,
     /// Which tasks may have to run, where that is known of all.
     pub stale: Option<Stale>,
 }

@@ -308,11 +308,16 @@ impl<'a> Planner<'a> {
     /// By what a task is told whether it has to run; all its steps have been added.
     fn incremental(&mut self, id: NodeId, seen: &Instance<'a>) -> Option<Box<Incremental>> {
         let rules = seen.task.rules();
-        if !rules.is_incremental() && rules.generates.is_empty() {
+        let watch = if self.request.watch {
+            &rules.watch[..]
+        } else {
+            &[]
+        };
+        if !rules.is_incremental() && rules.generates.is_empty() && watch.is_empty() {
             return None;
         }
         let texts = rules.sources.iter().flatten().chain(&rules.generates);
-        let texts: Vec<&Text> = texts.chain(&rules.status).collect();
+        let texts: Vec<&Text> = texts.chain(&rules.status).chain(watch).collect();
         let scoped = self.scopes.of_files(seen, &texts);
         let asks = |node: &Node| node.rules().ask || node.ask.is_some();
         let steps = &self.nodes[id.index() + 1..];
@@ -326,6 +331,7 @@ impl<'a> Planner<'a> {
             sources: rules.sources.clone(),
             generates: rules.generates.clone(),
             status: rules.status.clone(),
+            watch: watch.to_vec(),
             context: self.contexts.number(scoped.context),
             slow,
             cached: rules.sources.is_some()

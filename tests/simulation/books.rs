@@ -208,7 +208,10 @@ impl Books {
                 now,
                 ..
             } if *why == Why::Outdated => {
-                assert!(self.stop.is_none() && !self.outdated && !now, "it is outdated once");
+                assert!(
+                    self.stop.is_none() && !self.outdated && !now,
+                    "it is outdated once"
+                );
                 self.outdated = true;
                 self.verdict = self.verdict.or(Some(RunEnd::Cancelled));
             }
@@ -468,7 +471,10 @@ impl Books {
         let handler = ["on_success", "on_failure", "finally"];
         let tidies = place.split('/').any(|part| handler.contains(&part));
         let outdated = self.outdated && !self.failed && !tidies;
-        assert!(!(new && outdated), "a task begins in a run that is outdated: {place}");
+        assert!(
+            !(new && outdated),
+            "a task begins in a run that is outdated: {place}"
+        );
         for (at, node) in self.chain(place, id) {
             let handled = above(&at).and_then(|parent| self.nodes[parent].ending);
             let entry = self.entry(&at);

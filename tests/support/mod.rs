@@ -10,6 +10,7 @@ pub mod processes;
 pub mod record;
 pub mod script;
 pub mod space;
+pub mod terminal;
 
 pub use effort::{rounds, skipped};
 pub use record::Record;

@@ -76,6 +76,9 @@ pub(super) struct RunArgs {
     /// Use the vars and the environment of this profile
     #[arg(long, value_name = "NAME")]
     pub(super) profile: Option<String>,
+    /// Run again whenever a file changes that they are made of, as `flow watch` does
+    #[arg(short, long, conflicts_with = "dry_run")]
+    pub(super) watch: bool,
     /// Show what would run, in order, and run nothing
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
@@ -87,6 +90,16 @@ pub(super) struct RunArgs {
     /// Arguments for the tasks named on the command line, which read them as {{ args }}
     #[arg(last = true, value_name = "ARGS")]
     pub(super) args: Vec<OsString>,
+}
+
+/// Run tasks, and again whenever a file changes that they, or what they depend on, are made of
+#[derive(Debug, Args)]
+pub(super) struct WatchArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    /// Look at the files every so often instead of being told by the system, as on network drives [default: 500ms]
+    #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true, value_parser = duration)]
+    pub(super) poll: Option<Option<Duration>>,
 }
 
 /// What of a run is shown, and how
@@ -248,6 +261,8 @@ pub(super) enum GraphFormat {
 pub(super) enum Verb {
     /// `flow run`
     Run,
+    /// `flow watch`
+    Watch,
     /// `flow list`
     List,
     /// `flow graph`
@@ -299,6 +314,12 @@ const VERBS: &[(&str, Verb, bool, &str)] = &[
         Verb::Run,
         false,
         "Run tasks and all that they depend on; `flow TASK` is the same",
+    ),
+    (
+        "watch",
+        Verb::Watch,
+        true,
+        "Run tasks, and again whenever a file changes",
     ),
     ("list", Verb::List, false, "List the tasks of the file"),
     (

@@ -49,6 +49,7 @@ impl Task {
             rules.confirm.iter().for_each(|text| visit(&text.text));
             let files = rules.sources.iter().flatten().chain(&rules.generates);
             files
+                .chain(&rules.watch)
                 .chain(&rules.status)
                 .for_each(|text| visit(&text.text));
         }

@@ -1,0 +1,279 @@
+//! Patterns of files held against one path at a time, for those who are told of changes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::stat::{self, Content, Stat};
+use super::task::{made_by, read_by};
+use super::walk::{Pattern, Seen, Tree};
+
+/// Some patterns of files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Globs(pub(super) Vec<Pattern>);
+
+impl Globs {
+    /// Files that are read, as `sources` says it: `!` takes some out, and what git ignores is left out.
+    pub fn read(folder: &Path, texts: &[String]) -> Self {
+        Self(read_by(folder, texts, &[]))
+    }
+
+    /// Files that are made, as `generates` says it.
+    pub fn made(folder: &Path, texts: &[String]) -> Self {
+        Self(made_by(folder, texts).collect())
+    }
+
+    /// Files by their paths.
+    pub fn named(paths: &[PathBuf]) -> Self {
+        let pattern = |path: &PathBuf| {
+            let name = path.file_name()?.to_str()?;
+            Some(Pattern {
+                folder: path.parent()?.into(),
+                text: escaped(name),
+                without: Arc::new([]),
+                ignores: false,
+            })
+        };
+        Self(paths.iter().filter_map(pattern).collect())
+    }
+
+    /// These and others.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A name in which nothing is special.
+fn escaped(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for letter in name.chars() {
+        if matches!(letter, '*' | '?' | '[' | ']' | '{' | '}' | '\\' | '!') {
+            text.push('\\');
+        }
+        text.push(letter);
+    }
+    text
+}
+
+/// What a file held when it was looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Print {
+    pub(super) stat: Stat,
+    pub(super) content: Content,
+}
+
+impl Print {
+    /// Whether both held the same.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.content == other.content
+    }
+
+    /// What the file at `path` holds, which is read unless it is seen to be as it was; `None` when there is none.
+    /// `now` is nanoseconds since 1970.
+    pub fn of(path: &Path, known: Option<&Self>, now: i128) -> Option<Self> {
+        let (kind, seen) = stat::look(path)?;
+        if !matches!(kind, stat::Kind::File | stat::Kind::Link) {
+            return None;
+        }
+        if let Some(known) = known.filter(|known| known.stat == seen) {
+            return Some(*known);
+        }
+        match stat::read(path, now) {
+            Ok(seen) => Some(Self {
+                stat: seen.stat,
+                content: seen.content,
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            // Nobody can say what is in it, but that it is there.
+            Err(_) => Some(Self {
+                stat: Stat::NONE,
+                content: [0; 32],
+            }),
+        }
+    }
+}
+
+/// The folders of a project as they are at one moment.
+#[derive(Debug)]
+pub struct Ground(Tree);
+
+impl Ground {
+    /// Of the project at `root`.
+    pub fn new(root: &Path) -> Self {
+        Self(Tree::new(root))
+    }
+
+    /// Whether patterns match a path, be there a file or not.
+    pub fn matches(&self, globs: &Globs, path: &Path) -> bool {
+        globs.0.iter().any(|pattern| self.0.matches(pattern, path))
+    }
+
+    /// The folders in which files are that patterns match, or would be.
+    pub fn folders(&self, globs: &Globs) -> BTreeSet<PathBuf> {
+        let mut folders = Folders::default();
+        for pattern in &globs.0 {
+            self.0.visit(pattern, &mut folders);
+        }
+        folders.0
+    }
+
+    /// The files that patterns match.
+    pub fn files(&self, globs: &Globs) -> BTreeSet<PathBuf> {
+        let mut files = BTreeSet::new();
+        for pattern in &globs.0 {
+            files.extend(self.0.find(pattern).into_iter().map(|found| found.path));
+        }
+        files
+    }
+}
+
+#[derive(Default)]
+struct Folders(BTreeSet<PathBuf>);
+
+impl Seen for Folders {
+    const WANTS_FILES: bool = false;
+
+    fn folder(&mut self, path: &Path) {
+        // Where nothing is yet something can come from above.
+        let there = path.ancestors().find(|above| above.is_dir());
+        self.0.extend(there.map(Path::to_owned));
+    }
+
+    fn file(&mut self, _: PathBuf, _: Stat) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn ground() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("it is there");
+        for (name, text) in [
+            (".gitignore", "*.o\n/build/\n"),
+            ("src/a.c", ""),
+            ("src/x/b.c", ""),
+            ("src/x/b.o", ""),
+            ("src/.hidden.c", ""),
+            ("build/out/a.txt", ""),
+            ("vendor/v.c", ""),
+            (".flow/x.c", ""),
+            ("odd[1].c", ""),
+        ] {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().expect("it has one")).expect("a folder is made");
+            fs::write(path, text).expect("a file is written");
+        }
+        (folder, root)
+    }
+
+    fn texts(list: &str) -> Vec<String> {
+        list.split(' ').map(str::to_owned).collect()
+    }
+
+    /// What is found in the folders is what matches, and nothing else.
+    #[test]
+    fn a_path_matches_when_it_would_be_found() {
+        let (_folder, root) = ground();
+        let ground = Ground::new(&root);
+        let mut all = Vec::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("it is there") {
+                let path = entry.expect("it is there").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    all.push(path);
+                }
+            }
+        }
+        for patterns in [
+            "**/*.c",
+            "**/*.c !vendor !src/x/*",
+            "./src/**",
+            "src/x/b.o",
+            "src/*.c",
+            "src/.*.c",
+            "build/**",
+            "build",
+            "src",
+            "*",
+            "**",
+            "nothing/*",
+            "nothing",
+            "src/../vendor/*.c",
+        ] {
+            for globs in [
+                Globs::read(&root, &texts(patterns)),
+                Globs::made(&root, &texts(patterns)),
+            ] {
+                let found = ground.files(&globs);
+                for path in &all {
+                    let matches = ground.matches(&globs, path);
+                    assert_eq!(matches, found.contains(path), "{patterns}: {path:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_gone_matches_too() {
+        let (_folder, root) = ground();
+        let ground = Ground::new(&root);
+        let globs = Globs::read(&root, &texts("src/**/*.c gone"));
+        for (path, matches) in [
+            ("src/new.c", true),
+            ("src/new/deep/new.c", true),
+            ("src/new.o", false),
+            ("src/.new.c", false),
+            ("gone", true),
+            ("gone/deep/x", true),
+            ("other/new.c", false),
+        ] {
+            assert_eq!(ground.matches(&globs, &root.join(path)), matches, "{path}");
+        }
+    }
+
+    #[test]
+    fn folders_are_those_that_git_looks_at() {
+        let (_folder, root) = ground();
+        let ground = Ground::new(&root);
+        let folders = |patterns: &str| -> Vec<String> {
+            let globs = Globs::read(&root, &texts(patterns));
+            let folders = ground.folders(&globs);
+            let below = |path: &PathBuf| {
+                let below = path.strip_prefix(&root).expect("it is in the project");
+                below.to_str().expect("ASCII").to_owned()
+            };
+            folders.iter().map(below).collect()
+        };
+        assert_eq!(folders("**/*.c"), ["", "src", "src/x", "vendor"]);
+        assert_eq!(folders("src/*.c"), ["src"]);
+        assert_eq!(folders("src/x/b.c"), ["src/x"]);
+        assert_eq!(folders("nothing/at/all.c"), [""]);
+        assert_eq!(folders("build"), ["", "build", "build/out"]);
+    }
+
+    #[test]
+    fn a_path_is_no_pattern() {
+        let (_folder, root) = ground();
+        let ground = Ground::new(&root);
+        let globs = Globs::named(&[root.join("odd[1].c")]);
+        assert!(ground.matches(&globs, &root.join("odd[1].c")));
+        assert!(!ground.matches(&globs, &root.join("odd1.c")));
+        assert_eq!(
+            ground.folders(&globs).into_iter().collect::<Vec<_>>(),
+            [root]
+        );
+    }
+}

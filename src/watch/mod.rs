@@ -1,0 +1,480 @@
+//! Which files have changed, of those that somebody is interested in.
+//!
+//! ```text
+//!  the system ─ eyes ─► what was said of which path ─ settle ─► look: is its content another one? ─► told
+//! ```
+//!
+//! Only folders are watched, those that the patterns reach and git does not ignore, each without what is in its folders; what
+//! appears in one that is new is looked for. A change is another content: a file that was only touched has not changed. When more
+//! happens than the system can tell, all files are looked at; where it can't tell at all, they are looked at every so often.
+//!
+//! It refuses to know what a task, a plan and a run are, and what the time is.
+
+mod eyes;
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use self::eyes::{Blind, Eyes, Heard};
+use self::settle::{Said, Settling};
+use crate::incremental::{Globs, Ground, Print};
+
+/// How often files are looked at where the system does not tell of changes.
+pub const POLLED_EVERY: Duration = Duration::from_millis(500);
+
+/// How long folders that appear wait for more.
+const FOLDERS: Duration = Duration::from_millis(1);
+
+/// Which files matter to one who is interested.
+#[derive(Clone, Debug, Default)]
+pub struct Interest {
+    /// The files that it is told of.
+    pub reads: Globs,
+    /// The files of which nobody is told, because it makes them.
+    pub makes: Globs,
+}
+
+/// What is watched.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// The folder of the project.
+    pub root: PathBuf,
+    /// Who is interested in what, by their numbers.
+    pub interests: Vec<Interest>,
+    /// Files that say what is watched, and how.
+    pub definition: Vec<PathBuf>,
+    /// How often to look, for those who don't want to rely on the system.
+    pub poll: Option<Duration>,
+}
+
+/// The time, as those have it who may look at a clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Time {
+    /// Now, for deadlines.
+    pub instant: fn() -> Instant,
+    /// Now, as files have it: nanoseconds since 1970.
+    pub of_files: fn() -> i128,
+}
+
+/// What has become of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It is new.
+    Added,
+    /// It has another content.
+    Changed,
+    /// It is gone.
+    Removed,
+}
+
+/// A file that has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The file.
+    pub path: PathBuf,
+    /// How.
+    pub how: How,
+    /// The numbers of those who are interested; none for a file of the definition.
+    pub interests: Vec<usize>,
+    /// When it was seen.
+    pub at: Instant,
+}
+
+/// What those are told who watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// These files have changed.
+    Changed(Vec<Change>),
+    /// From now on files are looked at every so often, for this reason.
+    Polls(String),
+}
+
+/// Why nothing can be watched.
+#[derive(Debug)]
+pub struct Error(notify::Error);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "can't watch folders: {}", self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Files that are watched until this is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    messages: Sender<Message>,
+    thread: Option<JoinHandle<()>>,
+    folders: usize,
+    files: Arc<AtomicUsize>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Heard(Heard),
+    Stop,
+}
+
+impl Watch {
+    /// Begins to watch. What files held until now is `known` (which may have files that don't matter); `tell` is told of
+    /// whatever changes from then on, by a thread of its own, and of files of the definition that are not as they are known.
+    ///
+    /// # Errors
+    ///
+    /// When the system can't watch, for another reason than a limit: then files are looked at every so often.
+    pub fn begin(
+        wanted: Wanted,
+        known: impl FnOnce() -> HashMap<PathBuf, Print>,
+        time: Time,
+        tell: impl FnMut(News) + Send + 'static,
+    ) -> Result<Self, Error> {
+        let (messages, heard) = mpsc::channel();
+        let sender = messages.clone();
+        let mut lookout = Lookout {
+            reads: all_of(&wanted.interests),
+            ground: Ground::new(&wanted.root),
+            definition: Globs::named(&wanted.definition),
+            wanted,
+            known: BTreeMap::new(),
+            files: Arc::default(),
+            eyes: None,
+            // A lookout that has gone needs to hear nothing.
+            open: Box::new(move || {
+                let sender = sender.clone();
+                Eyes::open(move |heard| drop(sender.send(Message::Heard(heard))))
+            }),
+            polls: None,
+            settling: Settling::default(),
+            changes: BTreeMap::new(),
+            folders_at: None,
+            rescan: false,
+            time,
+            tell: Box::new(tell),
+        };
+        lookout.open_eyes()?;
+        // What changes from here on is told, so what was known before it is no more than what is found now.
+        lookout.learn(known());
+        for path in lookout.wanted.definition.clone() {
+            lookout.look_at(&path);
+        }
+        let folders = lookout.eyes.as_ref().map_or(0, Eyes::len);
+        let files = Arc::clone(&lookout.files);
+        let thread = std::thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn(move || lookout.run(&heard))
+            .map_err(|error| Error(notify::Error::io(error)))?;
+        Ok(Self {
+            messages,
+            thread: Some(thread),
+            folders,
+            files,
+        })
+    }
+
+    /// How many folders the system tells of.
+    pub fn folders(&self) -> usize {
+        self.folders
+    }
+
+    /// How many files there are.
+    pub fn files(&self) -> usize {
+        self.files.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // One that has ended needs not be told to.
+        let _ = self.messages.send(Message::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn all_of(interests: &[Interest]) -> Globs {
+    let reads = interests.iter().map(|interest| interest.reads.clone());
+    reads.fold(Globs::default(), Globs::and)
+}
+
+type Open = Box<dyn Fn() -> Result<Eyes, Blind> + Send>;
+
+/// Who looks at what is heard of.
+struct Lookout {
+    wanted: Wanted,
+    /// What all of those read who are interested.
+    reads: Globs,
+    definition: Globs,
+    ground: Ground,
+    known: BTreeMap<PathBuf, Print>,
+    /// How many of them there are, the definition apart.
+    files: Arc<AtomicUsize>,
+    eyes: Option<Eyes>,
+    open: Open,
+    polls: Option<Duration>,
+    settling: Settling,
+    changes: BTreeMap<PathBuf, Change>,
+    /// When it is looked which folders there are.
+    folders_at: Option<Instant>,
+    /// All files are to be looked at.
+    rescan: bool,
+    time: Time,
+    tell: Box<dyn FnMut(News) + Send>,
+}
+
+impl Lookout {
+    fn now(&self) -> Instant {
+        (self.time.instant)()
+    }
+
+    fn open_eyes(&mut self) -> Result<(), Error> {
+        self.polls = self.wanted.poll;
+        if self.polls.is_some() {
+            return Ok(());
+        }
+        let opened = (self.open)().and_then(|mut eyes| {
+            eyes.set(&self.folders())?;
+            Ok(eyes)
+        });
+        match opened {
+            Ok(eyes) => self.eyes = Some(eyes),
+            Err(Blind::Other(error)) => return Err(Error(error)),
+            Err(Blind::Limit(name, wanted)) => self.poll(name, wanted),
+        }
+        Ok(())
+    }
+
+    /// From now on files are looked at every so often.
+    fn poll(&mut self, limit: &str, wanted: usize) {
+        self.eyes = None;
+        self.polls = Some(POLLED_EVERY);
+        let count = if wanted > 1 {
+            format!(", and {wanted} folders are to be watched")
+        } else {
+            String::new()
+        };
+        let why = format!("the system's limit {limit} is reached{count}");
+        (self.tell)(News::Polls(why));
+    }
+
+    /// The folders that are to be watched.
+    fn folders(&self) -> BTreeSet<PathBuf> {
+        let mut folders = self.ground.folders(&self.reads);
+        folders.extend(self.ground.folders(&self.definition));
+        folders
+    }
+
+    /// Looks at what is there and not known, and forgets what does not matter.
+    fn learn(&mut self, mut known: HashMap<PathBuf, Print>) {
+        let files = self.files();
+        let now = (self.time.of_files)();
+        for path in files {
+            let print = known.remove(&path).or_else(|| Print::of(&path, None, now));
+            self.known.extend(print.map(|print| (path, print)));
+        }
+        self.count();
+    }
+
+    fn count(&self) {
+        let definition = self.wanted.definition.iter();
+        let others = definition.filter(|path| self.known.contains_key(*path));
+        let files = self.known.len() - others.count();
+        self.files.store(files, Ordering::Relaxed);
+    }
+
+    /// The files that matter.
+    fn files(&self) -> BTreeSet<PathBuf> {
+        let mut files = self.ground.files(&self.reads);
+        files.retain(|path| !self.is_made(path));
+        files.extend(self.ground.files(&self.definition));
+        files
+    }
+
+    fn is_made(&self, path: &Path) -> bool {
+        let mut interests = self.wanted.interests.iter();
+        interests.any(|interest| self.ground.matches(&interest.makes, path))
+    }
+
+    /// Who is interested in a path; `None` when nobody is.
+    fn interested(&self, path: &Path) -> Option<Vec<usize>> {
+        if self.ground.matches(&self.definition, path) {
+            return Some(Vec::new());
+        }
+        let interests = self.wanted.interests.iter().enumerate();
+        let interested: Vec<usize> = interests
+            .filter(|(_, interest)| self.ground.matches(&interest.reads, path))
+            .map(|(number, _)| number)
+            .collect();
+        (!interested.is_empty() && !self.is_made(path)).then_some(interested)
+    }
+
+    fn run(mut self, heard: &Receiver<Message>) {
+        loop {
+            let message = match self.deadline() {
+                None => heard.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => heard.recv_timeout(at.saturating_duration_since(self.now())),
+            };
+            match message {
+                Ok(Message::Heard(heard)) => self.hear(heard),
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) if self.polls.is_some() => {
+                    self.rescan |= self.settling.deadline().is_none();
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            while let Ok(message) = heard.try_recv() {
+                match message {
+                    Message::Heard(heard) => self.hear(heard),
+                    Message::Stop => return,
+                }
+            }
+            self.look();
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let polls = self.polls.map(|every| self.now() + every);
+        let settled = self.settling.deadline();
+        [settled, self.folders_at, polls]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        let now = self.now();
+        match heard {
+            Heard::Overflow => self.rescan = true,
+            Heard::Folder(_) => _ = self.folders_at.get_or_insert(now + FOLDERS),
+            Heard::Path(path, said) => {
+                if path.file_name().is_some_and(|name| name == ".gitignore") {
+                    // What it ignores now is nobody's business, what it ignored may be somebody's.
+                    self.folders_at.get_or_insert(now + FOLDERS);
+                }
+                // The folder of a file that is gone, or another one that is not told of as a folder.
+                let was_folder = said == Said::Moved && self.is_folder_of_known(&path);
+                if was_folder {
+                    self.folders_at.get_or_insert(now + FOLDERS);
+                } else if self.interested(&path).is_some() {
+                    self.settling.said(&path, said, now);
+                }
+            }
+        }
+    }
+
+    fn is_folder_of_known(&self, path: &Path) -> bool {
+        // What is in a folder stands right behind it.
+        let from = (std::ops::Bound::Included(path), std::ops::Bound::Unbounded);
+        let mut beneath = self.known.range::<Path, _>(from);
+        beneath
+            .next()
+            .is_some_and(|(known, _)| known != path && known.starts_with(path))
+    }
+
+    /// Looks at what it is time for, and tells what has changed.
+    fn look(&mut self) {
+        let now = self.now();
+        if std::mem::take(&mut self.rescan) {
+            self.folders_at = None;
+            self.look_everywhere();
+        } else if self.folders_at.is_some_and(|at| at <= now) {
+            self.folders_at = None;
+            self.look_for_folders();
+        }
+        for path in self.settling.take_due(now) {
+            self.look_at(&path);
+        }
+        if self.settling.is_time(self.now()) {
+            self.count();
+            let changes = std::mem::take(&mut self.changes);
+            // What was changed and changed back has not changed; nobody is told of nothing.
+            if !changes.is_empty() {
+                (self.tell)(News::Changed(changes.into_values().collect()));
+            }
+        }
+    }
+
+    /// All files that there are and that there were.
+    fn look_everywhere(&mut self) {
+        self.ground = Ground::new(&self.wanted.root);
+        self.watch_folders();
+        let mut paths = self.files();
+        paths.extend(self.known.keys().cloned());
+        paths.iter().for_each(|path| self.look_at(path));
+    }
+
+    /// Which folders there are now, and what is in those that are new.
+    fn look_for_folders(&mut self) {
+        self.ground = Ground::new(&self.wanted.root);
+        let new: BTreeSet<PathBuf> = self.watch_folders().into_iter().collect();
+        let files = self.files();
+        let is_new = |path: &PathBuf| path.parent().is_some_and(|parent| new.contains(parent));
+        let appeared = files
+            .iter()
+            .filter(|path| is_new(path) || !self.known.contains_key(*path));
+        let gone = self.known.keys().filter(|path| !files.contains(*path));
+        let paths: Vec<PathBuf> = appeared.chain(gone).cloned().collect();
+        paths.iter().for_each(|path| self.look_at(path));
+    }
+
+    fn watch_folders(&mut self) -> Vec<PathBuf> {
+        let folders = self.folders();
+        let Some(eyes) = &mut self.eyes else {
+            return Vec::new();
+        };
+        match eyes.set(&folders) {
+            Ok(new) => new,
+            Err(Blind::Limit(name, wanted)) => {
+                self.poll(name, wanted);
+                Vec::new()
+            }
+            Err(Blind::Other(error)) => {
+                (self.tell)(News::Polls(error.to_string()));
+                self.eyes = None;
+                self.polls = Some(POLLED_EVERY);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Whether a file holds another thing than before.
+    fn look_at(&mut self, path: &Path) {
+        let interested = self.interested(path);
+        let known = self.known.get(path);
+        let print = interested
+            .as_ref()
+            .and_then(|_| Print::of(path, known, (self.time.of_files)()));
+        let how = match (known, &print) {
+            (None, None) => return,
+            (None, Some(_)) => How::Added,
+            (Some(_), None) => How::Removed,
+            (Some(known), Some(print)) if known.is_same(print) => {
+                self.known.insert(path.to_owned(), *print);
+                return;
+            }
+            (Some(_), Some(_)) => How::Changed,
+        };
+        match print {
+            Some(print) => _ = self.known.insert(path.to_owned(), print),
+            None => _ = self.known.remove(path),
+        }
+        // What nobody is interested in any more, as it is ignored now, is not told.
+        let Some(interests) = interested else { return };
+        let change = Change {
+            path: path.to_owned(),
+            how,
+            interests,
+            at: self.now(),
+        };
+        self.settling.found(change.at);
+        self.changes.insert(path.to_owned(), change);
+    }
+}
