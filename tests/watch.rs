@@ -212,6 +212,31 @@ fn what_changes_nothing_runs_nothing() {
     );
 }
 
+/// A folder that takes the place of another one is another one, whatever number the system gives it.
+#[test]
+fn a_folder_that_is_made_anew_is_watched_like_the_one_before() {
+    let mut tree = Tree::watched(&[]);
+    let names = ["x/a.c", "x/y/a.c"];
+    for round in 0..rounds(5) {
+        let text = tree.new_text();
+        let _ = fs::remove_dir_all(tree.path("x"));
+        for name in names {
+            write(&tree.path(name), &text);
+            tree.files.insert(name.to_owned(), text.clone());
+        }
+        tree.wait_for_last();
+        for name in names {
+            tree.save_at_once(name);
+        }
+        if round % 2 == 0 {
+            fs::rename(tree.path("x"), tree.path("old")).expect("it is there");
+            fs::remove_dir_all(tree.path("old")).expect("it is there");
+            tree.files.retain(|name, _| !name.starts_with("x/"));
+            tree.wait_for_last();
+        }
+    }
+}
+
 /// Whatever is done to the tree, and however fast: in the end a run has seen it as it is.
 fn random_changes(args: &[&str], seed: u64, steps: usize) {
     let mut tree = Tree::watched(args);

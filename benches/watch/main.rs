@@ -68,6 +68,8 @@ struct Watched {
     number: u32,
     /// It watches single files, or one folder alone.
     flat: bool,
+    /// The other branch is checked out.
+    other: bool,
 }
 
 /// What is done, and how many effects it should have.
@@ -133,6 +135,9 @@ impl Watched {
         let workflow = format!("tasks: {{t: {{watch: ['src/**'], run: '{script}'}}}}");
         fs::write(folder.join("Workflowfile.yml"), workflow)?;
         let mut flat = false;
+        if matches!(tool, "flow" | "watchexec") {
+            branches(&folder)?;
+        }
         let mut command = match tool {
             "flow" => {
                 let mut command = Command::new(flow);
@@ -151,14 +156,15 @@ impl Watched {
                 command
             }
             "floor" => {
-                let (src, script) = (src.clone(), script.clone());
-                std::thread::spawn(move || floor(&src, &script));
+                let folder = src.clone();
+                std::thread::spawn(move || floor(&folder, &script));
                 let mut watched = Self {
                     src,
                     pipe,
                     tool: None,
                     number: 0,
                     flat: true,
+                    other: false,
                 };
                 watched.settle()?;
                 return Ok(Some(watched));
@@ -178,6 +184,7 @@ impl Watched {
             tool: Some(tool),
             number: 0,
             flat,
+            other: false,
         };
         watched.settle()?;
         Ok(Some(watched))
@@ -280,14 +287,9 @@ impl Watched {
                 fs::write(folder.join("f"), text)
             }
             Kind::Checkout => {
-                for number in 0..5000 {
-                    let folder = self.src.join(format!("many/{}", number % 50));
-                    if number < 50 {
-                        fs::create_dir_all(&folder)?;
-                    }
-                    fs::write(folder.join(format!("{number}")), &text)?;
-                }
-                Ok(())
+                self.other = !self.other;
+                let branch = if self.other { "two" } else { "one" };
+                git(self.src.parent().unwrap(), &["checkout", "-q", branch])
             }
             Kind::Touch => {
                 let file = File::options().append(true).open(self.src.join("f0"));
@@ -315,6 +317,44 @@ impl Drop for Watched {
             let _ = tool.wait();
         }
     }
+}
+
+/// A repository with two branches, between which 5,000 files differ.
+fn branches(folder: &Path) -> io::Result<()> {
+    git(folder, &["init", "-q", "-b", "one"])?;
+    for branch in ["one", "two"] {
+        if branch == "two" {
+            git(folder, &["checkout", "-qb", "two"])?;
+        }
+        for number in 0..5000 {
+            let folder = folder.join(format!("src/many/{}", number % 50));
+            fs::create_dir_all(&folder)?;
+            fs::write(folder.join(format!("{number}")), branch)?;
+        }
+        git(folder, &["add", "src/many"])?;
+        git(
+            folder,
+            &[
+                "-c",
+                "user.name=a",
+                "-c",
+                "user.email=a@b",
+                "commit",
+                "-qm",
+                branch,
+            ],
+        )?;
+    }
+    git(folder, &["checkout", "-q", "one"])
+}
+
+fn git(folder: &Path, args: &[&str]) -> io::Result<()> {
+    let done = Command::new("git")
+        .current_dir(folder)
+        .args(args)
+        .status()?;
+    assert!(done.success(), "git {args:?}");
+    Ok(())
 }
 
 fn line(times: &[f64], missed: u32, extra: u32) -> String {

@@ -6,21 +6,32 @@ use std::sync::Arc;
 
 use super::stat::{self, Content, Stat};
 use super::task::{made_by, read_by};
-use super::walk::{Pattern, Seen, Tree};
+use super::walk::{Pattern, Seen, Shape, Tree};
 
 /// Some patterns of files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Globs(pub(super) Vec<Pattern>);
+pub struct Globs {
+    pub(super) patterns: Vec<Pattern>,
+    /// What each of them means.
+    shapes: Vec<Shape>,
+}
 
 impl Globs {
+    fn of(patterns: Vec<Pattern>) -> Self {
+        Self {
+            shapes: patterns.iter().map(Pattern::shape).collect(),
+            patterns,
+        }
+    }
+
     /// Files that are read, as `sources` says it: `!` takes some out, and what git ignores is left out.
     pub fn read(folder: &Path, texts: &[String]) -> Self {
-        Self(read_by(folder, texts, &[]))
+        Self::of(read_by(folder, texts, &[]))
     }
 
     /// Files that are made, as `generates` says it.
     pub fn made(folder: &Path, texts: &[String]) -> Self {
-        Self(made_by(folder, texts).collect())
+        Self::of(made_by(folder, texts).collect())
     }
 
     /// Files by their paths.
@@ -34,19 +45,20 @@ impl Globs {
                 ignores: false,
             })
         };
-        Self(paths.iter().filter_map(pattern).collect())
+        Self::of(paths.iter().filter_map(pattern).collect())
     }
 
     /// These and others.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
-        self.0.extend(others.0);
+        self.patterns.extend(others.patterns);
+        self.shapes.extend(others.shapes);
         self
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.patterns.is_empty()
     }
 }
 
@@ -112,22 +124,36 @@ impl Ground {
 
     /// Whether patterns match a path, be there a file or not.
     pub fn matches(&self, globs: &Globs, path: &Path) -> bool {
-        globs.0.iter().any(|pattern| self.0.matches(pattern, path))
+        globs.shapes.iter().any(|shape| self.0.matches(shape, path))
     }
 
     /// The folders in which files are that patterns match, or would be.
     pub fn folders(&self, globs: &Globs) -> BTreeSet<PathBuf> {
         let mut folders = Folders::default();
-        for pattern in &globs.0 {
+        for pattern in &globs.patterns {
             self.0.visit(pattern, &mut folders);
         }
         folders.0
     }
 
+    /// The folders and the files of the patterns in a folder alone, of which nothing is known any more.
+    pub fn look_beneath(
+        &self,
+        globs: &Globs,
+        folder: &Path,
+    ) -> (BTreeSet<PathBuf>, BTreeSet<PathBuf>) {
+        self.0.forget(folder);
+        let mut both = Both::default();
+        for one in globs.patterns.iter().zip(&globs.shapes) {
+            self.0.visit_beneath(one, folder, &mut both);
+        }
+        (both.folders.0, both.files)
+    }
+
     /// The files that patterns match.
     pub fn files(&self, globs: &Globs) -> BTreeSet<PathBuf> {
         let mut files = BTreeSet::new();
-        for pattern in &globs.0 {
+        for pattern in &globs.patterns {
             files.extend(self.0.find(pattern).into_iter().map(|found| found.path));
         }
         files
@@ -147,6 +173,24 @@ impl Seen for Folders {
     }
 
     fn file(&mut self, _: PathBuf, _: Stat) {}
+}
+
+#[derive(Default)]
+struct Both {
+    folders: Folders,
+    files: BTreeSet<PathBuf>,
+}
+
+impl Seen for Both {
+    const WANTS_FILES: bool = true;
+
+    fn folder(&mut self, path: &Path) {
+        self.folders.folder(path);
+    }
+
+    fn file(&mut self, path: PathBuf, _: Stat) {
+        self.files.insert(path);
+    }
 }
 
 #[cfg(test)]
@@ -262,6 +306,53 @@ mod tests {
         assert_eq!(folders("src/x/b.c"), ["src/x"]);
         assert_eq!(folders("nothing/at/all.c"), [""]);
         assert_eq!(folders("build"), ["", "build", "build/out"]);
+    }
+
+    /// What is seen in a folder is what is seen of it from above.
+    #[test]
+    fn a_folder_alone_has_what_it_has_in_all() {
+        let (_folder, root) = ground();
+        for patterns in [
+            "**/*.c",
+            "src/*.c",
+            "src/**",
+            "*/x/*.c",
+            "build",
+            "src/x/b.c",
+            "vendor",
+            "**/*.c !src/x",
+        ] {
+            let globs = Globs::read(&root, &texts(patterns));
+            let ground = Ground::new(&root);
+            let (all_folders, all_files) = (ground.folders(&globs), ground.files(&globs));
+            for folder in [
+                "",
+                "src",
+                "src/x",
+                "build",
+                "build/out",
+                "vendor",
+                ".flow",
+                "gone",
+            ] {
+                let folder = root.join(folder);
+                let within = |paths: &BTreeSet<PathBuf>| -> BTreeSet<PathBuf> {
+                    let beneath = paths.iter().filter(|path| path.starts_with(&folder));
+                    beneath.cloned().collect()
+                };
+                let (folders, files) = ground.look_beneath(&globs, &folder);
+                assert_eq!(
+                    within(&files),
+                    within(&all_files),
+                    "{patterns} in {folder:?}"
+                );
+                assert_eq!(
+                    within(&folders),
+                    within(&all_folders),
+                    "{patterns} in {folder:?}"
+                );
+            }
+        }
     }
 
     #[test]

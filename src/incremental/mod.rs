@@ -251,7 +251,7 @@ impl Incremental {
     pub fn prints(&self, globs: &Globs) -> HashMap<PathBuf, Print> {
         let seen = Arc::clone(&lock(&self.seen).tree);
         let wanted: Vec<(Key, &Pattern)> = globs
-            .0
+            .patterns
             .iter()
             .map(|pattern| (sets::key(pattern, &self.root), pattern))
             .collect();

@@ -66,7 +66,8 @@ impl Seen for Vec<Found> {
 }
 
 /// What a pattern of many files means: where they are, how deep.
-struct Shape {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
     /// The folder that the walk begins in, and how the texts of paths in it begin.
     start: PathBuf,
     below: Vec<u8>,
@@ -74,6 +75,8 @@ struct Shape {
     folders: usize,
     /// It names hidden files.
     hidden: bool,
+    /// It is a name: of a file, or of a folder and all that is in it.
+    is_name: bool,
     /// What the texts are held against.
     pattern: Pattern,
 }
@@ -101,7 +104,10 @@ impl Pattern {
         clean(&self.folder.join(&self.text))
     }
 
-    fn shape(&self) -> Shape {
+    pub(super) fn shape(&self) -> Shape {
+        if self.is_name() {
+            return self.of_folder(self.named());
+        }
         let base = self.text[..special(&self.text)]
             .rfind('/')
             .map_or(0, |slash| slash + 1);
@@ -118,6 +124,7 @@ impl Pattern {
                 rest.matches('/').count()
             },
             hidden: rest.split('/').any(|part| part.starts_with('.')),
+            is_name: false,
             pattern: Self {
                 // A `!` at the start would turn the meaning around.
                 text: if text.starts_with('!') {
@@ -142,6 +149,7 @@ impl Pattern {
             below: Vec::new(),
             folders: FOLDERS_MAX,
             hidden: true,
+            is_name: true,
         }
     }
 
@@ -209,17 +217,54 @@ impl Tree {
         self.walk(&shape, &shape.start, below, shape.folders, seen);
     }
 
-    /// Whether a pattern matches a path, be there a file or not.
-    pub(super) fn matches(&self, pattern: &Pattern, path: &Path) -> bool {
-        let shape = if pattern.is_name() {
-            let named = pattern.named();
-            if named == path {
-                return true;
+    /// The same for what is in a folder, with that folder itself.
+    pub(super) fn visit_beneath(
+        &self,
+        (pattern, shape): (&Pattern, &Shape),
+        folder: &Path,
+        seen: &mut impl Seen,
+    ) {
+        let Ok(rest) = folder.strip_prefix(&shape.start) else {
+            // All that the pattern reaches may be in there.
+            if shape.start.starts_with(folder) {
+                self.visit(pattern, seen);
             }
-            pattern.of_folder(named)
-        } else {
-            pattern.shape()
+            return;
         };
+        let depth = rest.iter().count();
+        let mut below = shape.below.clone();
+        if depth > 0 {
+            below.extend_from_slice(rest.as_os_str().as_bytes());
+            let private = |part: &std::ffi::OsStr| {
+                matches!(part.as_bytes(), b".git" | b".flow")
+                    || !shape.hidden && part.as_bytes().starts_with(b".")
+            };
+            let ignored = || shape.pattern.ignores && self.ignores(&shape.start, folder);
+            if depth > shape.folders
+                || rest.iter().any(private)
+                || shape.pattern.leaves_out(&below)
+                || ignored()
+            {
+                return;
+            }
+            below.push(b'/');
+        }
+        if stat::look(folder).is_some_and(|(kind, _)| kind == Kind::Folder) {
+            self.walk(shape, folder, below, shape.folders - depth, seen);
+        }
+    }
+
+    /// Whatever was known of a folder, and of what is in it, is so no more.
+    pub(super) fn forget(&self, folder: &Path) {
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        folders.retain(|path, _| !path.starts_with(folder) && Some(&**path) != folder.parent());
+    }
+
+    /// Whether a pattern of this shape matches a path, be there a file or not.
+    pub(super) fn matches(&self, shape: &Shape, path: &Path) -> bool {
+        if shape.is_name && shape.start == path {
+            return true;
+        }
         let Ok(rest) = path.strip_prefix(&shape.start) else {
             return false;
         };
@@ -238,7 +283,7 @@ impl Tree {
         {
             return false;
         }
-        let ignored = || pattern.ignores && self.ignores(&shape.start, path);
+        let ignored = || shape.pattern.ignores && self.ignores(&shape.start, path);
         fast_glob::glob_match(&shape.pattern.text, &text) && !ignored()
     }
 
@@ -246,7 +291,8 @@ impl Tree {
     fn ignores(&self, start: &Path, path: &Path) -> bool {
         let mut at = path;
         while let Some(parent) = at.parent().filter(|parent| parent.starts_with(start)) {
-            if self.folder(parent).ignore.ignores(at, at != path) {
+            let is_folder = at != path || at.is_dir();
+            if self.folder(parent).ignore.ignores(at, is_folder) {
                 return true;
             }
             at = parent;

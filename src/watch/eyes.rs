@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::ops::Bound;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -74,6 +75,11 @@ impl Eyes {
             // The system forgets those that are gone by itself.
             let _ = self.watcher.unwatch(&path);
         }
+        self.add(wanted)
+    }
+
+    /// Watches these folders too; returns those that it did not watch before.
+    pub(super) fn add(&mut self, wanted: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>, Blind> {
         let mut new = Vec::new();
         for path in wanted {
             if self.folders.contains_key(path) {
@@ -102,6 +108,19 @@ impl Eyes {
             new.push(path.clone());
         }
         Ok(new)
+    }
+
+    /// A folder was made, moved or removed: whatever was watched there is watched no more, also where another one has taken
+    /// its place and its number.
+    pub(super) fn forget(&mut self, folder: &Path) {
+        let from = (Bound::Included(folder), Bound::Unbounded);
+        let beneath = self.folders.range::<Path, _>(from);
+        let beneath = beneath.take_while(|(path, _)| path.starts_with(folder));
+        let gone: Vec<PathBuf> = beneath.map(|(path, _)| path.clone()).collect();
+        for path in gone {
+            self.folders.remove(&path);
+            let _ = self.watcher.unwatch(&path);
+        }
     }
 
     /// How many folders are watched.

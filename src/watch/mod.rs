@@ -15,12 +15,13 @@ mod settle;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use self::eyes::{Blind, Eyes, Heard};
 use self::settle::{Said, Settling};
@@ -31,6 +32,9 @@ pub const POLLED_EVERY: Duration = Duration::from_millis(500);
 
 /// How long folders that appear wait for more.
 const FOLDERS: Duration = Duration::from_millis(1);
+
+/// How long git is taken to be at work, in nanoseconds.
+const GIT_NANOS_MAX: i128 = 60_000_000_000;
 
 /// Which files matter to one who is interested.
 #[derive(Clone, Debug, Default)]
@@ -138,6 +142,9 @@ impl Watch {
     ) -> Result<Self, Error> {
         let (messages, heard) = mpsc::channel();
         let sender = messages.clone();
+        let git = wanted.root.ancestors().map(|above| above.join(".git"));
+        let git_lock = git.into_iter().find(|git| git.is_dir());
+        let git_lock = git_lock.map(|git| git.join("index.lock"));
         let mut lookout = Lookout {
             reads: all_of(&wanted.interests),
             ground: Ground::new(&wanted.root),
@@ -154,8 +161,10 @@ impl Watch {
             polls: None,
             settling: Settling::default(),
             changes: BTreeMap::new(),
+            new_folders: BTreeSet::new(),
             folders_at: None,
             rescan: false,
+            git_lock,
             time,
             tell: Box::new(tell),
         };
@@ -222,10 +231,13 @@ struct Lookout {
     polls: Option<Duration>,
     settling: Settling,
     changes: BTreeMap<PathBuf, Change>,
-    /// When it is looked which folders there are.
+    /// Folders that were made, moved or removed, and when it is looked what is in them.
+    new_folders: BTreeSet<PathBuf>,
     folders_at: Option<Instant>,
     /// All files are to be looked at.
     rescan: bool,
+    /// The file that is there while git changes others.
+    git_lock: Option<PathBuf>,
     time: Time,
     tell: Box<dyn FnMut(News) + Send>,
 }
@@ -317,10 +329,12 @@ impl Lookout {
     }
 
     fn run(mut self, heard: &Receiver<Message>) {
+        let mut next = None;
         loop {
-            let message = match self.deadline() {
-                None => heard.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(at) => heard.recv_timeout(at.saturating_duration_since(self.now())),
+            let message = match (next.take(), self.deadline()) {
+                (Some(message), _) => Ok(message),
+                (None, None) => heard.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                (None, Some(at)) => heard.recv_timeout(at.saturating_duration_since(self.now())),
             };
             match message {
                 Ok(Message::Heard(heard)) => self.hear(heard),
@@ -337,6 +351,11 @@ impl Lookout {
                 }
             }
             self.look();
+            // Looking may take a while, and what was said meanwhile belongs to it.
+            next = heard.try_recv().ok();
+            if next.is_none() {
+                self.tell();
+            }
         }
     }
 
@@ -352,17 +371,23 @@ impl Lookout {
     fn hear(&mut self, heard: Heard) {
         let now = self.now();
         match heard {
-            Heard::Overflow => self.rescan = true,
-            Heard::Folder(_) => _ = self.folders_at.get_or_insert(now + FOLDERS),
+            Heard::Overflow => {
+                // Which folders were made anew was not told either.
+                self.forget(&PathBuf::from("/"));
+                self.rescan = true;
+            }
+            Heard::Folder(path) => {
+                self.folder(path, now);
+            }
             Heard::Path(path, said) => {
                 if path.file_name().is_some_and(|name| name == ".gitignore") {
                     // What it ignores now is nobody's business, what it ignored may be somebody's.
-                    self.folders_at.get_or_insert(now + FOLDERS);
+                    self.rescan = true;
                 }
                 // The folder of a file that is gone, or another one that is not told of as a folder.
                 let was_folder = said == Said::Moved && self.is_folder_of_known(&path);
                 if was_folder {
-                    self.folders_at.get_or_insert(now + FOLDERS);
+                    self.folder(path, now);
                 } else if self.interested(&path).is_some() {
                     self.settling.said(&path, said, now);
                 }
@@ -370,29 +395,58 @@ impl Lookout {
         }
     }
 
+    /// Something has happened to a folder.
+    fn folder(&mut self, folder: PathBuf, now: Instant) {
+        self.forget(&folder);
+        // What is above it is looked into with it.
+        let above = folder
+            .ancestors()
+            .any(|above| self.new_folders.contains(above));
+        if !above {
+            self.new_folders.insert(folder);
+        }
+        self.folders_at.get_or_insert(now + FOLDERS);
+    }
+
+    fn forget(&mut self, folder: &Path) {
+        if let Some(eyes) = &mut self.eyes {
+            eyes.forget(folder);
+        }
+    }
+
     fn is_folder_of_known(&self, path: &Path) -> bool {
         // What is in a folder stands right behind it.
-        let from = (std::ops::Bound::Included(path), std::ops::Bound::Unbounded);
+        let from = (Bound::Included(path), Bound::Unbounded);
         let mut beneath = self.known.range::<Path, _>(from);
         beneath
             .next()
             .is_some_and(|(known, _)| known != path && known.starts_with(path))
     }
 
-    /// Looks at what it is time for, and tells what has changed.
+    /// Looks at what it is time for.
     fn look(&mut self) {
         let now = self.now();
         if std::mem::take(&mut self.rescan) {
+            self.new_folders.clear();
             self.folders_at = None;
             self.look_everywhere();
         } else if self.folders_at.is_some_and(|at| at <= now) {
             self.folders_at = None;
-            self.look_for_folders();
+            let folders = std::mem::take(&mut self.new_folders);
+            self.look_into(&folders);
         }
         for path in self.settling.take_due(now) {
             self.look_at(&path);
         }
-        if self.settling.is_time(self.now()) {
+    }
+
+    /// Tells what has changed, if it is time for that.
+    fn tell(&mut self) {
+        let now = self.now();
+        if self.settling.has_found() && self.git_is_at_work() {
+            self.settling.hold(now);
+        }
+        if self.settling.is_time(now) {
             self.count();
             let changes = std::mem::take(&mut self.changes);
             // What was changed and changed back has not changed; nobody is told of nothing.
@@ -400,6 +454,20 @@ impl Lookout {
                 (self.tell)(News::Changed(changes.into_values().collect()));
             }
         }
+    }
+
+    /// Whether git is in the midst of changing files: then it holds the lock of its index.
+    fn git_is_at_work(&self) -> bool {
+        let Some(lock) = &self.git_lock else {
+            return false;
+        };
+        let since = std::fs::metadata(lock).and_then(|lock| lock.modified());
+        let nanos = since.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        // One that was left behind by a git that died is old.
+        nanos.is_some_and(|nanos| {
+            let nanos = i128::try_from(nanos.as_nanos()).unwrap_or(0);
+            (self.time.of_files)() - nanos < GIT_NANOS_MAX
+        })
     }
 
     /// All files that there are and that there were.
@@ -411,36 +479,41 @@ impl Lookout {
         paths.iter().for_each(|path| self.look_at(path));
     }
 
-    /// Which folders there are now, and what is in those that are new.
-    fn look_for_folders(&mut self) {
-        self.ground = Ground::new(&self.wanted.root);
-        let new: BTreeSet<PathBuf> = self.watch_folders().into_iter().collect();
-        let files = self.files();
-        let is_new = |path: &PathBuf| path.parent().is_some_and(|parent| new.contains(parent));
-        let appeared = files
-            .iter()
-            .filter(|path| is_new(path) || !self.known.contains_key(*path));
-        let gone = self.known.keys().filter(|path| !files.contains(*path));
-        let paths: Vec<PathBuf> = appeared.chain(gone).cloned().collect();
-        paths.iter().for_each(|path| self.look_at(path));
+    /// What is in folders now that were made, moved or removed.
+    fn look_into(&mut self, folders: &BTreeSet<PathBuf>) {
+        let all = self.reads.clone().and(self.definition.clone());
+        for folder in folders {
+            let (there, mut files) = self.ground.look_beneath(&all, folder);
+            if let Some(eyes) = &mut self.eyes {
+                let added = eyes.add(&there).map(|_| ());
+                self.can_see(added);
+            }
+            // What is made while it is looked is told, now that the folders are watched.
+            files.extend(self.ground.look_beneath(&all, folder).1);
+            let from = (Bound::Included(&**folder), Bound::Unbounded);
+            let known = self.known.range::<Path, _>(from).map(|(path, _)| path);
+            files.extend(known.take_while(|path| path.starts_with(folder)).cloned());
+            files.iter().for_each(|path| self.look_at(path));
+        }
     }
 
-    fn watch_folders(&mut self) -> Vec<PathBuf> {
+    fn watch_folders(&mut self) {
         let folders = self.folders();
-        let Some(eyes) = &mut self.eyes else {
-            return Vec::new();
-        };
-        match eyes.set(&folders) {
-            Ok(new) => new,
-            Err(Blind::Limit(name, wanted)) => {
-                self.poll(name, wanted);
-                Vec::new()
-            }
+        if let Some(eyes) = &mut self.eyes {
+            let set = eyes.set(&folders).map(|_| ());
+            self.can_see(set);
+        }
+    }
+
+    /// Where the system can't tell any more, files are looked at every so often.
+    fn can_see(&mut self, seen: Result<(), Blind>) {
+        match seen {
+            Ok(()) => {}
+            Err(Blind::Limit(name, wanted)) => self.poll(name, wanted),
             Err(Blind::Other(error)) => {
                 (self.tell)(News::Polls(error.to_string()));
                 self.eyes = None;
                 self.polls = Some(POLLED_EVERY);
-                Vec::new()
             }
         }
     }

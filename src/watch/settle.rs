@@ -18,15 +18,17 @@ const WRITTEN: Duration = Duration::from_millis(10);
 /// How long a change of one file waits for a second one.
 const ALONE: Duration = Duration::from_millis(1);
 
-/// How long several changes wait for more, and many do.
-const SOME: Duration = Duration::from_millis(5);
-const MANY: Duration = Duration::from_millis(25);
+/// How long several changes wait for more: so many times as long as they have ever let wait, but at least and at most this long.
+const GAPS: u32 = 4;
+const SHORTEST: Duration = Duration::from_millis(3);
+const LONGEST: Duration = Duration::from_millis(30);
 
-/// How many files are many.
-const FEW_MAX: usize = 8;
+/// How many files are a few.
+const FEW_MAX: usize = 20;
 
-/// How long after changes were told others are taken for more of the same.
+/// How long after changes were told others are taken for more of the same, which wait for more at least so long, as many do.
 const SAME: Duration = Duration::from_millis(50);
+const MORE: Duration = Duration::from_millis(12);
 
 /// How long a writer that never ends can keep its changes from being told.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -62,7 +64,10 @@ pub(super) struct Settling {
     active: BTreeSet<PathBuf>,
     first_at: Option<Instant>,
     last_at: Option<Instant>,
+    /// The longest time between two of them.
+    gap: Duration,
     told_at: Option<Instant>,
+    held_until: Option<Instant>,
     /// Something was found that is to be told.
     found: bool,
 }
@@ -80,7 +85,8 @@ impl Settling {
         let before = self.active.len();
         self.active.insert(path.to_owned());
         if self.active.len() > before {
-            self.last_at = Some(now);
+            let last = self.last_at.replace(now).unwrap_or(now);
+            self.gap = self.gap.max(now.saturating_duration_since(last));
         }
         self.first_at.get_or_insert(now);
     }
@@ -102,6 +108,16 @@ impl Settling {
         self.last_at.get_or_insert(now);
     }
 
+    /// Whether there is something to tell.
+    pub(super) fn has_found(&self) -> bool {
+        self.found
+    }
+
+    /// Who changes them is known to be in the midst of it.
+    pub(super) fn hold(&mut self, now: Instant) {
+        self.held_until = Some(now + SHORTEST);
+    }
+
     /// Whether what was found is to be told now; it has been told then.
     pub(super) fn is_time(&mut self, now: Instant) -> bool {
         if self.found && self.tell_at().is_some_and(|at| at <= now) {
@@ -117,6 +133,7 @@ impl Settling {
             // What was said came to nothing.
             self.active.clear();
             (self.first_at, self.last_at) = (None, None);
+            self.gap = Duration::ZERO;
         }
         false
     }
@@ -124,15 +141,19 @@ impl Settling {
     fn tell_at(&self) -> Option<Instant> {
         let (first, last) = (self.first_at?, self.last_at?);
         let again = self.told_at.is_some_and(|told| first < told + SAME);
+        let several = (self.gap * GAPS).clamp(SHORTEST, LONGEST);
         let wait = match self.active.len() {
-            FEW_MAX.. => MANY,
-            _ if again => MANY,
+            // Who was waited for has come to an end.
+            2.. if self.held_until.is_some() => SHORTEST,
+            FEW_MAX.. => several.max(MORE),
+            _ if again => several.max(MORE),
             0 | 1 => ALONE,
-            _ => SOME,
+            _ => several,
         };
         // What is about to be looked at belongs to it.
         let due = self.due.values().max().copied().unwrap_or(last);
-        Some((last + wait).max(due).min(first + PATIENCE))
+        let at = (last + wait).max(due).min(first + PATIENCE);
+        Some(self.held_until.map_or(at, |held| at.max(held)))
     }
 
     /// When there is something to do, if nothing more is said.
@@ -220,7 +241,7 @@ mod tests {
             .map(|(n, name)| (n as f64 / 10.0, &name[..], Said::Whole))
             .collect();
         let told = told(&checkout);
-        assert_eq!(told, [(524.9, 5000)]);
+        assert_eq!(told, [(511.9, 5000)]);
     }
 
     #[test]
