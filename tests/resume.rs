@@ -340,6 +340,24 @@ fn the_time_in_which_nothing_ran_is_no_part_of_a_timeout() {
     assert_eq!(resumed.code, 0, "{}", resumed.err());
 }
 
+/// A copy of a project has runs of the same ids, but what still runs of them belongs to the first.
+#[test]
+fn a_copy_of_a_project_ends_nobody_of_the_first() {
+    let space = interrupted(WAITS, "wait", "waits\n");
+    let copy = Space::new();
+    let mut cp = copy.command("cp");
+    cp.arg("-r").arg(space.work().join(".")).arg(copy.work());
+    assert!(cp.status().expect("there is cp").success());
+    // Its plan has the paths of the first.
+    space.write("go", "");
+    let resumed = copy.run(&["resume"]);
+    assert_eq!(resumed.code, 0, "{}", resumed.err());
+    assert!(!resumed.err().contains("ended sleep"), "{}", resumed.err());
+    let resumed = space.run(&["resume"]);
+    assert_eq!(resumed.code, 0, "{}", resumed.err());
+    assert!(resumed.err().contains("ended sleep"), "{}", resumed.err());
+}
+
 #[test]
 fn it_follows_the_file_as_it_was() {
     let space = interrupted(WAITS, "wait", "waits\n");

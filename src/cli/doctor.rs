@@ -201,7 +201,7 @@ fn left(store: &Files) -> Result<Vec<Finding>, Trouble> {
         if over || store.is_owned(&run).map_err(|error| unread(&error))? {
             continue;
         }
-        for left in family::marked(&run) {
+        for left in family::marked(&run, &store.logs()) {
             findings.push(Finding {
                 what: "process",
                 state: State::Note,

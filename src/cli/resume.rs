@@ -1,6 +1,7 @@
 //! `flow resume`: goes on with a run whose process is gone.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -93,7 +94,7 @@ pub(super) fn take(store: &Files, run: &RunId, what_for: &str) -> Result<Taken, 
     }
     let recorded = runs::read(store, run)?;
     let clock = Clock::system();
-    end_left(run, &clock)?;
+    end_left(run, &store.logs(), &clock)?;
     let words = words(&recorded);
     let running = Running {
         run: recorded.run.clone(),
@@ -133,8 +134,8 @@ pub(super) fn ended(store: &Files, run: &RunId, what_for: &str) -> Result<Option
 }
 
 /// Nothing of the run may be going on when it is gone on with.
-fn end_left(run: &RunId, clock: &Clock) -> Result<(), Trouble> {
-    let ended = past::end_left(run, || clock.instant()).map_err(|past::Undying(left)| {
+fn end_left(run: &RunId, logs: &Path, clock: &Clock) -> Result<(), Trouble> {
+    let ended = past::end_left(run, logs, || clock.instant()).map_err(|past::Undying(left)| {
         let what = format!(
             "{} (process {}), which the task {} had started, can't be ended",
             left.program,

@@ -157,9 +157,10 @@ impl Running {
         });
         let wants_locks = |node: &Node| node.rules().locks.is_some();
         let locking = if plan.nodes.iter().any(wants_locks) {
-            let locks = Locks::new(context.state()?.join("locks"));
+            let state = context.state()?;
+            let (locks, logs) = (Locks::new(state.join("locks")), state.join("logs"));
             let (run, by) = (self.run.clone(), context::person());
-            Some(Arc::new(Locking::new(locks, run, by, self.clock)))
+            Some(Arc::new(Locking::new(locks, logs, run, by, self.clock)))
         } else {
             None
         };

@@ -40,6 +40,8 @@ pub struct Freshness {
     incremental: Incremental,
     /// Where the locks of tasks are that make files.
     builds: PathBuf,
+    /// Where the output of runs is.
+    logs: PathBuf,
     /// Nothing is restored from the cache.
     no_cache: bool,
     /// Something was kept in the cache.
@@ -70,7 +72,7 @@ impl Drop for BuildLock {
 }
 
 /// Ends what is left of the run of a flow that died while it made the files of a task: it would go on writing to them.
-fn end_left(owner: &str) {
+fn end_left(owner: &str, logs: &Path) {
     let Some((pid, run)) = owner.split_once(' ') else {
         return;
     };
@@ -79,7 +81,7 @@ fn end_left(owner: &str) {
     };
     if !family::is_alive(pid) {
         // One that can't be ended keeps nobody from building.
-        let _ = past::end_left(&run, || Clock::system().instant());
+        let _ = past::end_left(&run, logs, || Clock::system().instant());
     }
 }
 
@@ -155,6 +157,7 @@ impl Freshness {
             evaluator,
             incremental,
             builds: state.join("builds"),
+            logs: state.join("logs"),
             no_cache,
             cached: AtomicBool::new(false),
             under_way: Mutex::default(),
@@ -496,7 +499,7 @@ impl Freshness {
             Ok(()) => {
                 let mut before = String::new();
                 file.read_to_string(&mut before)?;
-                end_left(&before);
+                end_left(&before, &self.logs);
                 file.set_len(0)?;
                 let owner = format!("{} {}", std::process::id(), self.evaluator.run_id());
                 file.write_all_at(owner.as_bytes(), 0)?;

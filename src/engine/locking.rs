@@ -6,6 +6,7 @@
 //! anything fails instead, so that nobody ever waits while holding what another waits for.
 
 use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ pub struct Locking {
     run: RunId,
     by: String,
     clock: Clock,
+    /// Where the output of the project's runs is.
+    logs: PathBuf,
     inner: Mutex<Inner>,
 }
 
@@ -97,9 +100,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 const LOOK_AGAIN_MAX: Duration = Duration::from_millis(100);
 
 impl Locking {
-    /// For a run of this person, with the locks of its project.
-    pub fn new(locks: Locks, run: RunId, by: String, clock: Clock) -> Self {
+    /// For a run of this person, with the locks of its project and the folder of the output of its runs.
+    pub fn new(locks: Locks, logs: PathBuf, run: RunId, by: String, clock: Clock) -> Self {
         Self {
+            logs,
             locks,
             run,
             by,
@@ -221,7 +225,7 @@ impl Locking {
             inner.lent.extend(std::mem::take(&mut lent));
             // Not under the lock: it may take as long as the commands of the dead take to end.
             drop(inner);
-            let held = end_left(held, &self.run, &self.clock);
+            let held = end_left(held, &self.run, &self.logs, &self.clock);
             inner = self.inner();
             let held = held.inspect_err(|_| {
                 inner.lent.retain(|node, _| !nodes.contains(node));
@@ -288,14 +292,19 @@ impl Locking {
 const TOLD_AFTER: Duration = Duration::from_millis(50);
 
 /// Ends what those have left that died with one of these locks.
-fn end_left(held: Vec<Held>, own: &RunId, clock: &Clock) -> Result<Vec<Held>, Missing> {
+fn end_left(
+    held: Vec<Held>,
+    own: &RunId,
+    logs: &Path,
+    clock: &Clock,
+) -> Result<Vec<Held>, Missing> {
     let mut ended: Vec<&RunId> = Vec::new();
     for left in held.iter().filter_map(|held| held.left_by.as_ref()) {
         if left == own || ended.contains(&left) {
             continue;
         }
         ended.push(left);
-        if let Err(past::Undying(process)) = past::end_left(left, || clock.instant()) {
+        if let Err(past::Undying(process)) = past::end_left(left, logs, || clock.instant()) {
             return Err(Missing::Never(format!(
                 "process {} ({}) of the dead run {left}, which held its lock, can't be ended",
                 process.pid.as_raw_nonzero(),

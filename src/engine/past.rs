@@ -5,6 +5,7 @@
 //! never runs twice at the same time.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -116,16 +117,21 @@ const LOOKS: u32 = 2;
 #[derive(Debug)]
 pub struct Undying(pub family::Left);
 
-/// Ends the processes that were left of a run whose flow has died, and waits until they are gone; who they were.
+/// Ends the processes that were left of a run whose flow has died, and waits until they are gone; who they were. `logs` is where
+/// the output of the project's runs is.
 ///
 /// # Errors
 ///
 /// One that is still there.
-pub fn end_left(run: &RunId, now: impl Fn() -> Instant) -> Result<Vec<family::Left>, Undying> {
+pub fn end_left(
+    run: &RunId,
+    logs: &Path,
+    now: impl Fn() -> Instant,
+) -> Result<Vec<family::Left>, Undying> {
     let (mut told, mut ended) = (HashSet::new(), Vec::new());
     let (began, mut nobody) = (now(), 0);
     loop {
-        let left = family::marked(run);
+        let left = family::marked(run, logs);
         let Some(first) = left.first().cloned() else {
             nobody += 1;
             if nobody == LOOKS {

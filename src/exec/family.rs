@@ -5,6 +5,7 @@
 //! flow. Where there is no such call, only process groups are ended.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -102,11 +103,21 @@ pub fn children(run: &RunId) -> Vec<Left> {
         .collect()
 }
 
-/// Processes of this run that are alive, whoever started them; never this one or one that it descends from.
-pub fn marked(run: &RunId) -> Vec<Left> {
+/// Processes of this run that are alive, whoever started them; never this one or one that it descends from. `logs` is the folder
+/// of the output of all runs of the project: in another project (a copy of this one, or by chance) a run may have the same id.
+pub fn marked(run: &RunId, logs: &Path) -> Vec<Left> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
+    let logs = logs.canonicalize().ok();
+    let here = |environ: &[u8]| {
+        let output = variable(environ, OUTPUT);
+        let folder = Path::new(&output).parent();
+        // Of a run without a record it is in memory.
+        output.starts_with("/proc/")
+            || folder.and_then(|folder| folder.canonicalize().ok()) == logs && logs.is_some()
+    };
     let marked = pids().filter(|pid| {
-        *pid != own && variable(&environ(*pid), RUN) == run.as_str() && is_alive(*pid)
+        let environ = environ(*pid);
+        *pid != own && variable(&environ, RUN) == run.as_str() && here(&environ) && is_alive(*pid)
     });
     marked
         .filter(|pid| !is_ancestor(*pid))
@@ -117,6 +128,7 @@ pub fn marked(run: &RunId) -> Vec<Left> {
 /// The variables of the environment by which a process of a run is known.
 const RUN: &[u8] = b"FLOW_RUN_ID=";
 const TASK: &[u8] = b"FLOW_TASK=";
+const OUTPUT: &[u8] = b"FLOW_OUTPUT=";
 
 /// All processes there are.
 fn pids() -> impl Iterator<Item = i32> {

@@ -536,7 +536,7 @@ impl Incremental {
         if !rows.is_empty() {
             table.put(&rows)?;
         }
-        table.tidy()
+        table.tidy(lists_of)
     }
 
     /// By what a call was decided, whose tasks are all up to date by now: the next time this is told by the files alone, those that
@@ -637,11 +637,20 @@ impl Incremental {
 }
 
 fn task_key(name: &str) -> Key {
-    Key::new(b't', &blake3::hash(name.as_bytes()))
+    Key::new(table::TASK, &blake3::hash(name.as_bytes()))
 }
 
 fn list_key(digest: &Digest) -> Key {
-    Key::new(b'l', &blake3::Hash::from_bytes(*digest))
+    Key::new(table::LIST, &blake3::Hash::from_bytes(*digest))
+}
+
+/// The lists that the row of a task refers to.
+fn lists_of(row: &[u8]) -> Vec<Key> {
+    let Ok(row) = postcard::from_bytes::<Row>(row) else {
+        return Vec::new();
+    };
+    let patterns = row.inputs.iter().chain(&row.outputs);
+    patterns.map(|(_, digest)| list_key(digest)).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

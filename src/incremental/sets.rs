@@ -43,7 +43,7 @@ pub(super) fn key(pattern: &Pattern, root: &Path) -> Key {
             .update(text.as_bytes());
     }
     hasher.update(&[u8::from(pattern.ignores)]);
-    Key::new(b's', &hasher.finalize())
+    Key::new(super::table::SET, &hasher.finalize())
 }
 
 /// What came of looking.

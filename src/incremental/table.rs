@@ -7,9 +7,10 @@
 //!
 //! A row is there once the header says so, which is written after it, so a process that dies in the midst leaves nothing
 //! behind. Several processes write in turns, under a lock on the file. A row that was damaged is as if it were not there, and
-//! so is a table of another version. When most of the file is old rows it is written anew and replaced in one step.
+//! so is a table of another version. When most of the file is old rows, or lists that no row refers to any more, it is written
+//! anew and replaced in one step.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
@@ -26,6 +27,11 @@ const KEY_BYTES: usize = 17;
 /// The table is written anew when more than this many bytes, and more than half of it, are old rows.
 const WASTE_BYTES_MAX: u64 = 1024 * 1024;
 
+/// The kinds of rows: what a task was made of, what the files of a pattern are, what they once were.
+pub(super) const TASK: u8 = b't';
+pub(super) const SET: u8 = b's';
+pub(super) const LIST: u8 = b'l';
+
 /// What a row is about: its kind, and the hash of what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key(pub(super) [u8; KEY_BYTES]);
@@ -36,6 +42,10 @@ impl Key {
         let mut key = [kind; KEY_BYTES];
         key[1..].copy_from_slice(&hash.as_bytes()[..KEY_BYTES - 1]);
         Self(key)
+    }
+
+    fn kind(&self) -> u8 {
+        self.0[0]
     }
 
     /// Of nothing.
@@ -96,8 +106,10 @@ pub(super) struct Table {
     file: Option<File>,
     bytes: Vec<u8>,
     rows: HashMap<Key, (usize, usize), BuildHasherDefault<KeyHasher>>,
-    /// How many bytes of it are rows that count.
+    /// How many bytes of it are rows that count, and how many of these are sets, and lists of what sets once were.
     live: u64,
+    sets: u64,
+    lists: u64,
     /// What it was when it was opened.
     opened: Option<State>,
     /// Others have written to it since.
@@ -113,6 +125,8 @@ impl Table {
             bytes: Vec::new(),
             rows: HashMap::default(),
             live: 0,
+            sets: 0,
+            lists: 0,
             opened: None,
             shared: false,
         };
@@ -160,9 +174,7 @@ impl Table {
         let whole = self.whole();
         self.shared |= whole != Some(self.bytes.len() as u64);
         if whole.is_none_or(|whole| whole < self.bytes.len() as u64) {
-            self.bytes.clear();
-            self.rows.clear();
-            self.live = 0;
+            self.clear();
         }
         if let (Some(file), Some(whole)) = (&self.file, whole) {
             let from = self.bytes.len();
@@ -179,9 +191,13 @@ impl Table {
 
     fn forget(&mut self) {
         self.file = None;
+        self.clear();
+    }
+
+    fn clear(&mut self) {
         self.bytes.clear();
         self.rows.clear();
-        self.live = 0;
+        (self.live, self.sets, self.lists) = (0, 0, 0);
     }
 
     /// How many bytes of the file are whole; `None` when it is no table of this version.
@@ -214,8 +230,14 @@ impl Table {
                 .try_into()
                 .expect("it has the length of a key"));
             let before = self.rows.insert(key, (at, at + length));
-            self.live += length as u64;
-            self.live -= before.map_or(0, |(start, end)| (end - start) as u64);
+            let before = before.map_or(0, |(start, end)| (end - start) as u64);
+            let grown = |bytes: u64| bytes + length as u64 - before;
+            self.live = grown(self.live);
+            match key.kind() {
+                SET => self.sets = grown(self.sets),
+                LIST => self.lists = grown(self.lists),
+                _ => {}
+            }
             at += length;
         }
         // Behind a row whose length was damaged nothing can be read; the next row is written over it.
@@ -240,11 +262,13 @@ impl Table {
         })
     }
 
-    /// Writes it anew without the old rows, if they are most of it.
-    pub(super) fn tidy(&mut self) -> io::Result<()> {
+    /// Writes it anew without the old rows, if they are most of it. Of lists those are kept that rows of tasks refer to.
+    pub(super) fn tidy(&mut self, refers_to: impl Fn(&[u8]) -> Vec<Key>) -> io::Result<()> {
         let wasteful = |table: &Self| {
             let waste = (table.bytes.len() as u64).saturating_sub(table.live);
-            waste > WASTE_BYTES_MAX && waste > table.live
+            // A list is what one of the sets was when a task last ran, so there is about one for each.
+            let lists = table.lists.saturating_sub(2 * table.sets);
+            waste > WASTE_BYTES_MAX && waste > table.live || lists > WASTE_BYTES_MAX
         };
         if !wasteful(self) {
             return Ok(());
@@ -255,7 +279,15 @@ impl Table {
                 return Ok(());
             }
             let mut text = header(0);
-            let mut places: Vec<_> = table.rows.values().copied().collect();
+            let tasks = table.rows.keys().filter(|key| key.kind() == TASK);
+            let wanted: HashSet<Key> = tasks
+                .filter_map(|key| table.get(*key))
+                .flat_map(&refers_to)
+                .collect();
+            let rows = table.rows.iter();
+            let counts = |key: &Key| key.kind() != LIST || wanted.contains(key);
+            let rows = rows.filter(|(key, _)| counts(key));
+            let mut places: Vec<_> = rows.map(|(_, place)| *place).collect();
             places.sort_unstable();
             for (start, end) in places {
                 text.extend_from_slice(&table.bytes[start..end]);
@@ -294,9 +326,7 @@ impl Table {
         if let Some(file) = &self.file {
             file.unlock()?;
         }
-        self.bytes.clear();
-        self.rows.clear();
-        self.live = 0;
+        self.clear();
         self.refresh();
         Ok(())
     }
@@ -398,7 +428,7 @@ mod tests {
                 .expect("it is written");
             expected.insert(number, payload);
             if rng.u8(0..20) == 0 {
-                table.tidy().expect("it is written anew");
+                table.tidy(|_| Vec::new()).expect("it is written anew");
             }
             if rng.u8(0..10) == 0 {
                 let other = &mut tables[rng.usize(0..2)];
@@ -410,6 +440,30 @@ mod tests {
         }
         let length = fs::metadata(&path).expect("it is there").len();
         assert!(length < 4 * 1024 * 1024, "old rows go: {length}");
+    }
+
+    /// Each change of what a task reads leaves a list behind, of which only the last one is of use.
+    #[test]
+    fn lists_that_nobody_refers_to_go() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("table");
+        let mut table = Table::open(path.clone());
+        let of = |kind: u8, number: u32| Key::new(kind, &blake3::hash(&number.to_le_bytes()));
+        let refers_to = |row: &[u8]| vec![Key(row.try_into().expect("a key"))];
+        for round in 0..200 {
+            let list = of(LIST, round);
+            let rows = [
+                (of(SET, 0), vec![1; 50_000]),
+                (list, vec![2; 50_000]),
+                (of(TASK, 0), list.0.to_vec()),
+            ];
+            table.put(&rows).expect("it is written");
+            table.tidy(refers_to).expect("it is written anew");
+            assert!(table.get(list).is_some(), "round {round}");
+        }
+        assert_eq!(table.rows.len(), Table::open(path.clone()).rows.len());
+        let length = fs::metadata(&path).expect("it is there").len();
+        assert!(length < 3 * WASTE_BYTES_MAX, "old lists go: {length}");
     }
 
     #[test]

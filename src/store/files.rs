@@ -60,6 +60,11 @@ impl Files {
         self.root.join("runs").join(format!("{run}.facts"))
     }
 
+    /// The folder of the output of all runs.
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
     fn plan_path(&self, hash: &str) -> PathBuf {
         self.root.join("plans").join(format!("{hash}.json"))
     }
