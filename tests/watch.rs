@@ -608,6 +608,27 @@ fn q_and_r_stop_what_runs() {
     assert!(!text.contains("flow resume"), "{text}");
 }
 
+/// What tidies up has its time: only a second key insists.
+#[test]
+fn finally_runs_after_q_also_when_more_changes_come() {
+    let workflow = "tasks: {t: {watch: ['a*'], run: 'echo begun >> log; exec sleep 600', finally: 'until [ -e go ]; do sleep 0.01; done; echo finally >> log'}}";
+    let mut terminal = Terminal::run(workflow, "touch a; flow watch t; echo \"code $?\"");
+    wait_for("a run", || terminal.space.has("log"));
+    terminal.type_in("q");
+    terminal.wait_for("stopping what runs");
+    for number in 0..5 {
+        terminal.space.write(&format!("a{number}"), "");
+        terminal.type_in("?");
+    }
+    terminal.space.write("go", "");
+    terminal.wait_for("code 0");
+    assert_eq!(
+        terminal.space.read("log").as_deref(),
+        Some("begun\nfinally\n")
+    );
+    terminal.end();
+}
+
 #[test]
 fn what_can_t_be_watched_is_refused() {
     for (workflow, args, what) in [

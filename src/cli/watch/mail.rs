@@ -31,8 +31,9 @@ pub(super) struct Letters {
     pub(super) keys: Vec<Key>,
     /// Why files are looked at every so often.
     pub(super) polls: Option<String>,
-    /// The run that goes on has been told of the changes.
+    /// The run that goes on has been told of the changes, and of so many keys.
     told: bool,
+    told_keys: usize,
     /// Files that runs write themselves, it seems: no run is stopped for them.
     suspects: BTreeSet<PathBuf>,
 }
@@ -116,13 +117,14 @@ impl Caller for DuringRun {
     fn inputs(&mut self) -> Vec<Input> {
         let mut letters = self.mail.letters();
         let mut inputs = Vec::new();
-        let ends = |key: &Key| matches!(key, Key::Quit | Key::Again);
-        if letters.keys.iter().any(ends) {
-            inputs.push(Input::Cancel {
-                by: None,
-                reason: None,
-            });
-        }
+        let ends = |key: &&Key| matches!(key, Key::Quit | Key::Again);
+        let keys = letters.keys[letters.told_keys..].iter().filter(ends);
+        // The second one insists.
+        inputs.extend(keys.map(|_| Input::Cancel {
+            by: None,
+            reason: None,
+        }));
+        letters.told_keys = letters.keys.len();
         let suspects = &letters.suspects;
         let matter = |change: &&Change| !suspects.contains(&change.path);
         let changes: Vec<&Change> = letters.changes.values().filter(matter).collect();
