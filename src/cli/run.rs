@@ -61,6 +61,21 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
     if !args.yes && !work.plan.confirms.is_empty() && !super::confirm::all(&work.plan)? {
         return Ok(Exit::Cancelled);
     }
+    let (running, manner) = begin(context, args, &work)?;
+    let done = running.go_on(context, &args.show, manner, &work)?;
+    if done == Exit::Done {
+        work.keep(workflow, notes.as_ref(), note.as_ref());
+    }
+    std::mem::forget(work);
+    Ok(done)
+}
+
+/// A new run, and how it is gone on with.
+pub(super) fn begin(
+    context: &Context,
+    args: &RunArgs,
+    work: &Work,
+) -> Result<(Running, Manner), Trouble> {
     let running = if args.no_record {
         Running::begin(&Nothing, &work.plan)?
     } else {
@@ -71,12 +86,7 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
         explain: args.explain,
         again: again(context, args)?,
     };
-    let done = running.go_on(context, &args.show, manner, &work)?;
-    if done == Exit::Done {
-        work.keep(workflow, notes.as_ref(), note.as_ref());
-    }
-    std::mem::forget(work);
-    Ok(done)
+    Ok((running, manner))
 }
 
 /// What is asked for; `None` when nothing is and there is no `default`.
@@ -305,7 +315,7 @@ fn dry(plan: Plan) -> String {
 }
 
 /// How something is run again: a task by its name, and all as it was called where values or arguments were given.
-pub(super) fn again(context: &Context, args: &RunArgs) -> Result<Again, Trouble> {
+fn again(context: &Context, args: &RunArgs) -> Result<Again, Trouble> {
     let mut call = format!("flow {}", context.options);
     if let Some(profile) = &args.profile {
         call.push_str(&format!("--profile {} ", as_typed(profile)));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::args::VarsArgs;
+use super::args::OfTaskArgs;
 use super::context::Context;
 use super::{Exit, Trouble, run};
 use crate::engine::outside::World;
@@ -14,7 +14,7 @@ use crate::plan::{self, Request};
 use crate::report::table;
 
 /// Shows each value of a task and where it came from.
-pub(super) fn vars(context: &Context, args: &VarsArgs) -> Result<Exit, Trouble> {
+pub(super) fn vars(context: &Context, args: &OfTaskArgs) -> Result<Exit, Trouble> {
     let workflow = context.workflow()?;
     let words = run::words(&args.words);
     let [name] = &words.tasks[..] else {

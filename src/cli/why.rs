@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::args::WhyArgs;
+use super::args::OfTaskArgs;
 use super::context::Context;
 use super::{Exit, Trouble};
 use super::{needed, run};
@@ -12,7 +12,7 @@ use crate::model::plan::Plan;
 use crate::plan::Request;
 
 /// Says in a sentence whether a task would run, and why; below it the same of those that it needs and that would.
-pub(super) fn why(context: &Context, args: &WhyArgs) -> Result<Exit, Trouble> {
+pub(super) fn why(context: &Context, args: &OfTaskArgs) -> Result<Exit, Trouble> {
     let workflow = context.workflow()?;
     let words = run::words(&args.words);
     let [name] = &words.tasks[..] else {

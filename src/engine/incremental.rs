@@ -360,9 +360,9 @@ impl Freshness {
     fn task(&self, spec: NodeId, name: String, here: &Here) -> Result<Task, String> {
         let told = |problem| self.evaluator.told(&problem);
         let recipe = self.evaluator.recipe(spec, here).map_err(told)?;
-        let root = self.root_of(spec);
+        let root = self.plan.root_of(spec);
         let planned = self.plan.node(root).task.as_deref();
-        let planned = planned.filter(|_| recipe.sources.is_some());
+        let planned = planned.filter(|_| recipe.files.sources.is_some());
         let mut made = Vec::new();
         for need in planned.iter().flat_map(|task| &task.needs) {
             let at = match &self.plan.node(need.task).kind {
@@ -384,22 +384,14 @@ impl Freshness {
         made.dedup();
         Ok(Task {
             name,
-            folder: recipe.folder,
-            sources: recipe.sources,
-            generates: recipe.generates,
+            folder: recipe.files.folder,
+            sources: recipe.files.sources,
+            generates: recipe.files.generates,
             parts: recipe.parts,
             needs: made,
             is_read: self.evaluator.keeps(spec),
             is_secret: recipe.is_secret,
         })
-    }
-
-    fn root_of(&self, spec: NodeId) -> NodeId {
-        let mut at = spec;
-        while let Some(parent) = self.plan.node(at).parent {
-            at = parent;
-        }
-        at
     }
 
     /// Whether a task is up to date that is about to begin. One that is not is under way from now on.

@@ -20,12 +20,8 @@ use crate::model::plan::{About, Incremental, Kind, Node, Program, Work};
 /// What a task is made of, beside files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recipe {
-    /// The folder that its patterns are relative to.
-    pub folder: PathBuf,
-    /// The files that it reads; `None` when it does not say.
-    pub sources: Option<Vec<String>>,
-    /// The files that it makes.
-    pub generates: Vec<String>,
+    /// The files that it reads and makes.
+    pub files: Files,
     /// All else.
     pub parts: Vec<Part>,
     /// A secret is among it.
@@ -115,9 +111,7 @@ impl Evaluator {
         }
         let part = |((kind, name), hash)| Part { kind, name, hash };
         Ok(Recipe {
-            folder: files.folder,
-            sources: files.sources,
-            generates: files.generates,
+            files,
             is_secret: parts.1,
             parts: parts.0.into_iter().map(part).collect(),
         })

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::stat::{self, Content, Stat};
+use super::stat::{self, Print, Stat};
 use super::task::{made_by, read_by};
 use super::walk::{Pattern, Seen, Shape, Tree};
 
@@ -74,13 +74,6 @@ fn escaped(name: &str) -> String {
     text
 }
 
-/// What a file held when it was looked at.
-#[derive(Clone, Copy, Debug)]
-pub struct Print {
-    pub(super) stat: Stat,
-    pub(super) content: Content,
-}
-
 impl Print {
     /// Whether both held the same.
     pub fn is_same(&self, other: &Self) -> bool {
@@ -98,10 +91,7 @@ impl Print {
             return Some(*known);
         }
         match stat::read(path, now) {
-            Ok(seen) => Some(Self {
-                stat: seen.stat,
-                content: seen.content,
-            }),
+            Ok(print) => Some(print),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             // Nobody can say what is in it, but that it is there.
             Err(_) => Some(Self {
@@ -197,28 +187,8 @@ impl Seen for Both {
 mod tests {
     use std::fs;
 
+    use super::super::walk::tests::ground;
     use super::*;
-
-    fn ground() -> (tempfile::TempDir, PathBuf) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let root = folder.path().canonicalize().expect("it is there");
-        for (name, text) in [
-            (".gitignore", "*.o\n/build/\n"),
-            ("src/a.c", ""),
-            ("src/x/b.c", ""),
-            ("src/x/b.o", ""),
-            ("src/.hidden.c", ""),
-            ("build/out/a.txt", ""),
-            ("vendor/v.c", ""),
-            (".flow/x.c", ""),
-            ("odd[1].c", ""),
-        ] {
-            let path = root.join(name);
-            fs::create_dir_all(path.parent().expect("it has one")).expect("a folder is made");
-            fs::write(path, text).expect("a file is written");
-        }
-        (folder, root)
-    }
 
     fn texts(list: &str) -> Vec<String> {
         list.split(' ').map(str::to_owned).collect()

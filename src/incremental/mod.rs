@@ -32,12 +32,13 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 pub use self::cache::Restored;
-pub use self::globs::{Globs, Ground, Print};
+pub use self::globs::{Globs, Ground};
 use self::local::Local;
 pub use self::local::Size;
 pub use self::note::Note;
 pub use self::reason::{Change, How, Reason};
 use self::sets::{Digest, Looked, Set};
+pub use self::stat::Print;
 use self::table::{Key, KeyHasher, Table};
 pub use self::task::Task;
 use self::walk::{Pattern, Tree};

@@ -104,15 +104,15 @@ impl Kind {
 /// A content by its hash.
 pub(super) type Content = [u8; 32];
 
-/// What a file held, and the stat by which that can be seen to be so still; [`Stat::NONE`] where it can't.
+/// What a file held, and the stat by which that can be seen to be so still; `Stat::NONE` where it can't.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
+pub struct Print {
     pub(super) stat: Stat,
     pub(super) content: Content,
 }
 
 /// Reads a file, or what a link says and leads to. `now` is the time before that.
-pub(super) fn read(path: &Path, now: i128) -> io::Result<Seen> {
+pub(super) fn read(path: &Path, now: i128) -> io::Result<Print> {
     let gone = || io::Error::from(io::ErrorKind::NotFound);
     let (kind, before) = look(path).ok_or_else(gone)?;
     let mut hasher = blake3::Hasher::new();
@@ -142,7 +142,7 @@ pub(super) fn read(path: &Path, now: i128) -> io::Result<Seen> {
     let (_, after) = look(path).ok_or_else(gone)?;
     // What a link leads to may change without it.
     let settled = kind != Kind::Link && before == after && after.is_settled(now);
-    Ok(Seen {
+    Ok(Print {
         stat: if settled { after } else { Stat::NONE },
         content: *hasher.finalize().as_bytes(),
     })

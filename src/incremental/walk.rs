@@ -397,7 +397,7 @@ pub(super) fn meant(kept: &[u8], root: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn files(root: &Path, names: &[(&str, &str)]) {
@@ -408,8 +408,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn patterns_find_files() {
+    /// A folder with files of all kinds, and its path.
+    pub(in crate::incremental) fn ground() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().canonicalize().expect("it is there");
         files(
@@ -425,6 +425,12 @@ mod tests {
                 (".flow/x.c", ""),
             ],
         );
+        (folder, root)
+    }
+
+    #[test]
+    fn patterns_find_files() {
+        let (_folder, root) = ground();
         let find = |text: &str, without: &[&str], ignores: bool| {
             let pattern = Pattern {
                 folder: root.as_path().into(),

@@ -734,6 +734,15 @@ impl Plan {
         tasks.map(|task| task.name.as_str()).collect()
     }
 
+    /// The task of the graph that a node is a part of.
+    pub fn root_of(&self, id: NodeId) -> NodeId {
+        let mut at = id;
+        while let Some(parent) = self.node(at).parent {
+            at = parent;
+        }
+        at
+    }
+
     /// The number of the node after the last one of this node's subtree.
     pub fn subtree_end(&self, id: NodeId) -> NodeId {
         let mut end = id.index() + 1;

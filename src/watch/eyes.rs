@@ -1,6 +1,7 @@
 //! The folders that the system is asked to tell about.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::ops::Bound;
 use std::os::unix::fs::MetadataExt;
@@ -29,6 +30,19 @@ pub(super) enum Blind {
     Limit(&'static str, usize),
     /// Something else.
     Other(notify::Error),
+}
+
+impl fmt::Display for Blind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Limit(name, 0 | 1) => write!(f, "the system's limit {name} is reached"),
+            Self::Limit(name, wanted) => write!(
+                f,
+                "the system's limit {name} is reached, and {wanted} folders are to be watched"
+            ),
+            Self::Other(error) => error.fmt(f),
+        }
+    }
 }
 
 /// The folders that are watched, none of them with what is in its folders.
@@ -62,8 +76,8 @@ impl Eyes {
         })
     }
 
-    /// Watches these folders and no others; returns those that it did not watch before.
-    pub(super) fn set(&mut self, wanted: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>, Blind> {
+    /// Watches these folders and no others.
+    pub(super) fn set(&mut self, wanted: &BTreeSet<PathBuf>) -> Result<(), Blind> {
         let gone: Vec<PathBuf> = self
             .folders
             .iter()
@@ -78,9 +92,8 @@ impl Eyes {
         self.add(wanted)
     }
 
-    /// Watches these folders too; returns those that it did not watch before.
-    pub(super) fn add(&mut self, wanted: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>, Blind> {
-        let mut new = Vec::new();
+    /// Watches these folders too.
+    pub(super) fn add(&mut self, wanted: &BTreeSet<PathBuf>) -> Result<(), Blind> {
         for path in wanted {
             if self.folders.contains_key(path) {
                 continue;
@@ -105,9 +118,8 @@ impl Eyes {
                 },
             }
             self.folders.insert(path.clone(), id);
-            new.push(path.clone());
         }
-        Ok(new)
+        Ok(())
     }
 
     /// A folder was made, moved or removed: whatever was watched there is watched no more, also where another one has taken
@@ -121,11 +133,6 @@ impl Eyes {
             self.folders.remove(&path);
             let _ = self.watcher.unwatch(&path);
         }
-    }
-
-    /// How many folders are watched.
-    pub(super) fn len(&self) -> usize {
-        self.folders.len()
     }
 }
 

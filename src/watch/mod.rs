@@ -117,7 +117,6 @@ impl std::error::Error for Error {}
 pub struct Watch {
     messages: Sender<Message>,
     thread: Option<JoinHandle<()>>,
-    folders: usize,
     files: Arc<AtomicUsize>,
 }
 
@@ -128,7 +127,7 @@ enum Message {
 }
 
 impl Watch {
-    /// Begins to watch. What files held until now is `known` (which may have files that don't matter); `tell` is told of
+    /// Begins to watch. What the files of all patterns held until now is `known` (which may have files that don't matter); `tell` is told of
     /// whatever changes from then on, by a thread of its own, and of files of the definition that are not as they are known.
     ///
     /// # Errors
@@ -136,7 +135,7 @@ impl Watch {
     /// When the system can't watch, for another reason than a limit: then files are looked at every so often.
     pub fn begin(
         wanted: Wanted,
-        known: impl FnOnce() -> HashMap<PathBuf, Print>,
+        known: impl FnOnce(&Globs) -> HashMap<PathBuf, Print>,
         time: Time,
         tell: impl FnMut(News) + Send + 'static,
     ) -> Result<Self, Error> {
@@ -145,20 +144,18 @@ impl Watch {
         let git = wanted.root.ancestors().map(|above| above.join(".git"));
         let git_lock = git.into_iter().find(|git| git.is_dir());
         let git_lock = git_lock.map(|git| git.join("index.lock"));
+        let reads = all_of(&wanted.interests);
+        let definition = Globs::named(&wanted.definition);
         let mut lookout = Lookout {
-            reads: all_of(&wanted.interests),
+            all: reads.clone().and(definition.clone()),
+            reads,
+            definition,
             ground: Ground::new(&wanted.root),
-            definition: Globs::named(&wanted.definition),
+            polls: wanted.poll,
             wanted,
             known: BTreeMap::new(),
             files: Arc::default(),
             eyes: None,
-            // A lookout that has gone needs to hear nothing.
-            open: Box::new(move || {
-                let sender = sender.clone();
-                Eyes::open(move |heard| drop(sender.send(Message::Heard(heard))))
-            }),
-            polls: None,
             settling: Settling::default(),
             changes: BTreeMap::new(),
             new_folders: BTreeSet::new(),
@@ -168,13 +165,16 @@ impl Watch {
             time,
             tell: Box::new(tell),
         };
-        lookout.open_eyes()?;
+        if lookout.polls.is_none() {
+            // A lookout that has gone needs to hear nothing.
+            lookout.open_eyes(move |heard| drop(sender.send(Message::Heard(heard))))?;
+        }
         // What changes from here on is told, so what was known before it is no more than what is found now.
-        lookout.learn(known());
+        let known = known(&lookout.reads);
+        lookout.learn(known);
         for path in lookout.wanted.definition.clone() {
             lookout.look_at(&path);
         }
-        let folders = lookout.eyes.as_ref().map_or(0, Eyes::len);
         let files = Arc::clone(&lookout.files);
         let thread = std::thread::Builder::new()
             .name("watch".to_owned())
@@ -183,14 +183,8 @@ impl Watch {
         Ok(Self {
             messages,
             thread: Some(thread),
-            folders,
             files,
         })
-    }
-
-    /// How many folders the system tells of.
-    pub fn folders(&self) -> usize {
-        self.folders
     }
 
     /// How many files there are.
@@ -214,20 +208,19 @@ fn all_of(interests: &[Interest]) -> Globs {
     reads.fold(Globs::default(), Globs::and)
 }
 
-type Open = Box<dyn Fn() -> Result<Eyes, Blind> + Send>;
-
 /// Who looks at what is heard of.
 struct Lookout {
     wanted: Wanted,
     /// What all of those read who are interested.
     reads: Globs,
     definition: Globs,
+    /// Both.
+    all: Globs,
     ground: Ground,
     known: BTreeMap<PathBuf, Print>,
     /// How many of them there are, the definition apart.
     files: Arc<AtomicUsize>,
     eyes: Option<Eyes>,
-    open: Open,
     polls: Option<Duration>,
     settling: Settling,
     changes: BTreeMap<PathBuf, Change>,
@@ -247,41 +240,29 @@ impl Lookout {
         (self.time.instant)()
     }
 
-    fn open_eyes(&mut self) -> Result<(), Error> {
-        self.polls = self.wanted.poll;
-        if self.polls.is_some() {
-            return Ok(());
-        }
-        let opened = (self.open)().and_then(|mut eyes| {
+    fn open_eyes(&mut self, hear: impl Fn(Heard) + Send + 'static) -> Result<(), Error> {
+        let opened = Eyes::open(hear).and_then(|mut eyes| {
             eyes.set(&self.folders())?;
             Ok(eyes)
         });
         match opened {
             Ok(eyes) => self.eyes = Some(eyes),
             Err(Blind::Other(error)) => return Err(Error(error)),
-            Err(Blind::Limit(name, wanted)) => self.poll(name, wanted),
+            Err(limit) => self.poll(&limit),
         }
         Ok(())
     }
 
-    /// From now on files are looked at every so often.
-    fn poll(&mut self, limit: &str, wanted: usize) {
+    /// From now on files are looked at every so often, because the system can't tell.
+    fn poll(&mut self, why: &Blind) {
         self.eyes = None;
         self.polls = Some(POLLED_EVERY);
-        let count = if wanted > 1 {
-            format!(", and {wanted} folders are to be watched")
-        } else {
-            String::new()
-        };
-        let why = format!("the system's limit {limit} is reached{count}");
-        (self.tell)(News::Polls(why));
+        (self.tell)(News::Polls(why.to_string()));
     }
 
     /// The folders that are to be watched.
     fn folders(&self) -> BTreeSet<PathBuf> {
-        let mut folders = self.ground.folders(&self.reads);
-        folders.extend(self.ground.folders(&self.definition));
-        folders
+        self.ground.folders(&self.all)
     }
 
     /// Looks at what is there and not known, and forgets what does not matter.
@@ -481,15 +462,13 @@ impl Lookout {
 
     /// What is in folders now that were made, moved or removed.
     fn look_into(&mut self, folders: &BTreeSet<PathBuf>) {
-        let all = self.reads.clone().and(self.definition.clone());
         for folder in folders {
-            let (there, mut files) = self.ground.look_beneath(&all, folder);
-            if let Some(eyes) = &mut self.eyes {
-                let added = eyes.add(&there).map(|_| ());
-                self.can_see(added);
+            let (there, mut files) = self.ground.look_beneath(&self.all, folder);
+            if let Some(Err(why)) = self.eyes.as_mut().map(|eyes| eyes.add(&there)) {
+                self.poll(&why);
             }
             // What is made while it is looked is told, now that the folders are watched.
-            files.extend(self.ground.look_beneath(&all, folder).1);
+            files.extend(self.ground.look_beneath(&self.all, folder).1);
             let from = (Bound::Included(&**folder), Bound::Unbounded);
             let known = self.known.range::<Path, _>(from).map(|(path, _)| path);
             files.extend(known.take_while(|path| path.starts_with(folder)).cloned());
@@ -499,22 +478,8 @@ impl Lookout {
 
     fn watch_folders(&mut self) {
         let folders = self.folders();
-        if let Some(eyes) = &mut self.eyes {
-            let set = eyes.set(&folders).map(|_| ());
-            self.can_see(set);
-        }
-    }
-
-    /// Where the system can't tell any more, files are looked at every so often.
-    fn can_see(&mut self, seen: Result<(), Blind>) {
-        match seen {
-            Ok(()) => {}
-            Err(Blind::Limit(name, wanted)) => self.poll(name, wanted),
-            Err(Blind::Other(error)) => {
-                (self.tell)(News::Polls(error.to_string()));
-                self.eyes = None;
-                self.polls = Some(POLLED_EVERY);
-            }
+        if let Some(Err(why)) = self.eyes.as_mut().map(|eyes| eyes.set(&folders)) {
+            self.poll(&why);
         }
     }
 

@@ -204,23 +204,9 @@ pub(super) struct HelpArgs {
     pub(super) task: Option<String>,
 }
 
-/// Show every var, param and environment variable of a task and where it came from; secrets are hidden
+/// What is asked of one task, as it would be run: `flow vars`, `flow why`
 #[derive(Debug, Args)]
-pub(super) struct VarsArgs {
-    /// The task, and NAME=VALUE as when it is run
-    #[arg(value_name = "TASK | NAME=VALUE", required = true)]
-    pub(super) words: Vec<String>,
-    /// Use the vars and the environment of this profile
-    #[arg(long, value_name = "NAME")]
-    pub(super) profile: Option<String>,
-    /// As JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-/// Say in a sentence whether a task would run, and why: which file, which value
-#[derive(Debug, Args)]
-pub(super) struct WhyArgs {
+pub(super) struct OfTaskArgs {
     /// The task, and NAME=VALUE as when it is run
     #[arg(value_name = "TASK | NAME=VALUE", required = true)]
     pub(super) words: Vec<String>,

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::keys::Key;
 use crate::core::Input;
+use crate::engine::Caller;
 use crate::engine::inbox::Knocker;
-use crate::engine::{Caller, watched};
 use crate::model::id::NodeId;
 use crate::model::plan::Plan;
 use crate::watch::{Change, News};
@@ -104,11 +104,9 @@ impl Mail {
 #[derive(Debug)]
 pub(super) struct DuringRun {
     pub(super) mail: Mail,
-    /// All tasks that are watched, and the plan of the run, which may have fewer.
-    pub(super) all: Arc<Plan>,
     pub(super) plan: Arc<Plan>,
-    /// The names of the tasks that are interested in files, by their numbers.
-    pub(super) interested: Arc<[String]>,
+    /// The tasks that are interested in files, by their numbers.
+    pub(super) interested: Arc<[NodeId]>,
     /// The folder that paths are told from.
     pub(super) root: PathBuf,
 }
@@ -140,22 +138,14 @@ impl Caller for DuringRun {
 }
 
 impl DuringRun {
-    /// The tasks of the run that changes concern; all of them where they are of the definition.
+    /// The tasks that changes concern; all of them where they are of the definition.
     fn affected(&self, changes: &[&Change]) -> Vec<NodeId> {
-        let mut names = Vec::new();
-        for change in changes {
-            if change.interests.is_empty() {
-                return self.plan.tasks().map(|(id, _)| id).collect();
-            }
-            let interested = change.interests.iter();
-            names.extend(interested.filter_map(|number| self.interested.get(*number).cloned()));
+        if changes.iter().any(|change| change.interests.is_empty()) {
+            return self.plan.tasks().map(|(id, _)| id).collect();
         }
-        let names = watched::with_dependents(&self.all, names);
-        let tasks = self.plan.tasks();
-        tasks
-            .filter(|(_, task)| names.contains(&task.name))
-            .map(|(id, _)| id)
-            .collect()
+        let interests = changes.iter().flat_map(|change| &change.interests);
+        let interested = interests.filter_map(|number| self.interested.get(*number));
+        interested.copied().collect()
     }
 }
 

@@ -16,21 +16,21 @@ use super::args::{RunArgs, WatchArgs};
 use super::context::{self, Context};
 use super::needed::{self, Work};
 use super::run;
-use super::running::{self, Manner, Running};
+use super::running;
 use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
 use crate::engine::inbox::Inbox;
 use crate::engine::watched::{self, Watched};
 use crate::engine::{Ending, signals};
 use crate::exec::runner::Runner;
-use crate::incremental::{Globs, Print};
+use crate::incremental::Print;
+use crate::model::id::NodeId;
 use crate::model::language::{Text, Workflow};
 use crate::model::plan::Plan;
 use crate::model::time::human;
 use crate::plan::Request;
 use crate::report::style::visible;
 use crate::report::{Mode, screen, summary};
-use crate::store::memory::Nothing;
 use crate::watch::{Change, POLLED_EVERY, Time, Wanted, Watch};
 
 /// After so many runs in a row that were caused by nothing but what the run before has written, it is the run that writes there;
@@ -38,6 +38,11 @@ use crate::watch::{Change, POLLED_EVERY, Time, Wanted, Watch};
 const ROUNDS_MAX: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+const TIME: Time = Time {
+    instant: || Clock::system().instant(),
+    of_files: Clock::of_files,
+};
 
 /// How long after the end of a run a change may be seen that it has made.
 const SEEN_WITHIN: Duration = Duration::from_millis(5);
@@ -219,8 +224,7 @@ impl Session<'_> {
     fn look_after(&mut self, subject: &Subject, mut cause: Option<String>) -> Result<End, Trouble> {
         let root = subject.root()?;
         let lookout = self.begin(subject, &root)?;
-        let interested: Arc<[String]> =
-            subject.watched.iter().map(|one| one.task.clone()).collect();
+        let interested: Arc<[NodeId]> = subject.watched.iter().map(|one| one.task).collect();
         let mut first = true;
         loop {
             if let Some(what) = cause.take() {
@@ -266,14 +270,12 @@ impl Session<'_> {
             definition: subject.definition.clone(),
             poll: self.poll,
         };
-        let reads = subject.watched.iter().map(|one| one.interest.reads.clone());
-        let reads = reads.fold(Globs::default(), Globs::and);
         let state = subject.context.state()?;
         let mail = self.mail.clone();
         Watch::begin(
             wanted,
-            || {
-                let mut known = needed::known(&state).prints(&reads);
+            |reads| {
+                let mut known = needed::known(&state).prints(reads);
                 known.extend(
                     subject
                         .before
@@ -282,10 +284,7 @@ impl Session<'_> {
                 );
                 known
             },
-            Time {
-                instant: || Clock::system().instant(),
-                of_files: Clock::of_files,
-            },
+            TIME,
             move |news| mail.news(news),
         )
         .map_err(|error| {
@@ -298,7 +297,7 @@ impl Session<'_> {
     fn run(
         &mut self,
         subject: &Subject,
-        interested: &Arc<[String]>,
+        interested: &Arc<[NodeId]>,
         root: &Path,
         first: bool,
     ) -> Result<Option<Ending>, Trouble> {
@@ -323,19 +322,9 @@ impl Session<'_> {
             }
             return Ok(None);
         }
-        let running = if args.no_record {
-            Running::begin(&Nothing, &work.plan)?
-        } else {
-            Running::begin(&context.store()?, &work.plan)?
-        };
-        let manner = Manner {
-            jobs: args.jobs,
-            explain: args.explain,
-            again: run::again(context, args)?,
-        };
+        let (running, manner) = run::begin(context, args, &work)?;
         let caller = DuringRun {
             mail: self.mail.clone(),
-            all: Arc::clone(&subject.plan),
             plan: Arc::clone(&work.plan),
             interested: Arc::clone(interested),
             root: root.to_owned(),
@@ -481,11 +470,7 @@ impl Session<'_> {
             poll: self.poll,
             ..Wanted::default()
         };
-        let time = Time {
-            instant: || Clock::system().instant(),
-            of_files: Clock::of_files,
-        };
-        let _lookout = Watch::begin(wanted, || before, time, move |news| mail.news(news))
+        let _lookout = Watch::begin(wanted, |_| before, TIME, move |news| mail.news(news))
             .map_err(|error| Trouble::call(error.to_string(), ""))?;
         loop {
             let letters = match self.wait(None)? {
