@@ -37,6 +37,8 @@ pub mod model;
 pub mod plan;
 pub mod record;
 pub mod report;
+pub mod serve;
 pub mod store;
 pub mod suggest;
+pub mod trigger;
 pub mod watch;

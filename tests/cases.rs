@@ -128,6 +128,7 @@ impl Case {
         let mut known = Known::default();
         known.add(space.work().to_string_lossy(), "<dir>");
         known.add(space.home().to_string_lossy(), "<home>");
+        known.add(env!("CARGO_BIN_EXE_flow"), "<flow>");
         let version = concat!("\"flow\":\"", env!("CARGO_PKG_VERSION"), "\"");
         known.add(version, "\"flow\":\"<version>\"");
         Self {

@@ -136,6 +136,7 @@ fn key_pages() -> String {
         (Scope::Secret, "A secret"),
         (Scope::Profile, "A profile"),
         (Scope::Include, "An include"),
+        (Scope::Trigger, "A trigger"),
     ] {
         writeln!(
             page,
@@ -204,6 +205,7 @@ fn shape(shape: Shape) -> String {
         Shape::Map(Scope::Include) => "names with includes".to_owned(),
         Shape::Map(Scope::Profile) => "names with profiles".to_owned(),
         Shape::Map(Scope::Secret) => "names with secrets".to_owned(),
+        Shape::Map(Scope::Trigger) => "names with triggers".to_owned(),
         Shape::Map(_) => "names with params".to_owned(),
     }
 }

@@ -4,7 +4,7 @@
 
 pub mod support;
 
-use flow::core::fact::{Decision, Exit, Fact, Log, Outcome, Record, RunEnd, Value, Why};
+use flow::core::fact::{Decision, Exit, Fact, Log, Outcome, Record, RunEnd, Triggered, Value, Why};
 use flow::core::state::Address;
 use flow::model::id::{NodeId, RunId};
 use flow::model::time::Timestamp;
@@ -133,6 +133,13 @@ fn created(parent: Option<RunId>) -> Fact {
         asked: vec!["build".to_owned(), "\"test\"".to_owned()],
         flow: "0.1.0".to_owned(),
         retry_of: parent.clone(),
+        trigger: parent.is_some().then(|| Triggered {
+            name: "nightly".to_owned(),
+            fire: 7,
+            scheduled_at: Some(Timestamp::from_micros(1)),
+            fired_at: Timestamp::from_micros(2),
+            changed: Some("src/a.rs".to_owned()),
+        }),
         parent,
     }
 }

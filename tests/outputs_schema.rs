@@ -15,6 +15,8 @@ tasks:
   skipped: {if: 'false', run: 'true'}
   all: {depends_on: [skipped, good]}
   slow: {locks: [a], run: 'touch began; sleep 600'}
+triggers:
+  nightly: {cron: '0 2 * * *', run: good}
 ";
 
 fn schema() -> Value {
@@ -71,6 +73,8 @@ fn every_output_fits() {
         &["stats", "--steps", "--json"],
         &["verify", "--all", "--json"],
         &["locks", "--json"],
+        &["schedule", "--json"],
+        &["schedule", "--next", "2", "--json"],
         &["doctor", "--json"],
         &["prune", "--older-than", "0s", "-n", "--json"],
         &["archive", "--older-than", "0s", "--json"],
@@ -96,7 +100,7 @@ fn every_output_fits() {
     space.finish(waits);
     let schema = schema();
     let all = schema["$defs"].as_object().expect("an object").keys();
-    let parts = ["time", "run", "seconds", "who"];
+    let parts = ["time", "run", "seconds", "who", "trigger", "trigger_time"];
     let verbs: BTreeSet<String> = all
         .filter(|name| !parts.contains(&name.as_str()))
         .cloned()

@@ -46,6 +46,7 @@ fn workflow(count: usize, needs: impl Fn(usize) -> Vec<usize>) -> Workflow {
         desc: None,
         profiles: Vec::new(),
         tasks: (0..count).map(task).collect(),
+        triggers: Vec::new(),
     }
 }
 
@@ -130,6 +131,7 @@ fn run(plan: Plan, slots: usize) -> usize {
         plan: String::new(),
         parent: None,
         retry_of: None,
+        trigger: None,
     }];
     let mut executions = 0;
     while state.stage() == RunStage::Pending || state.stage() == RunStage::Running {

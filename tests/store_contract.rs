@@ -396,6 +396,7 @@ fn sealed(run: &RunId) -> String {
             flow: "0.1.0".to_owned(),
             parent: None,
             retry_of: None,
+            trigger: None,
         },
         Fact::RunStarted {},
         Fact::AttemptStarted {

@@ -292,6 +292,7 @@ fn simulate(
         plan: hash.to_owned(),
         parent: None,
         retry_of: None,
+        trigger: None,
     }];
     let (mut records, mut now) = (Vec::new(), at);
     while !inputs.is_empty() {

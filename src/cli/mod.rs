@@ -24,6 +24,8 @@ mod retry;
 mod run;
 mod running;
 mod runs;
+mod schedule;
+mod serve;
 mod stats;
 mod status;
 mod use_current;
@@ -134,6 +136,8 @@ fn verb(context: &Context, called: Called) -> Result<Exit, Trouble> {
     let (name, args) = (called.verb, called.args);
     match name {
         Verb::Run => call_in(context, args, name, run::run),
+        Verb::Schedule => call_in(context, args, name, schedule::schedule),
+        Verb::Serve => call_in(context, args, name, serve::serve),
         Verb::Watch => call_in(context, args, name, watch::watch_args),
         Verb::List => call_in(context, args, name, list::list),
         Verb::Help => call_in(context, args, name, help::help),

@@ -106,6 +106,7 @@ pub(super) fn take(store: &Files, run: &RunId, what_for: &str) -> Result<Taken, 
             chain: recorded.chain,
         }),
         request: None,
+        trigger: None,
         taken_over: None,
     };
     Ok(Taken::Ours(Box::new(TakenRun {

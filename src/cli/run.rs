@@ -26,6 +26,9 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
     if args.watch {
         return super::watch::watch(context, args, None);
     }
+    if let Some(fire) = args.fire {
+        return super::serve::fire::fire(context, args, fire);
+    }
     let notes = Notes::of(context, args)?;
     let note = notes.as_ref().and_then(Notes::read);
     if let Some(note) = note.as_ref().filter(|note| note.is_quiet()) {

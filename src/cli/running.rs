@@ -9,7 +9,7 @@ use super::context::{self, Context};
 use super::needed::{Values, Work, cores};
 use super::{Exit, Trouble};
 use crate::core::carried::Carried;
-use crate::core::fact::RunEnd;
+use crate::core::fact::{RunEnd, Triggered};
 use crate::engine;
 use crate::engine::clock::Clock;
 use crate::engine::inbox::{Inbox, Signals};
@@ -25,10 +25,12 @@ use crate::model::id::RunId;
 use crate::model::plan::{Kind as PlanKind, Node, Plan};
 use crate::plan;
 use crate::record::prune;
+use crate::record::submit::{self, Submitted};
 use crate::report::failure::shown_path;
 use crate::report::{self, Again, Settings, screen};
 use crate::store::request::Request;
-use crate::store::{self, Journal, Kind, Store};
+use crate::store::{self, Journal, Store};
+use crate::trigger::fact::Fire;
 
 /// How a run is gone on with, beyond what its plan says.
 #[derive(Debug)]
@@ -62,30 +64,62 @@ pub(super) struct Running {
     pub(super) past: Option<Past>,
     /// What is asked of it at once.
     pub(super) request: Option<Request>,
+    /// The trigger that starts it.
+    pub(super) trigger: Option<Triggered>,
     /// What it takes over from a run that it tries once more.
     pub(super) taken_over: Option<(Carried, Vec<Kept>)>,
+}
+
+/// What became of a fire that was to begin.
+pub(super) enum Fired {
+    /// It begins here.
+    New(Box<Running>),
+    /// It has begun already, or begins elsewhere.
+    Begun,
+    /// Its id is that of another run.
+    Taken,
 }
 
 impl Running {
     /// A new one.
     pub(super) fn begin(store: &dyn Store, plan: &Plan) -> Result<Self, Trouble> {
-        store.check().map_err(|error| unrecorded(&error))?;
         let clock = Clock::system();
         let (plan_hash, text) = plan::pin(plan);
-        store
-            .put_plan(&plan_hash, &text)
+        let (run, journal) = submit::new(store, (&plan_hash, &text), clock.now(), random)
             .map_err(|error| unrecorded(&error))?;
         drop(text);
-        let (run, journal) = begin(store, &clock)?;
-        Ok(Self {
+        Ok(Self::of(run, plan_hash, journal, clock))
+    }
+
+    /// The one of a fire of a trigger.
+    pub(super) fn fire(store: &dyn Store, plan: &Plan, fire: &Fire) -> Result<Fired, Trouble> {
+        let clock = Clock::system();
+        let (plan_hash, text) = plan::pin(plan);
+        let submitted = submit::once(store, (&plan_hash, &text), &fire.run, |trigger| {
+            trigger.fire == fire.fire && trigger.name == fire.trigger
+        });
+        drop(text);
+        match submitted.map_err(|error| unrecorded(&error))? {
+            Submitted::New(journal) => Ok(Fired::New(Box::new(Self {
+                trigger: Some(fire.into()),
+                ..Self::of(fire.run.clone(), plan_hash, journal, clock)
+            }))),
+            Submitted::Begun => Ok(Fired::Begun),
+            Submitted::OfAnother => Ok(Fired::Taken),
+        }
+    }
+
+    fn of(run: RunId, plan_hash: String, journal: Box<dyn Journal>, clock: Clock) -> Self {
+        Self {
             run,
             plan_hash,
             journal,
             clock,
             past: None,
             request: None,
+            trigger: None,
             taken_over: None,
-        })
+        }
     }
 
     /// With this asked of it at once.
@@ -151,9 +185,14 @@ impl Running {
         let (slots, threads) = slots_and_threads(manner.jobs, plan);
         let Values { secrets, evaluator } = &work.values;
         let began_at = self.past.as_ref().and_then(Past::began_at);
+        let of_past = || self.past.as_ref().and_then(Past::trigger);
+        let trigger = self.trigger.as_ref().or_else(of_past);
+        let scheduled_at = trigger.and_then(|trigger| trigger.scheduled_at);
         evaluator.begin_run(RunNames {
             id: self.run.to_string(),
             started_at: began_at.unwrap_or_else(|| self.clock.now()).to_string(),
+            trigger: trigger.map(|one| one.name.clone()).unwrap_or_default(),
+            scheduled_at: scheduled_at.map(|at| at.to_string()).unwrap_or_default(),
         });
         let wants_locks = |node: &Node| node.rules().locks.is_some();
         let locking = if plan.nodes.iter().any(wants_locks) {
@@ -193,6 +232,7 @@ impl Running {
                 .taken_over
                 .as_ref()
                 .map(|(carried, _)| carried.run.clone()),
+            trigger: self.trigger,
             taken_over: self.taken_over,
             past: self.past,
             request: self.request,
@@ -215,17 +255,9 @@ pub(super) fn inbox() -> Result<Inbox, Trouble> {
         .map_err(|error| Trouble::call(format!("can't catch signals: {error}"), ""))
 }
 
-/// A new run with an id that no other has.
-fn begin(store: &dyn Store, clock: &Clock) -> Result<(RunId, Box<dyn Journal>), Trouble> {
-    loop {
-        let random = RandomState::new().build_hasher().finish();
-        let run = RunId::new(clock.now(), u16::try_from(random & 0xffff).unwrap_or(0));
-        match store.create(&run) {
-            Ok(journal) => return Ok((run, journal)),
-            Err(error) if error.kind == Kind::Exists => {}
-            Err(error) => return Err(unrecorded(&error)),
-        }
-    }
+/// Random bits, as much as ids need.
+pub(super) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 fn settings(

@@ -9,7 +9,7 @@ use super::context::{self, Context};
 use super::runs::{self, unread};
 use super::{Exit, Trouble};
 use crate::core::RunState;
-use crate::core::fact::{Fact, Outcome, RunEnd};
+use crate::core::fact::{Fact, Outcome, RunEnd, Triggered};
 use crate::core::state::{RunStage, Stage};
 use crate::model::id::NodeId;
 use crate::model::time::{Timestamp, human};
@@ -96,12 +96,13 @@ impl Seen<'_> {
         };
         let asked = self.recorded.asked().join(" ");
         let mut text = format!(
-            "run {run} of {}: {word}{when}\n{}started {}, {} facts in {took}, {}\n\n",
+            "run {run} of {}: {word}{when}\n{}{}started {}, {} facts in {took}, {}\n\n",
             visible(&asked),
             match self.recorded.retry_of() {
                 Some(before) => format!("retry of run {before}, "),
                 None => String::new(),
             },
+            self.recorded.trigger().map(by_trigger).unwrap_or_default(),
             began.local(),
             state.seq(),
             shown_path(&self.recorded.plan.file),
@@ -260,12 +261,23 @@ impl Seen<'_> {
             "facts": self.state.seq(),
             "reason": self.reason(),
             "retry_of": self.recorded.retry_of(),
+            "trigger": self.recorded.trigger(),
             "notes": self.notes().map(|(at, by, text, event)| {
                 json!({"at": at, "by": by, "text": text, "event": event})
             }).collect::<Vec<_>>(),
             "up_to_date_before": self.recorded.plan.up_to_date,
             "tasks": tasks.collect::<Vec<_>>(),
         })
+    }
+}
+
+/// What started it.
+fn by_trigger(trigger: &Triggered) -> String {
+    let name = visible(&trigger.name);
+    match (trigger.scheduled_at, &trigger.changed) {
+        (Some(at), _) => format!("by the trigger {name} for {}, ", at.local()),
+        (None, Some(path)) => format!("by the trigger {name}, because {} changed, ", visible(path)),
+        (None, None) => format!("by the trigger {name}, "),
     }
 }
 

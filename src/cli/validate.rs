@@ -3,9 +3,15 @@
 use super::args::{self, ValidateArgs};
 use super::context::{self, Context};
 use super::{Exit, Trouble};
-use crate::diagnostic::{Diagnostic, Lines};
-use crate::file::Loaded;
+use crate::diagnostic::{Diagnostic, Diagnostics, Lines};
+use crate::engine::clock::Clock;
+use crate::file::{Loaded, schedules};
+use crate::model::language::{Trigger, When};
+use crate::model::time::Timestamp;
 use crate::report::failure::shown_path;
+use crate::report::style::visible;
+use crate::trigger::times::Times;
+use crate::trigger::words;
 
 /// Checks the file and all that it includes.
 pub(super) fn validate(context: &Context, args: &ValidateArgs) -> Result<Exit, Trouble> {
@@ -23,23 +29,75 @@ pub(super) fn validate(context: &Context, args: &ValidateArgs) -> Result<Exit, T
     } else {
         Exit::Wrong
     };
+    let schedules = workflow.map(|workflow| {
+        let folder = workflow.files[0].dir.join(schedules::FOLDER);
+        schedules::load(workflow, shown_path(&folder).as_ref())
+    });
+    let (exit, beside) = match &schedules {
+        Some(Ok(schedules)) => (exit, Some(&schedules.warnings)),
+        Some(Err(errors)) => (Exit::Wrong, Some(errors)),
+        None => (exit, None),
+    };
     if args.json {
         super::show(&found.to_json())?;
+        super::show(&beside.map(Diagnostics::to_json).unwrap_or_default())?;
         return Ok(exit);
+    }
+    if let Some(Err(errors)) = &schedules {
+        let words = format!(
+            "{}{}",
+            found.render(context::colour_wanted(true)),
+            errors.render(context::colour_wanted(true))
+        );
+        return Err(Trouble { exit, words });
     }
     let Some(workflow) = workflow else {
         let words = found.render(context::colour_wanted(true));
         return Err(Trouble { exit, words });
     };
     super::show(&found.render(context::colour_wanted(false)))?;
+    let triggers = schedules.and_then(Result::ok).map(|all| all.triggers);
+    let triggers = triggers.unwrap_or_default();
     let (tasks, files) = (workflow.tasks.len(), workflow.files.len());
     let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-    super::show(&format!(
+    let mut text = format!(
         "{}: good, {} in {}\n",
         shown_path(&path),
         count(tasks, "task"),
         count(files, "file")
-    ))
+    );
+    if !triggers.is_empty() {
+        text.push_str(&format!("{}:\n", count(triggers.len(), "trigger")));
+    }
+    for (_, trigger) in triggers.iter().take(TRIGGERS_MAX) {
+        text.push_str(&explained(trigger));
+    }
+    super::show(&text)
+}
+
+/// How many triggers are told in words.
+const TRIGGERS_MAX: usize = 100;
+
+/// A trigger in words, with its next times.
+fn explained(trigger: &Trigger) -> String {
+    let times = Times::of(&trigger.when, &jiff::tz::TimeZone::system());
+    let mut next = Vec::new();
+    let mut at = Some(Clock::of_day());
+    while let Some(after) = at.filter(|_| next.len() < 3) {
+        at = times
+            .as_ref()
+            .ok()
+            .and_then(|times| times.next_after(after));
+        next.extend(at.map(Timestamp::local));
+    }
+    let (name, task) = (visible(&trigger.name), visible(&trigger.run));
+    let words = words::of(&trigger.when);
+    let then = match (&trigger.when, next.is_empty()) {
+        (When::Watch { .. }, _) => String::new(),
+        (_, true) => "; it has passed".to_owned(),
+        (_, false) => format!("; next {}", next.join(", ")),
+    };
+    format!("  {name} runs {task} {}{then}\n", visible(&words))
 }
 
 /// Warns of each task that can't be called by its name alone, or that a verb can't be any more.

@@ -27,7 +27,10 @@ impl RunState {
         self.seq = record.seq;
         let at = record.at;
         match &record.fact {
-            Fact::RunCreated { run, .. } => self.seed = seed(run.as_str()),
+            Fact::RunCreated { run, trigger, .. } => {
+                self.seed = seed(run.as_str());
+                self.trigger.clone_from(trigger);
+            }
             Fact::ValueKept { .. } | Fact::NoteAdded { .. } | Fact::Unknown => {}
             Fact::RunStarted {} => self.run_started(at),
             Fact::RunPaused {} => self.stage = RunStage::Paused,

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::fact::{Decision, Exit, Fact, Outcome, RunEnd, Value, Why};
+use super::fact::{Decision, Exit, Fact, Outcome, RunEnd, Triggered, Value, Why};
 use super::state::{RunStage, RunState, Stage};
 use crate::model::id::{NodeId, RunId};
 use crate::model::plan::{Kind, OnLost};
@@ -23,6 +23,8 @@ pub enum Input {
         parent: Option<RunId>,
         /// The run that it tries once more.
         retry_of: Option<RunId>,
+        /// The trigger that started it.
+        trigger: Option<Triggered>,
     },
     /// These tasks have nothing to do, as is known before anything runs; each comes after those that it needs.
     UpToDate {
@@ -268,6 +270,7 @@ fn start(state: &RunState, input: &Input) -> Vec<Fact> {
         plan,
         parent,
         retry_of,
+        trigger,
     } = input
     else {
         return Vec::new();
@@ -288,6 +291,7 @@ fn start(state: &RunState, input: &Input) -> Vec<Fact> {
         flow: env!("CARGO_PKG_VERSION").to_owned(),
         parent: parent.clone(),
         retry_of: retry_of.clone(),
+        trigger: trigger.clone(),
     };
     // One that died between the two is begun once more.
     let begun = state.seq() > 0;

@@ -20,6 +20,23 @@ pub struct Record {
     pub fact: Fact,
 }
 
+/// The trigger that started a run, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Triggered {
+    /// Its name.
+    pub name: String,
+    /// The number of the fire, counted over the project: a fire is one run and no more.
+    pub fire: u64,
+    /// The time that it is for; `None` when it was no time that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_at: Option<Timestamp>,
+    /// When it was decided.
+    pub fired_at: Timestamp,
+    /// A file that has changed, when that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<String>,
+}
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -42,6 +59,9 @@ pub enum Fact {
         /// The run that it tries once more, and takes over from what was done there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_of: Option<RunId>,
+        /// The trigger that started it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trigger: Option<Triggered>,
     },
     /// Work begins.
     RunStarted {},

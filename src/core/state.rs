@@ -17,7 +17,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::fact::{Outcome, RunEnd};
+use super::fact::{Outcome, RunEnd, Triggered};
 use crate::model::id::NodeId;
 use crate::model::plan::{Kind, Need, Node, On, Plan, Rules};
 use crate::model::time::Timestamp;
@@ -231,6 +231,8 @@ impl Views {
 pub struct RunState {
     pub(super) plan: Arc<Plan>,
     pub(super) seed: u64,
+    /// The trigger that started it.
+    pub(super) trigger: Option<Triggered>,
     pub(super) seq: u64,
     pub(super) stage: RunStage,
     pub(super) stop: Option<Stop>,
@@ -264,7 +266,7 @@ impl PartialEq for RunState {
     fn eq(&self, other: &Self) -> bool {
         (self.seq, self.stage, self.stop, self.rejected)
             == (other.seq, other.stage, other.stop, other.rejected)
-            && self.seed == other.seed
+            && (self.seed, &self.trigger) == (other.seed, &other.trigger)
             && (self.verdict, self.halted) == (other.verdict, other.halted)
             && self.outdated == other.outdated
             && (self.failed, self.live) == (other.failed, other.live)
@@ -374,6 +376,7 @@ impl RunState {
         };
         Self {
             seed: 0,
+            trigger: None,
             seq: 0,
             stage: RunStage::Pending,
             stop: None,
@@ -400,6 +403,11 @@ impl RunState {
     /// What makes the random part of delays another one in each run.
     pub(super) const fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// The trigger that started it.
+    pub const fn trigger(&self) -> Option<&Triggered> {
+        self.trigger.as_ref()
     }
 
     /// The plan that it follows.

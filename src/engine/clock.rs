@@ -39,6 +39,12 @@ impl Clock {
         })
     }
 
+    /// The same to the microsecond, for times of day.
+    pub fn of_day() -> Timestamp {
+        let micros = i64::try_from(Self::of_files() / 1_000).unwrap_or(i64::MAX);
+        Timestamp::from_micros(micros)
+    }
+
     /// The same as the system has it.
     pub fn wall() -> std::time::SystemTime {
         std::time::SystemTime::now()

@@ -103,7 +103,7 @@ impl Going<'_> {
         if !records.is_empty() {
             let ends = self.seal(&records);
             self.journal.append(&self.lines).map_err(Error::Store)?;
-            if self.state.plan().durable {
+            if self.state.plan().durable || self.state.trigger().is_some() {
                 self.journal.sync().map_err(Error::Store)?;
             }
             self.show(&records, &ends);
@@ -448,6 +448,12 @@ impl Going<'_> {
         let mut env = rendered.env;
         let mut add = |name: &str, value: Vec<u8>| env.push((name.to_owned(), value));
         add("FLOW_RUN_ID", self.run.to_string().into_bytes());
+        if let Some(trigger) = self.state.trigger() {
+            add("FLOW_TRIGGER", trigger.name.clone().into_bytes());
+            if let Some(at) = trigger.scheduled_at {
+                add("FLOW_SCHEDULED_AT", at.to_string().into_bytes());
+            }
+        }
         add("FLOW_TASK", task.into_bytes());
         add("FLOW_ATTEMPT", attempt.to_string().into_bytes());
         add("FLOW_OUTPUT", handover.path().into_os_string().into_vec());
@@ -599,6 +605,8 @@ impl Going<'_> {
         let worked = |task| self.state.node(task).worked;
         self.state.stage() == completed
             && !self.restored
+            // Each time of a trigger has its run.
+            && self.state.trigger().is_none()
             && !self.state.plan().tasks().any(|(task, _)| worked(task))
     }
 

@@ -39,7 +39,7 @@ use self::incremental::Freshness;
 use self::locking::Locking;
 use self::past::Past;
 use crate::core::carried::Carried;
-use crate::core::fact::RunEnd;
+use crate::core::fact::{RunEnd, Triggered};
 use crate::core::observer::{Observer, Signal};
 use crate::core::{Input, RunState};
 use crate::eval::Evaluator;
@@ -68,6 +68,8 @@ pub struct Engine<'a> {
     pub parent: Option<RunId>,
     /// The run that it tries once more.
     pub retry_of: Option<RunId>,
+    /// The trigger that started it.
+    pub trigger: Option<Triggered>,
     /// Who runs it, for the facts that a person is the cause of.
     pub actor: String,
     /// How many commands may run at the same time.
@@ -164,6 +166,7 @@ impl Engine<'_> {
             plan: self.plan_hash,
             parent: self.parent,
             retry_of: self.retry_of,
+            trigger: self.trigger,
         };
         let up_to_date = Input::UpToDate {
             nodes: self.up_to_date,

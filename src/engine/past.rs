@@ -13,7 +13,7 @@ use rustix::process::Signal as Number;
 
 use super::going::Going;
 use crate::core::carried::Carried;
-use crate::core::fact::{Fact, Record};
+use crate::core::fact::{Fact, Record, Triggered};
 use crate::core::state::RunStage;
 use crate::core::{Input, RunState};
 use crate::eval::here::Here;
@@ -33,6 +33,14 @@ pub struct Past {
 }
 
 impl Past {
+    /// The trigger that started it.
+    pub fn trigger(&self) -> Option<&Triggered> {
+        match &self.records.first()?.fact {
+            Fact::RunCreated { trigger, .. } => trigger.as_ref(),
+            _ => None,
+        }
+    }
+
     /// When the run began.
     pub fn began_at(&self) -> Option<Timestamp> {
         self.records.first().map(|record| record.at)

@@ -88,6 +88,11 @@ fn run(frame: &Frame) -> Value {
     Value::Map(vec![
         ("id".to_owned(), text(&evaluator.run().id)),
         ("started_at".to_owned(), text(&evaluator.run().started_at)),
+        ("trigger".to_owned(), text(&evaluator.run().trigger)),
+        (
+            "scheduled_at".to_owned(),
+            text(&evaluator.run().scheduled_at),
+        ),
         ("cwd".to_owned(), text(&cwd.to_string_lossy())),
     ])
 }

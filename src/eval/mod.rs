@@ -66,6 +66,10 @@ pub struct RunNames {
     pub id: String,
     /// `run.started_at`, RFC 3339 in UTC.
     pub started_at: String,
+    /// `run.trigger`, the name of the trigger that started it; empty without one.
+    pub trigger: String,
+    /// `run.scheduled_at`, the time that it is for, RFC 3339 in UTC; empty where it was no time that started it.
+    pub scheduled_at: String,
 }
 
 /// A command with nothing left to evaluate.

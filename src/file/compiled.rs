@@ -143,6 +143,7 @@ mod tests {
             desc: None,
             profiles: Vec::new(),
             tasks: vec![crate::model::language::Task::default()],
+            triggers: Vec::new(),
         }
     }
 

@@ -25,12 +25,14 @@ mod params;
 mod raw;
 mod read;
 mod rules;
+pub mod schedules;
 pub mod schema;
 mod step;
 mod syntax;
 mod task;
 pub mod text;
 pub mod tree;
+mod triggers;
 mod values;
 mod vars;
 pub mod yaml;
@@ -114,7 +116,8 @@ pub fn from_bytes(name: &str, bytes: Vec<u8>, path: &Path) -> Result<Loaded, Dia
         Err((refused, text)) => return Err(Diagnostics::one(Source { name, text }, *refused)),
     };
     let mut nodes = Nodes::read(Source { name, text }, &absolute(path));
-    let workflow = names::resolve(&mut nodes.list);
+    let mut workflow = names::resolve(&mut nodes.list);
+    triggers::resolve(&mut nodes.list, &mut workflow);
     expressions::check(&mut nodes.list, &workflow);
     from_outside::check(&mut nodes.list, &workflow);
     let mut all = Diagnostics::default();

@@ -119,10 +119,11 @@ fn workflow(nodes: &mut [Node], tasks: Vec<Task>) -> Workflow {
         desc,
         profiles,
         tasks,
+        triggers: Vec::new(),
     }
 }
 
-fn whole(namespace: &str, name: &str) -> String {
+pub(super) fn whole(namespace: &str, name: &str) -> String {
     if namespace.is_empty() {
         name.to_owned()
     } else {
@@ -434,7 +435,7 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
     }
 }
 
-fn unknown(
+pub(super) fn unknown(
     tasks: &[Task],
     written: &str,
     wanted: &str,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::diagnostic::{Diagnostic, Found, Source};
 use crate::model::language::{
-    EnvVar, On, OnLost, Place, Profile, Retry, Secret, Setting, Task, Text, Var,
+    EnvVar, On, OnLost, Place, Profile, Retry, Secret, Setting, Task, Text, Trigger, Var,
 };
 
 /// A file, with what was found wrong in it so far.
@@ -24,6 +24,7 @@ pub(super) struct Raw {
     pub(super) profiles: Vec<Profile>,
     pub(super) includes: Vec<Include>,
     pub(super) tasks: Vec<RawTask>,
+    pub(super) triggers: Vec<RawTrigger>,
     pub(super) reads: Vec<Read>,
     pub(super) placed: Vec<Placed>,
 }
@@ -42,6 +43,17 @@ pub(super) struct RawTask {
     /// All that is known; `name` and `aliases` are those of the file.
     pub(super) task: Box<Task>,
     pub(super) written: Written,
+}
+
+/// A trigger whose task is a name.
+pub(super) struct RawTrigger {
+    /// All that is known; `name` is that of the file.
+    pub(super) trigger: Trigger,
+    pub(super) name_span: Range<usize>,
+    /// Where its values stand.
+    pub(super) value_spans: Vec<Range<usize>>,
+    /// The task.
+    pub(super) run: RawNeed,
 }
 
 /// What a task says of names, and where.

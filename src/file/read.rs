@@ -19,8 +19,22 @@ const TASKS_MAX: usize = 100_000;
 
 const EXAMPLE: &str = "write tasks, such as\ntasks:\n  build: cargo build\n  test:\n    depends_on: build\n    run: cargo test";
 
+/// What a file may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// A Workflowfile: all there is.
+    All,
+    /// One of `schedules/`: triggers.
+    Triggers,
+}
+
 /// What a text means by itself, with all that was found wrong with it. `path` is absolute and is not looked at.
 pub(super) fn read(source: Source, path: &Path, file: FileIndex) -> Raw {
+    read_as(Holds::All, source, path, file)
+}
+
+/// The same of a file that may hold less.
+pub(super) fn read_as(holds: Holds, source: Source, path: &Path, file: FileIndex) -> Raw {
     let mut raw = nothing(Source::default(), path);
     let (tree, found) = yaml::parse(&source.text);
     let lines = Lines::new(&source.text);
@@ -41,7 +55,8 @@ pub(super) fn read(source: Source, path: &Path, file: FileIndex) -> Raw {
         found,
     };
     match tree.root() {
-        Some(top) => reader.file(top, &mut raw),
+        Some(top) if holds == Holds::All => reader.file(top, &mut raw),
+        Some(top) => reader.schedule_file(top, &mut raw),
         None => reader.nothing_to_read(),
     }
     reader.too_many_aliases(&tree);
@@ -69,6 +84,7 @@ pub(super) fn nothing(source: Source, path: &Path) -> Raw {
         profiles: Vec::new(),
         includes: Vec::new(),
         tasks: Vec::new(),
+        triggers: Vec::new(),
         reads: Vec::new(),
         placed: Vec::new(),
     }
@@ -131,6 +147,25 @@ impl Reader<'_, '_> {
         }
     }
 
+    fn schedule_file(&mut self, at: At, raw: &mut Raw) {
+        const EXAMPLE: &str = "write triggers, such as\ntriggers:\n  nightly:\n    cron: \"0 2 * * *\"\n    run: backup";
+        let Value::Map(entries) = self.walk.open(at) else {
+            return self.wrong_type(at, "a file of schedules is a map", EXAMPLE);
+        };
+        for entry in &entries {
+            match self.name(entry) {
+                "triggers" => raw.triggers = self.triggers(entry.value),
+                "version" => self.version(entry.value),
+                free if keys::is_free(free) => {}
+                other => {
+                    let message = format!("a file of schedules has no '{other}'");
+                    let diagnostic = Diagnostic::error("unknown-key", message);
+                    self.report(entry.key, diagnostic.help("it has 'triggers' alone; what else there is stands in the Workflowfile"));
+                }
+            }
+        }
+    }
+
     /// Reads what holds for all tasks; whether the key was meant as `tasks`.
     fn top(&mut self, entry: &Entry, raw: &mut Raw) -> bool {
         let value = entry.value;
@@ -149,6 +184,7 @@ impl Reader<'_, '_> {
             "secrets" => raw.secrets = self.secrets(value),
             "profiles" => raw.profiles = self.profiles(value),
             "includes" => raw.includes = self.includes(value),
+            "triggers" => raw.triggers = self.triggers(value),
             "defaults" => self.defaults(value),
             _ => {
                 let ours = self.unknown_key(Scope::File, entry);

@@ -44,7 +44,7 @@ pub fn schema() -> Value {
 }
 
 /// The kinds of maps that have a definition of their own.
-const SCOPES: [(&str, Scope); 13] = [
+const SCOPES: [(&str, Scope); 14] = [
     ("stepMap", Scope::Step),
     ("dependency", Scope::Dependency),
     ("loop", Scope::Loop),
@@ -58,6 +58,7 @@ const SCOPES: [(&str, Scope); 13] = [
     ("secret", Scope::Secret),
     ("profile", Scope::Profile),
     ("defaults", Scope::Defaults),
+    ("trigger", Scope::Trigger),
 ];
 
 /// A map with the keys of a scope and no others.
@@ -98,6 +99,11 @@ fn object(scope: Scope) -> Value {
         Scope::Loop => {
             let source = |key: &str| json!({"required": [key]});
             object["oneOf"] = ["in", "glob", "sh", "range", "matrix"].map(source).into();
+        }
+        Scope::Trigger => {
+            object["required"] = json!(["run"]);
+            let when = |key: &str| json!({"required": [key]});
+            object["oneOf"] = ["cron", "every", "at", "watch"].map(when).into();
         }
         Scope::Secret => {
             object["minProperties"] = json!(1);
@@ -188,6 +194,7 @@ fn map(scope: Scope) -> Value {
         Scope::Task => TASK_NAME,
         Scope::Include => r"^[\p{L}\p{N}_][\p{L}\p{N}_./-]*$",
         Scope::Profile => "",
+        Scope::Trigger => r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
         _ => VAR_NAME,
     };
     let mut map = json!({"type": "object", "additionalProperties": item});

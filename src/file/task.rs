@@ -229,7 +229,7 @@ impl<'w> Reader<'w, '_> {
     }
 
     /// `sources` and `generates`: patterns of files.
-    fn patterns(&mut self, at: At, owner: &Owner, what: &str) -> Vec<Text> {
+    pub(super) fn patterns(&mut self, at: At, owner: &Owner, what: &str) -> Vec<Text> {
         let help = "write a file or a pattern such as 'src/**/*.c', or a list of them";
         let wanted = format!("'{what}' has patterns of files");
         let mut patterns = Vec::new();

@@ -5,13 +5,14 @@
 
 pub mod prune;
 pub mod spans;
+pub mod submit;
 pub mod summary;
 pub mod verify;
 
 use std::sync::Arc;
 
 use crate::core::RunState;
-use crate::core::fact::{Fact, Log, Record, RunEnd};
+use crate::core::fact::{Fact, Log, Record, RunEnd, Triggered};
 use crate::model::id::{NodeId, RunId};
 use crate::model::plan::Plan;
 use crate::model::time::Timestamp;
@@ -130,6 +131,14 @@ impl Recorded {
         match &self.records[0].fact {
             Fact::RunCreated { plan, .. } => plan,
             _ => "",
+        }
+    }
+
+    /// The trigger that started it.
+    pub fn trigger(&self) -> Option<&Triggered> {
+        match &self.records[0].fact {
+            Fact::RunCreated { trigger, .. } => trigger.as_ref(),
+            _ => None,
         }
     }
 

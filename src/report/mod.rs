@@ -9,6 +9,7 @@ pub mod graph;
 pub mod group;
 pub mod json;
 pub mod line;
+pub mod log;
 pub mod prefix;
 pub mod screen;
 pub mod spool;

@@ -379,6 +379,7 @@ impl<'a> World<'a> {
             plan: "hash".to_owned(),
             parent: None,
             retry_of: None,
+            trigger: None,
         };
         if !self.fates.certain && self.rng.u8(0..3) == 0 {
             let tasks: Vec<NodeId> = self.plan.tasks().map(|(id, _)| id).collect();

@@ -3,6 +3,7 @@
 //! Everything here is `pub` down to the root of each test, so that a test may leave parts of it unused.
 
 pub mod effort;
+pub mod every_minute;
 pub mod json_schema;
 pub mod matching;
 pub mod normal;

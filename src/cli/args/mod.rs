@@ -1,6 +1,7 @@
 //! What can be typed. The comments here are the help texts; [`runs`] has those of the verbs about recorded runs.
 
 mod runs;
+mod triggers;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, Parser, ValueEnum};
 
 pub(super) use self::runs::*;
+pub(super) use self::triggers::*;
 use super::Trouble;
 use crate::model::time::parse_span;
 use crate::report::Mode;
@@ -85,6 +87,9 @@ pub(super) struct RunArgs {
     /// Keep no record of this run
     #[arg(long)]
     pub(super) no_record: bool,
+    /// The fire of a trigger that is to begin; `flow serve` calls it so
+    #[arg(long, value_name = "NUMBER", hide = true, conflicts_with_all = ["tasks", "watch", "dry_run", "no_record", "args"])]
+    pub(super) fire: Option<u64>,
     #[command(flatten)]
     pub(super) show: ShowArgs,
     /// Arguments for the tasks named on the command line, which read them as {{ args }}
@@ -249,6 +254,10 @@ pub(super) enum Verb {
     Run,
     /// `flow watch`
     Watch,
+    /// `flow schedule`
+    Schedule,
+    /// `flow serve`
+    Serve,
     /// `flow list`
     List,
     /// `flow graph`
@@ -306,6 +315,18 @@ const VERBS: &[(&str, Verb, bool, &str)] = &[
         Verb::Watch,
         true,
         "Run tasks, and again whenever a file changes",
+    ),
+    (
+        "schedule",
+        Verb::Schedule,
+        false,
+        "Show what runs by itself and when; or change that",
+    ),
+    (
+        "serve",
+        Verb::Serve,
+        true,
+        "Run what is to run by itself, until it is told to stop",
     ),
     ("list", Verb::List, false, "List the tasks of the file"),
     (

@@ -173,7 +173,7 @@ fn prints(paths: &[PathBuf]) -> HashMap<PathBuf, Print> {
 }
 
 /// The files that say what there is to do: the Workflowfile, what it includes, and dotenv files whose names are known.
-fn definition(workflow: &Workflow) -> Vec<PathBuf> {
+pub(super) fn definition(workflow: &Workflow) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = workflow
         .files
         .iter()

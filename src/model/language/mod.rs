@@ -8,6 +8,7 @@ pub mod rules;
 pub mod step;
 pub mod task;
 mod texts;
+pub mod trigger;
 pub mod value;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub use self::step::{Action, Axis, Call, Items, Loop, Step, StepRules, Wait, Wai
 pub use self::task::{
     Dependency, On, OnLost, OutputMode, Param, ParamKind, Platform, Task, TaskIndex, TaskRules,
 };
+pub use self::trigger::{CatchUp, Overlap, Trigger, When};
 pub use self::value::{Data, EnvVar, Expr, Place, Secret, SecretFrom, Text, Var, VarValue};
 
 /// The number of a file in [`Workflow::files`]; 0 is the root file.
@@ -40,6 +42,8 @@ pub struct Workflow {
     pub profiles: Vec<Profile>,
     /// All tasks, those of the root file first, each file's in its order.
     pub tasks: Vec<Task>,
+    /// All triggers, those of the root file first, each file's in its order.
+    pub triggers: Vec<Trigger>,
 }
 
 /// One file: what holds for all its tasks.

@@ -1,0 +1,76 @@
+//! The run of a fire, which `flow serve` starts in a process of its own.
+
+use std::sync::Arc;
+
+use super::super::args::RunArgs;
+use super::super::context::Context;
+use super::super::needed::Work;
+use super::super::running::{self, Fired, Manner, Running};
+use super::super::{Exit, Trouble};
+use super::project;
+use crate::engine::clock::Clock;
+use crate::model::id::RunId;
+use crate::report::{Again, screen};
+use crate::trigger::fact::{Fact, Fire, Record};
+use crate::trigger::journal::{self, Journal};
+
+/// Begins the run of a fire that is not over and runs it to its end. One that has begun already is none of ours.
+pub(in crate::cli) fn fire(
+    context: &Context,
+    args: &RunArgs,
+    number: u64,
+) -> Result<Exit, Trouble> {
+    let journal = Journal::of(&context.state()?);
+    let state = journal.state().map_err(|error| unrecorded(&error))?;
+    let Some(fire) = state.open.get(&number) else {
+        let _ = screen::print("", &format!("fire {number} is over, or there was none\n"));
+        return Ok(Exit::Done);
+    };
+    let mut fire = fire.clone();
+    let workflow = context.workflow()?;
+    let plan = project::plan(context, workflow, &fire.trigger, &fire.task, &fire.values)?;
+    let work = Work::of(context, Arc::new(plan), None, args)?;
+    let store = context.store()?;
+    let running = loop {
+        match Running::fire(&store, &work.plan, &fire)? {
+            Fired::New(running) => break running,
+            Fired::Begun => return Ok(Exit::Done),
+            Fired::Taken => rename(&journal, &mut fire)?,
+        }
+    };
+    // It is a run now, also when this can't be written: its record says which fire it is.
+    let _ = journal.add(&[now(Fact::Begun { fire: number })]);
+    let manner = Manner {
+        jobs: args.jobs,
+        explain: false,
+        again: Again::Task(format!("flow {}", context.options)),
+    };
+    running.go_on(context, &args.show, manner, &work)
+}
+
+/// Another id for a fire whose id another run has, written down before it is used.
+fn rename(journal: &Journal, fire: &mut Fire) -> Result<(), Trouble> {
+    let random = u16::try_from(running::random() & 0xffff).unwrap_or(0);
+    fire.run = RunId::new(Clock::of_day(), random);
+    let renamed = Fact::Renamed {
+        fire: fire.fire,
+        run: fire.run.clone(),
+    };
+    journal
+        .add(&[now(renamed)])
+        .map_err(|error| unrecorded(&error))
+}
+
+fn now(fact: Fact) -> Record {
+    Record {
+        at: Clock::of_day(),
+        fact,
+    }
+}
+
+fn unrecorded(error: &journal::Error) -> Trouble {
+    Trouble {
+        exit: Exit::Record,
+        words: format!("error: {error}\n"),
+    }
+}

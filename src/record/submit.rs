@@ -1,0 +1,108 @@
+//! The door that every run comes in by: its plan is kept, it gets an id, and the right to write its record.
+//!
+//! Whoever submits says either that any id will do, as `flow run` does, or which one it has to be. Of several who submit with the
+//! same id, at whatever moments and in whatever processes, one begins a run: the record is a file that is created once.
+
+use crate::core::fact::{Fact, Triggered};
+use crate::model::id::RunId;
+use crate::model::time::Timestamp;
+use crate::store::{Error, Journal, Kind, Store};
+
+/// What became of a submission with an id of its own.
+pub enum Submitted {
+    /// It is a run, and nobody else writes its record.
+    New(Box<dyn Journal>),
+    /// It was one already.
+    Begun,
+    /// The id is that of another run.
+    OfAnother,
+}
+
+/// A new run that may have any id. The plan is its hash and its text.
+///
+/// # Errors
+///
+/// When it can't be recorded.
+pub fn new(
+    store: &dyn Store,
+    plan: (&str, &[u8]),
+    now: Timestamp,
+    random: impl Fn() -> u64,
+) -> Result<(RunId, Box<dyn Journal>), Error> {
+    keep(store, plan)?;
+    loop {
+        let run = RunId::new(now, u16::try_from(random() & 0xffff).unwrap_or(0));
+        match store.create(&run) {
+            Ok(journal) => return Ok((run, journal)),
+            Err(error) if error.kind == Kind::Exists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The run with this id, which is begun once; `is_it` tells by what a run says of its trigger whether it is that one.
+///
+/// # Errors
+///
+/// When it can't be recorded, or when what is there can't be read.
+pub fn once(
+    store: &dyn Store,
+    plan: (&str, &[u8]),
+    run: &RunId,
+    is_it: impl Fn(&Triggered) -> bool,
+) -> Result<Submitted, Error> {
+    keep(store, plan)?;
+    match store.create(run) {
+        Ok(journal) => return Ok(Submitted::New(journal)),
+        Err(error) if error.kind == Kind::Exists => {}
+        Err(error) => return Err(error),
+    }
+    match triggered(store, run)? {
+        First::Trigger(trigger) if is_it(&trigger) => Ok(Submitted::Begun),
+        First::Trigger(_) | First::Other => Ok(Submitted::OfAnother),
+        // Whoever created it died, or is just about to write its first fact.
+        First::Nothing => match store.open(run) {
+            Ok(journal) if matches!(triggered(store, run)?, First::Nothing) => {
+                Ok(Submitted::New(journal))
+            }
+            Ok(_) => once(store, plan, run, is_it),
+            Err(error) if error.kind == Kind::Owned => Ok(Submitted::Begun),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+/// What the first fact of a record says.
+#[derive(Debug)]
+pub enum First {
+    /// This trigger started the run.
+    Trigger(Box<Triggered>),
+    /// No trigger did.
+    Other,
+    /// There is none.
+    Nothing,
+}
+
+/// Which trigger started a run, by its first fact.
+///
+/// # Errors
+///
+/// When there is no such run, and when its record can't be read.
+pub fn triggered(store: &dyn Store, run: &RunId) -> Result<First, Error> {
+    let Some((first, _)) = store.edges(run)? else {
+        return Ok(First::Nothing);
+    };
+    let fact = crate::store::line::parse(&first).map(|record| record.fact);
+    Ok(match fact {
+        Some(Fact::RunCreated {
+            trigger: Some(trigger),
+            ..
+        }) => First::Trigger(Box::new(trigger)),
+        _ => First::Other,
+    })
+}
+
+fn keep(store: &dyn Store, (hash, text): (&str, &[u8])) -> Result<(), Error> {
+    store.check()?;
+    store.put_plan(hash, text)
+}
