@@ -58,7 +58,7 @@ const ONLY_IN: &[(&str, &str)] = &[
 ];
 
 /// Who may ask whether stdout or stderr is a terminal, which writes nothing.
-const MAY_ASK: &str = "cli/context.rs cli/running.rs cli/watch/keys.rs";
+const MAY_ASK: &str = "cli/serve/mod.rs cli/context.rs cli/running.rs cli/watch/keys.rs";
 
 /// What `line` of the file at `path` (in `src`) does against the tables.
 fn broken(path: &str, line: &str) -> Vec<String> {

@@ -239,6 +239,45 @@ fn killed_at_random_moments_each_time_has_one_run() {
     space.assert_nobody_left();
 }
 
+/// A run that ended while nobody was there is in nobody's way; one of which the record is gone is not run again.
+#[test]
+fn what_ended_meanwhile_is_seen_first() {
+    let space = Space::with(
+        "tasks: {job: {run: [touch began, \"while [ ! -e go ]; do sleep 0.01; done\", echo x >> done]}}\ntriggers:\n  job: {every: 1s, run: job}\n",
+    );
+    let server = Server::start(&space, &[]);
+    wait_for("the run", || space.has("began"));
+    server.kill();
+    space.write("go", "");
+    wait_for("it to end", || space.read("done").is_some());
+    wait_for("its end to be recorded", || {
+        triggered(&space)
+            .first()
+            .is_some_and(|(_, end)| end.is_some())
+    });
+    let first = fires(&space, "job").len();
+    let server = Server::start(&space, &[]);
+    wait_for("the next", || fires(&space, "job").len() > first);
+    let journal = journal(&space);
+    let ended = journal
+        .iter()
+        .position(|record| matches!(record.fact, Fired::Ended { .. }));
+    let started = |record: &&Record| matches!(record.fact, Fired::Fired(_));
+    let later = journal
+        .iter()
+        .skip(ended.expect("it is there"))
+        .filter(started);
+    assert!(later.count() >= 1, "{journal:?}");
+    let skipped = journal.iter().skip(ended.expect("it is there"));
+    let skipped = skipped.take_while(|record| !started(record));
+    assert!(
+        !skipped
+            .into_iter()
+            .any(|record| matches!(record.fact, Fired::Skipped { .. }))
+    );
+    server.stop();
+}
+
 /// What runs when it is told to stop is interrupted, and goes on at the next start; no finished step runs again.
 #[test]
 fn a_stop_interrupts_and_the_next_start_goes_on() {
@@ -322,8 +361,12 @@ fn the_file_is_read_again_when_it_changes() {
             .as_str()
             .is_some_and(|error| error.contains("nobody"))
     );
+    // Its runs go on as the file said before.
     let before = fires(&space, "t").len();
-    wait_for("another fire", || fires(&space, "t").len() > before);
+    wait_for("more fires", || fires(&space, "t").len() > before + 1);
+    let first = fires(&space, "t")[before].0;
+    wait_for("one to end", || ends(&space).contains_key(&first));
+    assert_eq!(ends(&space)[&first], End::Completed);
     // Mended, and a file of schedules beside it.
     space.write(
         "Workflowfile.yml",

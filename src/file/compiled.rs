@@ -43,11 +43,20 @@ fn place(folder: &Path, path: &Path) -> PathBuf {
 
 /// The kept model of the file at `path`, if what it was made from is still the same.
 pub fn find(folder: &Path, path: &Path) -> Option<Workflow> {
-    let bytes = fs::read(place(folder, path)).ok()?;
-    let (head, model): (Head, &[u8]) = postcard::take_from_bytes(&bytes).ok()?;
     let same = |(path, hash): &(PathBuf, Option<[u8; 32]>)| hash_of(path).as_ref() == Some(hash);
+    read(&place(folder, path), |files| files.iter().all(same))
+}
+
+/// The model that was written to this very file, whatever has become of what it was made from.
+pub fn written(file: &Path) -> Option<Workflow> {
+    read(file, |_| true)
+}
+
+fn read(file: &Path, wanted: impl Fn(&[(PathBuf, Option<[u8; 32]>)]) -> bool) -> Option<Workflow> {
+    let bytes = fs::read(file).ok()?;
+    let (head, model): (Head, &[u8]) = postcard::take_from_bytes(&bytes).ok()?;
     let valid = head.build == BUILD && *blake3::hash(model).as_bytes() == head.model;
-    if !valid || !head.files.iter().all(same) {
+    if !valid || !wanted(&head.files) {
         return None;
     }
     postcard::from_bytes(model).ok()
@@ -55,9 +64,20 @@ pub fn find(folder: &Path, path: &Path) -> Option<Workflow> {
 
 /// Keeps a model that was made from these files. Without room for it there is none, which costs only time.
 pub fn keep(folder: &Path, path: &Path, contents: Contents, workflow: &Workflow) {
+    make_room(folder);
+    write(&place(folder, path), contents, workflow);
+}
+
+/// Writes a model to this very file, for [`written`].
+pub fn write_to(file: &Path, workflow: &Workflow) {
+    write(file, Contents(Vec::new()), workflow);
+}
+
+fn write(file: &Path, contents: Contents, workflow: &Workflow) {
     let Ok(model) = postcard::to_allocvec(workflow) else {
         return;
     };
+    let folder = file.parent().unwrap_or(Path::new("."));
     let head = Head {
         build: BUILD.to_owned(),
         files: contents.0,
@@ -72,11 +92,10 @@ pub fn keep(folder: &Path, path: &Path, contents: Contents, workflow: &Workflow)
         .recursive(true)
         .mode(0o700)
         .create(folder);
-    make_room(folder);
     let draft = folder.join(format!(".{}.draft", std::process::id()));
     let written = fs::File::create(&draft)
-        .and_then(|mut file| file.write_all(&bytes))
-        .and_then(|()| fs::rename(&draft, place(folder, path)));
+        .and_then(|mut draft| draft.write_all(&bytes))
+        .and_then(|()| fs::rename(&draft, file));
     if written.is_err() {
         // It may not have been made at all.
         let _ = fs::remove_file(&draft);

@@ -1,6 +1,7 @@
 //! The folder `schedules` beside a Workflowfile: files of triggers, read when triggers matter and not before.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::includes::bytes_of;
@@ -56,7 +57,14 @@ pub fn load_changed(
     let mut triggers: Vec<_> = own.map(|trigger| (path(&trigger), trigger)).collect();
     let mut known = Known::of(workflow);
     let mut warnings = Diagnostics::default();
-    let mut files = files(&root.dir.join(FOLDER));
+    let folder = root.dir.join(FOLDER);
+    let mut files = files(&folder).map_err(|error| {
+        let name = shown.display().to_string();
+        let message = format!("the folder '{name}' can't be read: {error}");
+        let found = Diagnostic::error("cannot-read", message).help("check who may read it");
+        let text = String::new();
+        Diagnostics::one(Source { name, text }, found)
+    })?;
     if let Some(changed) = changed {
         files.retain(|path| path != changed.path);
         files.extend(changed.text.map(|_| changed.path.to_owned()));
@@ -99,15 +107,21 @@ pub fn load_changed(
     Ok(Schedules { triggers, warnings })
 }
 
-/// The files of the folder, by their names. Those that begin with a dot are of editors.
-pub fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_one = |path: &PathBuf| {
+/// The files of the folder, by their names; none where there is no folder. Those that begin with a dot are of editors.
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let end = path.extension().unwrap_or_default();
-        !name.starts_with('.') && (end == "yml" || end == "yaml")
-    };
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_one).collect();
+        if !name.starts_with('.') && (end == "yml" || end == "yaml") {
+            files.push(path);
+        }
+    }
     files.sort();
-    files
+    Ok(files)
 }

@@ -15,6 +15,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::bounded::Bounded;
 use super::health::Health;
 use super::token;
 
@@ -39,7 +40,7 @@ pub(super) async fn serve(
         .layer(from_fn_with_state(door, guard))
         .with_state(health);
     // It ends only with the process.
-    let _ = axum::serve(listener, app).await;
+    let _ = axum::serve(Bounded::new(listener), app).await;
 }
 
 async fn tell_health(State(health): State<Health>) -> Response {

@@ -11,6 +11,7 @@
 //! started, and a run is begun once ([`crate::record::submit`]): after a crash what is open is looked at, and gone on with.
 
 mod api;
+mod bounded;
 mod health;
 mod manager;
 mod runs;
@@ -34,7 +35,7 @@ use tokio::time::{Instant, sleep_until};
 use self::health::Health;
 use self::manager::Manager;
 use self::runs::{Came, Runs};
-use self::timer::{Timer, Woken};
+use self::timer::Timer;
 use crate::engine::clock::Clock;
 use crate::incremental::{Globs, Print};
 use crate::model::language::Trigger;
@@ -45,7 +46,7 @@ use crate::trigger::cron::Wrong;
 use crate::trigger::fact::{End, Fact, Fire, Record, Skip};
 use crate::trigger::journal::{self, Journal, Reader, Running, Server};
 use crate::trigger::scheduler::Scheduler;
-use crate::watch::{Change, Interest, News, Time, Wanted, Watch};
+use crate::watch::{Interest, News, Time, Wanted, Watch};
 
 /// What a server needs.
 #[derive(Debug)]
@@ -68,6 +69,8 @@ pub struct Settings {
     pub grace: Duration,
     /// The socket of systemd's manager, and how often it wants to hear from us.
     pub manager: (Option<OsString>, Option<Duration>),
+    /// Whether it was called at a terminal, with which it goes.
+    pub terminal: bool,
     /// Where it says what it does.
     pub log: Log,
     /// Random bits.
@@ -134,6 +137,15 @@ impl From<journal::Error> for Error {
 /// How what could not be written is tried again.
 const WRITE_AGAIN: Duration = Duration::from_secs(2);
 
+/// How far the clock may be from what it should be before it was set.
+const CLOCK_SET: Duration = Duration::from_secs(1);
+
+/// How long it takes at most until a change that was seen is told.
+const SETTLED: Duration = Duration::from_secs(3);
+
+/// How often a file that can't be used is read again.
+const RELOAD_AGAIN: Duration = Duration::from_secs(5);
+
 /// A change of files waits at most so many times as long as they must be quiet.
 const DEBOUNCES_MAX: u32 = 10;
 
@@ -155,6 +167,8 @@ pub fn serve(
     runtime.block_on(async {
         let journal = Journal::of(&settings.state);
         let server = journal.serve()?.map_err(Error::Another)?;
+        // Before anybody is told whom to signal.
+        let signals = Signals::catch(settings.terminal)?;
         let listener = TcpListener::bind(settings.listen)
             .await
             .map_err(|error| Error::Address(settings.listen, error))?;
@@ -165,7 +179,7 @@ pub fn serve(
         let api = tokio::spawn(api);
         desk.set(project)?;
         desk.say_hello(address);
-        desk.go_on(load).await?;
+        desk.go_on(signals, load).await;
         api.abort();
         Ok(())
     })
@@ -173,12 +187,49 @@ pub fn serve(
 
 /// What wakes the loop.
 enum Event {
-    Time(Woken),
+    Time,
     Came(Came),
-    News(News),
+    Heard(Heard),
+    Look,
     Reload,
     Stop,
     Again,
+}
+
+/// What is heard of files.
+enum Heard {
+    Changed {
+        /// One of them says what the project is.
+        definition: bool,
+        /// Those that triggers watch, with the triggers.
+        watched: Vec<(String, PathBuf)>,
+    },
+    /// From now on files are looked at every so often, for this reason.
+    Polls(String),
+}
+
+impl Heard {
+    /// Interests are of the triggers of these names; further ones are of what says what the project is.
+    fn of(news: News, names: &[String]) -> Self {
+        let changes = match news {
+            News::Changed(changes) => changes,
+            News::Polls(why) => return Self::Polls(why),
+        };
+        let (mut definition, mut watched) = (false, Vec::new());
+        for change in changes {
+            definition |= change.interests.is_empty();
+            for number in change.interests {
+                match names.get(number) {
+                    Some(name) => watched.push((name.clone(), change.path.clone())),
+                    None => definition = true,
+                }
+            }
+        }
+        Self::Changed {
+            definition,
+            watched,
+        }
+    }
 }
 
 /// Who decides.
@@ -194,11 +245,19 @@ struct Desk {
     runs: Runs,
     works: JoinSet<Came>,
     timer: Timer,
-    /// The files that are watched, until this is dropped.
-    watch: Option<Watch>,
-    /// Which trigger each interest is of; the last one is the folder of schedules.
-    interested: Vec<String>,
-    news: (UnboundedSender<News>, UnboundedReceiver<News>),
+    /// Which files are watched, until this is dropped.
+    watch: Option<(String, Watch)>,
+    /// The files that were watched before, until what was seen of them is told.
+    retired: Option<(Watch, Instant)>,
+    /// When a file that can't be used is looked at again: what is wrong may stand in another one.
+    reload_at: Option<Instant>,
+    /// What was last said to be wrong with it.
+    wrong: Option<String>,
+    /// The clock on the wall, when it was last looked at.
+    clock: (Instant, Timestamp),
+    /// How long the journal may become, in bytes.
+    long: u64,
+    heard: (UnboundedSender<Heard>, UnboundedReceiver<Heard>),
     /// Triggers whose files have changed: a file, since when, and until when they must be quiet.
     changed: BTreeMap<String, (String, Instant, Instant)>,
     manager: Manager,
@@ -211,7 +270,24 @@ struct Desk {
 struct Signals {
     term: Signal,
     int: Signal,
+    /// The terminal is gone, where there was one; else the files are to be read again.
     hup: Signal,
+    /// Something was written to the journal.
+    usr1: Signal,
+    terminal: bool,
+}
+
+impl Signals {
+    fn catch(terminal: bool) -> Result<Self, Error> {
+        let caught = |kind| signal(kind).map_err(|error| Error::System("catch signals", error));
+        Ok(Self {
+            term: caught(SignalKind::terminate())?,
+            int: caught(SignalKind::interrupt())?,
+            hup: caught(SignalKind::hangup())?,
+            usr1: caught(SignalKind::user_defined1())?,
+            terminal,
+        })
+    }
 }
 
 impl Desk {
@@ -231,7 +307,6 @@ impl Desk {
         server
             .is(&running)
             .map_err(|error| Error::System("say who runs the triggers", error))?;
-        journal.shorten(since)?;
         let mut reader = Reader::of(&journal);
         let mut records = reader.more()?;
         if records.is_empty() {
@@ -258,8 +333,12 @@ impl Desk {
             works: JoinSet::new(),
             timer,
             watch: None,
-            interested: Vec::new(),
-            news: unbounded_channel(),
+            retired: None,
+            reload_at: None,
+            wrong: None,
+            clock: (Instant::now(), since),
+            long: journal::SHORT,
+            heard: unbounded_channel(),
             changed: BTreeMap::new(),
             manager: Manager::new(socket, every),
             health: Health::new(pid, since),
@@ -283,7 +362,12 @@ impl Desk {
         Ok(())
     }
 
+    /// Watches the files that the project names, unless they are watched already.
     fn watch(&mut self, project: &Project) {
+        let what = format!("{:?} {:?}", project.interests, project.definition);
+        if self.watch.as_ref().is_some_and(|(known, _)| *known == what) {
+            return;
+        }
         let (mut interests, mut names) = (Vec::new(), Vec::new());
         for (name, interest) in &project.interests {
             names.push(name.clone());
@@ -305,23 +389,20 @@ impl Desk {
             instant: || Clock::system().instant(),
             of_files: Clock::of_files,
         };
-        let (sender, before) = (self.news.0.clone(), project.before.clone());
-        // The one before ends first, so that nothing is told twice.
-        self.watch = None;
-        let began = Watch::begin(
-            wanted,
-            |_| before,
-            time,
-            move |news| drop(sender.send(news)),
-        );
-        match began {
-            Ok(watch) => self.watch = Some(watch),
+        let (sender, before) = (self.heard.0.clone(), project.before.clone());
+        let tell = move |news| drop(sender.send(Heard::of(news, &names)));
+        // The one before ends only when it has told what it has seen; what both tell is one change.
+        match Watch::begin(wanted, |_| before, time, tell) {
+            Ok(watch) => {
+                let before = self.watch.replace((what, watch));
+                let until = Instant::now() + SETTLED;
+                self.retired = before.map(|(_, watch)| (watch, until));
+            }
             Err(error) => {
                 let words = format!("{error}; a change of the file is seen after SIGHUP");
                 self.say(Level::Error, "watch_failed", &words, &[]);
             }
         }
-        self.interested = names;
     }
 
     fn say(&self, level: Level, event: &str, words: &str, fields: &[(&str, String)]) {
@@ -388,9 +469,8 @@ impl Desk {
         }
     }
 
-    /// What others have written; whether there was anything that people have asked for.
-    fn hear(&mut self) -> bool {
-        let mut asked = false;
+    /// What others have written.
+    fn hear(&mut self) {
         match self.reader.more() {
             Ok(records) => {
                 for record in records {
@@ -401,14 +481,12 @@ impl Desk {
                         self.tell(&record);
                         if matches!(record.fact, Fact::Paused { .. } | Fact::Resumed { .. }) {
                             self.health.triggers(self.scheduler.enabled_and_paused());
-                            asked = true;
                         }
                     }
                 }
             }
             Err(error) => self.say(Level::Error, "journal_unread", &error.to_string(), &[]),
         }
-        asked
     }
 
     fn tell(&self, record: &Record) {
@@ -490,6 +568,10 @@ impl Desk {
                     &[named(trigger)],
                 );
             }
+            Fact::ClockSetRight { triggers } => {
+                let words = format!("the clock was set right; {} go on", triggers.join(", "));
+                self.say(Level::Warning, "clock_set_right", &words, &[]);
+            }
             Fact::ClockSetBack { triggers } => {
                 let words = format!("the clock was set back; {} begin anew", triggers.join(", "));
                 self.say(Level::Warning, "clock_set_back", &words, &[]);
@@ -506,48 +588,51 @@ impl Desk {
     /// The loop.
     async fn go_on(
         &mut self,
+        mut signals: Signals,
         mut load: impl FnMut() -> Result<Project, String>,
-    ) -> Result<(), Error> {
-        let caught = |kind| signal(kind).map_err(|error| Error::System("catch signals", error));
-        let mut signals = Signals {
-            term: caught(SignalKind::terminate())?,
-            int: caught(SignalKind::interrupt())?,
-            hup: caught(SignalKind::hangup())?,
-        };
+    ) {
+        self.recover();
         loop {
             self.do_what_is_due();
             if self.stopping && self.works.is_empty() {
                 break;
             }
             match self.wait(&mut signals).await {
-                Event::Time(Woken::ClockSet) => {
-                    let facts = self.scheduler.clock_changed(Clock::of_day());
-                    self.record(facts);
+                // That the clock was set is noticed where it is looked at.
+                Event::Time => {}
+                Event::Again => {
+                    self.write();
+                    self.retired = self
+                        .retired
+                        .take()
+                        .filter(|(_, until)| *until > Instant::now());
+                    if self.reload_at.is_some_and(|at| at <= Instant::now()) {
+                        self.reload(&mut load);
+                    }
                 }
-                Event::Time(Woken::Due) | Event::Again => self.write(),
                 Event::Came(came) => self.came(came),
-                Event::News(News::Changed(changes)) => {
-                    if self.take(changes) {
+                Event::Heard(Heard::Changed {
+                    definition,
+                    watched,
+                }) => {
+                    self.take(watched);
+                    if definition {
                         self.reload(&mut load);
                     }
                 }
-                Event::News(News::Polls(why)) => self.say(Level::Warning, "polling", &why, &[]),
-                Event::Reload => {
-                    // `flow schedule` calls so when it has written something to the journal.
-                    if !self.hear() {
-                        self.reload(&mut load);
-                    }
-                }
+                Event::Heard(Heard::Polls(why)) => self.say(Level::Warning, "polling", &why, &[]),
+                Event::Look => self.hear(),
+                Event::Reload => self.reload(&mut load),
                 Event::Stop => self.stop(),
             }
         }
         self.hear();
         self.say(Level::Info, "stopped", "stopped", &[]);
-        Ok(())
     }
 
     fn do_what_is_due(&mut self) {
         let now = Clock::of_day();
+        self.notice_clock(now);
         if !self.stopping {
             let facts = self.scheduler.due(now);
             self.record(facts);
@@ -555,14 +640,19 @@ impl Desk {
         }
         if !self.stopping && self.unwritten.is_empty() {
             for fire in self.scheduler.outdated() {
-                self.runs.cancel(fire, &mut self.works);
+                if let Some(fire) = self.scheduler.open(fire) {
+                    self.runs.cancel(fire, &mut self.works);
+                }
             }
             for fire in self.scheduler.begin(self.settings.max_parallel) {
                 self.begin(fire);
             }
         }
-        if let Ok(true) = self.journal.shorten(now) {
+        if self.unwritten.is_empty()
+            && let Ok(Some(length)) = self.journal.shorten(now, self.long)
+        {
             // What is in the new file is what we know.
+            self.long = journal::SHORT.max(length * 2);
             self.own.clear();
             self.reader = Reader::of(&self.journal);
             self.hear();
@@ -579,6 +669,34 @@ impl Desk {
         self.health.set(&mut self.scheduler, self.stopping);
     }
 
+    /// Sees whether the clock was set since it was last looked at; that the machine was asleep looks the same, and does no harm.
+    fn notice_clock(&mut self, now: Timestamp) {
+        let instant = Instant::now();
+        let (then, was) = std::mem::replace(&mut self.clock, (instant, now));
+        let expected = was.plus(instant.saturating_duration_since(then));
+        if now.since(expected).max(expected.since(now)) >= CLOCK_SET {
+            let facts = self.scheduler.clock_changed(now);
+            self.record(facts);
+        }
+    }
+
+    /// Looks at the fires that an earlier server has left, before anything new is decided: what has ended since is not in the way of
+    /// what is due.
+    fn recover(&mut self) {
+        let open: Vec<Fire> = self.scheduler.state().open.values().cloned().collect();
+        for fire in open {
+            if let Some(end) = self.runs.ended(&fire) {
+                let facts = self.scheduler.ended(fire.fire, end, None, Clock::of_day());
+                self.record(facts);
+            }
+        }
+        if self.unwritten.is_empty() {
+            for fire in self.scheduler.begin(self.settings.max_parallel) {
+                self.begin(fire);
+            }
+        }
+    }
+
     fn begin(&mut self, fire: Fire) {
         self.works.spawn(self.runs.work_on(fire));
     }
@@ -586,20 +704,23 @@ impl Desk {
     async fn wait(&mut self, signals: &mut Signals) -> Event {
         let again = (!self.unwritten.is_empty()).then(|| Instant::now() + WRITE_AGAIN);
         let quiet = self.changed.values().map(|(_, _, until)| *until).min();
-        let soon = again.into_iter().chain(quiet).min();
+        let retired = self.retired.as_ref().map(|(_, until)| *until);
+        let all = [again, quiet, retired, self.reload_at];
+        let soon = all.into_iter().flatten().min();
         let grace = self.runs.deadline();
         tokio::select! {
             biased;
             _ = signals.term.recv() => Event::Stop,
             _ = signals.int.recv() => Event::Stop,
-            _ = signals.hup.recv() => Event::Reload,
+            _ = signals.hup.recv() => if signals.terminal { Event::Stop } else { Event::Reload },
+            _ = signals.usr1.recv() => Event::Look,
             Some(came) = self.works.join_next() => match came {
                 Ok(came) => Event::Came(came),
                 // One that panicked has said so; its fire is looked at after the next start.
                 Err(_) => Event::Again,
             },
-            Some(news) = self.news.1.recv() => Event::News(news),
-            woken = self.timer.wait() => Event::Time(woken),
+            Some(heard) = self.heard.1.recv() => Event::Heard(heard),
+            () = self.timer.wait() => Event::Time,
             () = sleep(soon) => Event::Again,
             () = sleep(grace) => {
                 self.runs.interrupt();
@@ -666,32 +787,19 @@ impl Desk {
         }
     }
 
-    /// Takes in changed files; whether one of them says what the project is.
-    fn take(&mut self, changes: Vec<Change>) -> bool {
-        let mut reload = false;
+    /// Takes in files that triggers watch.
+    fn take(&mut self, watched: Vec<(String, PathBuf)>) {
         let now = Instant::now();
-        for change in changes {
-            reload |= change.interests.is_empty();
-            for number in change.interests {
-                let Some(name) = self.interested.get(number) else {
-                    reload = true;
-                    continue;
-                };
-                let debounce = self
-                    .scheduler
-                    .watches()
-                    .find(|(trigger, ..)| trigger.name == *name);
-                let debounce = debounce.map_or(Duration::ZERO, |(_, _, debounce)| debounce);
-                let path = change
-                    .path
-                    .strip_prefix(&self.settings.folder)
-                    .unwrap_or(&change.path);
-                let path = path.display().to_string();
-                let entry = self.changed.entry(name.clone()).or_insert((path, now, now));
-                entry.2 = (now + debounce).min(entry.1 + debounce * DEBOUNCES_MAX);
-            }
+        for (name, path) in watched {
+            let mut watches = self.scheduler.watches();
+            let Some((_, _, debounce)) = watches.find(|(trigger, ..)| trigger.name == name) else {
+                continue;
+            };
+            let path = path.strip_prefix(&self.settings.folder).unwrap_or(&path);
+            let path = path.display().to_string();
+            let entry = self.changed.entry(name).or_insert((path, now, now));
+            entry.2 = (now + debounce).min(entry.1 + debounce * DEBOUNCES_MAX);
         }
-        reload
     }
 
     /// The triggers whose files have been quiet for long enough.
@@ -714,7 +822,9 @@ impl Desk {
         if self.stopping {
             return;
         }
-        self.manager.reloading();
+        if self.reload_at.is_none() {
+            self.manager.reloading();
+        }
         let loaded = load();
         let wrong = match loaded {
             Ok(project) => match self.set(project) {
@@ -723,25 +833,23 @@ impl Desk {
             },
             Err(words) => Some(words),
         };
+        let quietly = self.reload_at.take().is_some() && self.wrong == wrong;
+        self.reload_at = wrong.as_ref().map(|_| Instant::now() + RELOAD_AGAIN);
         match &wrong {
+            _ if quietly => {}
             None => {
                 let triggers = self.scheduler.enabled().count();
                 let words = format!("read the file again: {triggers} triggers");
-                self.say(
-                    Level::Info,
-                    "reloaded",
-                    &words,
-                    &[("triggers", triggers.to_string())],
-                );
+                let fields = [("triggers", triggers.to_string())];
+                self.say(Level::Info, "reloaded", &words, &fields);
             }
             Some(words) => {
-                let words = format!(
-                    "the file can't be used, so all stays as it was\n{}",
-                    words.trim_end()
-                );
+                let words = words.trim_end();
+                let words = format!("the file can't be used, so all stays as it was\n{words}");
                 self.say(Level::Error, "reload_failed", &words, &[]);
             }
         }
+        self.wrong.clone_from(&wrong);
         self.health.file(wrong);
         self.manager.ready();
     }

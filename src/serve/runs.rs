@@ -1,6 +1,6 @@
 //! Working on the runs of fires: each is a process of flow, begun once, and taken up again when it was interrupted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
@@ -33,6 +33,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const TRIES_MAX: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long after it could not be a run is asked to end once more.
+const CANCEL_AGAIN: Duration = Duration::from_secs(1);
 
 /// How much is kept of what the process of a run said that could not begin, in bytes.
 const SAID_MAX: u64 = 8 << 10;
@@ -73,9 +76,9 @@ pub(super) struct Runs {
 #[derive(Default)]
 struct Shared {
     /// The processes that work on fires.
-    processes: HashMap<u64, (u32, RunId)>,
+    processes: HashMap<u64, u32>,
     /// Those that were asked to end.
-    cancelled: HashMap<u64, ()>,
+    cancelled: HashSet<u64>,
     /// When what runs is interrupted.
     deadline: Option<Instant>,
 }
@@ -89,6 +92,17 @@ enum Stands {
     Interrupted,
     /// It has not begun.
     Nothing,
+    /// It had begun, and there is no record of it any more.
+    Gone,
+}
+
+/// Why it can't be seen how a run stands, and whether that is so for good.
+struct Unseen(String, bool);
+
+impl From<crate::store::Error> for Unseen {
+    fn from(error: crate::store::Error) -> Self {
+        Self(error.to_string(), error.kind == Kind::Damaged)
+    }
 }
 
 impl Runs {
@@ -123,7 +137,7 @@ impl Runs {
     pub(super) fn interrupt(&self) {
         let mut shared = self.shared();
         shared.deadline = None;
-        for (process, _) in shared.processes.values() {
+        for process in shared.processes.values() {
             let pid = i32::try_from(*process).ok().and_then(Pid::from_raw);
             if let Some(pid) = pid {
                 // One that has just ended needs no signal.
@@ -133,26 +147,22 @@ impl Runs {
     }
 
     /// Ends a run because a later one takes its place.
-    pub(super) fn cancel(&self, fire: u64, works: &mut JoinSet<Came>) {
-        let mut shared = self.shared();
-        let Some((_, run)) = shared.processes.get(&fire).cloned() else {
-            return;
-        };
-        if shared.cancelled.insert(fire, ()).is_some() {
+    pub(super) fn cancel(&self, fire: &Fire, works: &mut JoinSet<Came>) {
+        if !self.shared().cancelled.insert(fire.fire) {
             return;
         }
-        drop(shared);
         let mut command = self.command();
-        command.args([
-            "@cancel",
-            run.as_str(),
-            "--reason",
-            "its trigger has fired again",
-        ]);
+        let why = "its trigger has fired again";
+        command.args(["@cancel", fire.run.as_str(), "--reason", why]);
         command.stderr(Stdio::null());
+        let (runs, number) = (self.clone(), fire.fire);
         works.spawn(async move {
-            // When it could not be, the run goes on, and the next one waits for it.
-            let _ = command.status().await;
+            let done = command.status().await;
+            if !done.is_ok_and(|status| status.success()) {
+                // It has not begun yet, or has just ended: whoever finds it open still asks again.
+                runs.rest(CANCEL_AGAIN).await;
+                runs.shared().cancelled.remove(&number);
+            }
             Came::Cancelled
         });
     }
@@ -203,11 +213,21 @@ impl Runs {
         loop {
             let stands = match self.look(&mut fire) {
                 Ok(stands) => stands,
-                Err(error) => return ended(&fire, End::GivenUp, Some(error)),
+                Err(Unseen(error, true)) => return ended(&fire, End::GivenUp, Some(error)),
+                // No more files, a disk that does not answer: that may pass.
+                Err(Unseen(_, false)) if !*self.stopping.borrow() => {
+                    self.rest(LOOK_AGAIN * 8).await;
+                    continue;
+                }
+                Err(Unseen(..)) => return Came::Left { fire: number },
             };
             let resumes = matches!(stands, Stands::Interrupted);
             match stands {
                 Stands::Ended(end) => return ended(&fire, end, None),
+                Stands::Gone => {
+                    let why = "its record was removed before anybody saw how it ended";
+                    return ended(&fire, End::GivenUp, Some(why.to_owned()));
+                }
                 Stands::Owned if *self.stopping.borrow() => return Came::Left { fire: number },
                 Stands::Owned => {
                     self.rest(LOOK_AGAIN).await;
@@ -235,9 +255,11 @@ impl Runs {
                 return ended(&fire, End::Refused, Some(said));
             }
             match code {
-                _ if has_record => {}
                 // A full disk, no more processes: it waits for better times.
-                None | Some(UNRECORDED) => tries = 0,
+                Some(UNRECORDED) => tries = 0,
+                None if !has_record => tries = 0,
+                _ if has_record => {}
+                None => {}
                 Some(_) if tries >= TRIES_MAX => return ended(&fire, End::Refused, Some(said)),
                 Some(_) => {}
             }
@@ -271,9 +293,7 @@ impl Runs {
         }
         let mut child = command.stderr(said.try_clone()?).spawn()?;
         if let Some(pid) = child.id() {
-            self.shared()
-                .processes
-                .insert(fire.fire, (pid, fire.run.clone()));
+            self.shared().processes.insert(fire.fire, pid);
         }
         let status = child.wait().await;
         self.shared().processes.remove(&fire.fire);
@@ -287,36 +307,43 @@ impl Runs {
     }
 
     /// How the run of a fire stands. An id that was another's has been changed, which the journal says.
-    fn look(&self, fire: &mut Fire) -> Result<Stands, String> {
+    fn look(&self, fire: &mut Fire) -> Result<Stands, Unseen> {
         for _ in 0..2 {
             match submit::triggered(&self.store, &fire.run) {
                 Ok(First::Trigger(trigger))
                     if trigger.fire == fire.fire && trigger.name == fire.trigger =>
                 {
-                    return self.of_record(&fire.run).map_err(|error| error.to_string());
+                    return Ok(self.of_record(&fire.run)?);
                 }
                 Ok(First::Nothing) => {
-                    let owned = self
-                        .store
-                        .is_owned(&fire.run)
-                        .map_err(|error| error.to_string())?;
+                    let owned = self.store.is_owned(&fire.run)?;
                     return Ok(if owned {
                         Stands::Owned
                     } else {
                         Stands::Nothing
                     });
                 }
+                Err(error) if error.kind == Kind::Missing && fire.begun => return Ok(Stands::Gone),
                 Err(error) if error.kind == Kind::Missing => return Ok(Stands::Nothing),
                 Ok(First::Trigger(_) | First::Other) => {}
-                Err(error) => return Err(error.to_string()),
+                Err(error) => return Err(error.into()),
             }
-            let state = self.journal.state().map_err(|error| error.to_string())?;
+            let state = self.journal.state();
+            let state = state.map_err(|error| Unseen(error.to_string(), false))?;
             match state.open.get(&fire.fire) {
                 Some(now) if now.run != fire.run => fire.run = now.run.clone(),
                 _ => return Ok(Stands::Nothing),
             }
         }
         Ok(Stands::Nothing)
+    }
+
+    /// How the run of a fire has ended, if it has.
+    pub(super) fn ended(&self, fire: &Fire) -> Option<End> {
+        match self.look(&mut fire.clone()) {
+            Ok(Stands::Ended(end)) => Some(end),
+            _ => None,
+        }
     }
 
     fn of_record(&self, run: &RunId) -> Result<Stands, crate::store::Error> {

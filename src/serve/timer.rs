@@ -19,15 +19,6 @@ pub(super) struct Timer {
     reader: Receiver,
 }
 
-/// What has woken it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Woken {
-    /// Its time has come.
-    Due,
-    /// The clock was set.
-    ClockSet,
-}
-
 /// Far away; a timer that is not armed is not told that the clock was set.
 const FAR: i64 = 1 << 40;
 
@@ -64,24 +55,22 @@ impl Timer {
         };
         let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
         match timerfd_settime(&self.descriptor, flags, &spec) {
-            // It was set all the same; that the clock was set before is told once more by the next read.
+            // It was set all the same; whoever sets it looks at the clock and sees that that was set.
             Ok(_) | Err(Errno::CANCELED) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Waits for it.
-    pub(super) async fn wait(&self) -> Woken {
+    /// Waits until its time has come, or the clock was set.
+    pub(super) async fn wait(&self) {
         loop {
             if self.reader.readable().await.is_err() {
                 return std::future::pending().await;
             }
             let mut count = [0; 8];
             match self.reader.try_read(&mut count) {
-                Ok(_) => return Woken::Due,
-                Err(error) if Errno::from_io_error(&error) == Some(Errno::CANCELED) => {
-                    return Woken::ClockSet;
-                }
+                Ok(_) => return,
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::CANCELED) => return,
                 // It was set anew in between.
                 Err(_) => {}
             }

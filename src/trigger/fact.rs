@@ -93,6 +93,11 @@ pub enum Fact {
         /// The triggers.
         triggers: Vec<String>,
     },
+    /// A clock that was set back was set forward again, past what had been dealt with: these triggers count from there.
+    ClockSetRight {
+        /// The triggers.
+        triggers: Vec<String>,
+    },
     /// A fact of a later version.
     #[serde(other)]
     Unknown,
@@ -200,6 +205,9 @@ pub struct Known {
     pub definition: String,
     /// All its times up to this one are dealt with.
     pub cursor: Timestamp,
+    /// How far they were dealt with before the clock was set back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Timestamp>,
     /// Who paused it, and when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<(String, Timestamp)>,
@@ -238,7 +246,7 @@ impl State {
                 for (name, definition) in triggers {
                     let known = self.triggers.entry(name.clone()).or_default();
                     known.definition.clone_from(definition);
-                    known.cursor = at;
+                    (known.cursor, known.before) = (at, None);
                 }
             }
             Fact::Fired(fire) => {
@@ -296,7 +304,16 @@ impl State {
             }
             Fact::ClockSetBack { triggers } => {
                 for name in triggers {
-                    self.triggers.entry(name.clone()).or_default().cursor = at;
+                    let known = self.triggers.entry(name.clone()).or_default();
+                    known.before = Some(known.before.unwrap_or_default().max(known.cursor));
+                    known.cursor = at;
+                }
+            }
+            Fact::ClockSetRight { triggers } => {
+                for name in triggers {
+                    let known = self.triggers.entry(name.clone()).or_default();
+                    let before = known.before.take().unwrap_or_default();
+                    known.cursor = known.cursor.max(before);
                 }
             }
             Fact::Unknown => {}

@@ -3,6 +3,7 @@
 //! ```text
 //! .flow/triggers/journal        the facts
 //! .flow/triggers/server         who runs the triggers: a lock on it, and in it the process and the address
+//! .flow/triggers/model          what the file said when it could last be used
 //! .flow/triggers/said/FIRE      what the process of a run said that could not begin
 //! ```
 //!
@@ -21,8 +22,8 @@ use serde::{Deserialize, Serialize};
 use super::fact::{Fact, Record, State};
 use crate::model::time::Timestamp;
 
-/// A journal that is shorter than this stays as it is, in bytes.
-const SHORT: u64 = 4 << 20;
+/// A journal that is shorter than this need not be made shorter, in bytes.
+pub const SHORT: u64 = 4 << 20;
 
 /// Somebody may only be looking whether there is a server, and what a server that was killed was just about to start has its files
 /// for a moment: so long it is tried to become the server.
@@ -166,16 +167,16 @@ impl Journal {
         })
     }
 
-    /// Makes it shorter if it has become long.
+    /// Makes it shorter if it has become as long as this; how long it is then.
     ///
     /// # Errors
     ///
     /// When it can't be; then it is as it was.
-    pub fn shorten(&self, now: Timestamp) -> Result<bool, Error> {
+    pub fn shorten(&self, now: Timestamp, long: u64) -> Result<Option<u64>, Error> {
         let path = self.path();
         let trouble = |cause| error("shorten", &path, cause);
-        if fs::metadata(&path).map_or(0, |meta| meta.len()) < SHORT {
-            return Ok(false);
+        if fs::metadata(&path).map_or(0, |meta| meta.len()) < long {
+            return Ok(None);
         }
         let file = self.locked()?;
         let mut state = State::default();
@@ -197,7 +198,7 @@ impl Journal {
             .and_then(|()| File::open(&self.folder)?.sync_all());
         drop(file);
         written.map_err(trouble)?;
-        Ok(true)
+        Ok(Some(line.len() as u64))
     }
 
     /// The file, which nobody else writes to as long as this is open.

@@ -233,14 +233,14 @@ impl Scheduler {
         begin
     }
 
+    /// A fire that is not over.
+    pub fn open(&self, fire: u64) -> Option<&Fire> {
+        self.state.open.get(&fire)
+    }
+
     /// Nobody works on a run any more that is not over.
     pub fn left(&mut self, fire: u64) {
         self.working.remove(&fire);
-    }
-
-    /// Whether somebody works on it.
-    pub fn is_worked_on(&self, fire: u64) -> bool {
-        self.working.contains(&fire)
     }
 
     /// How many are worked on, and how many wait.
@@ -309,24 +309,28 @@ impl Scheduler {
     }
 
     fn clock_set(&mut self, now: Timestamp, facts: &mut Vec<Record>) {
-        let mut back = Vec::new();
+        let (mut back, mut right) = (Vec::new(), Vec::new());
         for live in &self.triggers {
             let name = &live.trigger.name;
             let Some(known) = self.state.triggers.get(name) else {
                 continue;
             };
-            let by = known.cursor.since(now);
             let least = if live.times.is_elapsed() {
                 ADJUSTED
             } else {
                 CORRECTION
             };
-            if by >= least {
+            if known.cursor.since(now) >= least {
                 back.push(name.clone());
+            } else if known.before.is_some_and(|before| before <= now) {
+                right.push(name.clone());
             }
         }
         if !back.is_empty() {
             self.add(now, Fact::ClockSetBack { triggers: back }, facts);
+        }
+        if !right.is_empty() {
+            self.add(now, Fact::ClockSetRight { triggers: right }, facts);
         }
     }
 
@@ -407,7 +411,8 @@ impl Scheduler {
         }
         if overlap == Overlap::Cancel {
             for fire in open {
-                if !self.working.contains(&fire) {
+                let begun = self.state.open.get(&fire).is_some_and(|fire| fire.begun);
+                if !begun && !self.working.contains(&fire) {
                     let (end, error) = (End::Cancelled, None);
                     self.add(now, Fact::Ended { fire, end, error }, facts);
                 }

@@ -99,7 +99,7 @@ pub(in crate::cli) enum ExportArg {
 /// Run what is to run by itself, until it is told to stop
 ///
 /// It runs the triggers of the Workflowfile and of schedules/, each run in a process of its own, and reads the files again when
-/// they change. SIGTERM and Ctrl-C stop it, SIGHUP lets it read the files again.
+/// they change. SIGTERM and Ctrl-C stop it; SIGHUP, where there is no terminal, lets it read the files again.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ServeArgs {
     /// The address of its API; others than those of this machine take the token of .flow/token

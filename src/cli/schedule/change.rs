@@ -1,7 +1,7 @@
 //! Writing triggers into `schedules/`, and removing them. What people wrote there stays as it is: lines are changed, not files.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::super::args::{CatchUpArg, OverlapArg, ScheduleArgs};
@@ -249,6 +249,9 @@ fn indent(line: &str) -> usize {
 
 /// The text with other lines for a trigger; comments stay where they are.
 fn edit(text: &str, trigger: &Trigger, lines: &[Line]) -> Option<String> {
+    if text.contains('\r') {
+        return None;
+    }
     let block = block(text, trigger)?;
     let mut all: Vec<String> = text.lines().map(str::to_owned).collect();
     let inner = (block.start + 1..block.end)
@@ -268,6 +271,11 @@ fn edit(text: &str, trigger: &Trigger, lines: &[Line]) -> Option<String> {
             Some(number) => {
                 let line = all[number].clone();
                 let comment = comment(&line).unwrap_or_default();
+                let (_, written) = line.split_once(':')?;
+                if written.trim_start().is_empty() || written == comment {
+                    // What it says stands in the lines below.
+                    return None;
+                }
                 all[number] = format!("{}{key}: {value}{comment}", " ".repeat(inner));
             }
             None => {
@@ -366,14 +374,22 @@ fn not_in_vain(trigger: &Trigger) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Writes a file so that it is there whole or as before.
+/// Writes a file so that it is there whole or as before. A link is followed, and who may read it stays as it was.
 fn put(path: &Path, text: &str) -> Result<(), Trouble> {
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = path.parent().unwrap_or(Path::new("."));
     let draft = folder.join(format!(".{}.draft", std::process::id()));
-    let written = fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&draft, text))
-        .and_then(|()| fs::rename(&draft, path));
-    written.map_err(|error| {
+    let write = || {
+        fs::create_dir_all(folder)?;
+        let mut file = fs::File::create(&draft)?;
+        if let Ok(before) = fs::metadata(path) {
+            file.set_permissions(before.permissions())?;
+        }
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&draft, path)
+    };
+    write().map_err(|error| {
         // It may not have been made at all.
         let _ = fs::remove_file(&draft);
         unwritten("write", path, &error)

@@ -103,6 +103,6 @@ fn tell_server(journal: &Journal) {
     let pid = pid.and_then(|pid| i32::try_from(pid).ok());
     if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
         // One that has just ended reads it when it begins again.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::HUP);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::USR1);
     }
 }

@@ -9,6 +9,7 @@ use super::super::running::{self, Fired, Manner, Running};
 use super::super::{Exit, Trouble};
 use super::project;
 use crate::engine::clock::Clock;
+use crate::file::compiled;
 use crate::model::id::RunId;
 use crate::report::{Again, screen};
 use crate::trigger::fact::{Fact, Fire, Record};
@@ -27,7 +28,15 @@ pub(in crate::cli) fn fire(
         return Ok(Exit::Done);
     };
     let mut fire = fire.clone();
-    let workflow = context.workflow()?;
+    let good;
+    let workflow = match context.workflow() {
+        Ok(workflow) => workflow,
+        // The file has a mistake at the moment: what the server uses is what it said before.
+        Err(trouble) => {
+            good = compiled::written(&project::last_good(context)?).ok_or(trouble)?;
+            &good
+        }
+    };
     let plan = project::plan(context, workflow, &fire.trigger, &fire.task, &fire.values)?;
     let work = Work::of(context, Arc::new(plan), None, args)?;
     let store = context.store()?;

@@ -3,6 +3,7 @@
 pub(super) mod fire;
 pub(super) mod project;
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ pub(super) fn serve(context: &Context, args: &ServeArgs) -> Result<Exit, Trouble
         max_parallel: args.max_parallel.map_or_else(cores, usize::from),
         grace: args.grace,
         manager: (std::env::var_os("NOTIFY_SOCKET"), watchdog()),
+        terminal: std::io::stdin().is_terminal() || std::io::stderr().is_terminal(),
         log: Log {
             json: args.log == LogArg::Json,
             style: context::style(),

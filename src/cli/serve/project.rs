@@ -1,6 +1,7 @@
 //! What a project says of triggers, read and checked: each of them has a task that can be planned with its values.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::super::context::{self, Context};
@@ -12,6 +13,7 @@ use crate::engine::outside::World;
 use crate::engine::watched;
 use crate::eval::Evaluator;
 use crate::exec::mask::Secrets;
+use crate::file::compiled;
 use crate::file::schedules::{self, Schedules};
 use crate::incremental::{Globs, Print};
 use crate::model::language::{When, Workflow};
@@ -73,12 +75,18 @@ pub(super) fn load(context: &Context) -> Result<Project, Trouble> {
             interests.push((trigger.name.clone(), interest));
         }
     }
+    compiled::write_to(&last_good(context)?, workflow);
     Ok(Project {
         triggers: triggers.into_iter().map(|(_, trigger)| trigger).collect(),
         interests,
         definition,
         before,
     })
+}
+
+/// Where the model of the file is that a server uses: runs follow it as long as the file can't be used.
+pub(super) fn last_good(context: &Context) -> Result<PathBuf, Trouble> {
+    Ok(context.state()?.join("triggers").join("model"))
 }
 
 /// What the tasks of a plan make, which is no reason to run them again.
