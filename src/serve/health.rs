@@ -65,9 +65,9 @@ impl Health {
         self.inner().file = wrong;
     }
 
-    /// Why nothing can be begun; whether there was trouble before.
-    pub(super) fn trouble(&self, trouble: Option<String>) -> bool {
-        std::mem::replace(&mut self.inner().trouble, trouble).is_some()
+    /// Why nothing can be begun.
+    pub(super) fn trouble(&self, trouble: Option<String>) {
+        self.inner().trouble = trouble;
     }
 
     /// Whether all is well, and the rest of it.

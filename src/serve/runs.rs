@@ -17,7 +17,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::Settings;
-use crate::core::fact::RunEnd;
 use crate::model::id::RunId;
 use crate::record;
 use crate::record::submit::{self, First};
@@ -352,9 +351,7 @@ impl Runs {
         let end = record::end(&self.store, run)?;
         Ok(match end.map(|(_, end)| end) {
             _ if owned => Stands::Owned,
-            Some(RunEnd::Completed) => Stands::Ended(End::Completed),
-            Some(RunEnd::Failed) => Stands::Ended(End::Failed),
-            Some(RunEnd::Cancelled) => Stands::Ended(End::Cancelled),
+            Some(end) => Stands::Ended(end.into()),
             None => Stands::Interrupted,
         })
     }

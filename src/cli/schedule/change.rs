@@ -9,20 +9,18 @@ use super::super::context::{self, Context};
 use super::super::run::{find, words};
 use super::super::serve::project::triggers;
 use super::super::{Exit, Trouble};
+use super::lines::{self, Line, plain, quoted};
 use super::unknown;
 use crate::diagnostic::Diagnostics;
 use crate::engine::clock::Clock;
 use crate::file::schedules::{self, Changed};
-use crate::model::language::Trigger;
-use crate::model::time::Timestamp;
+use crate::model::language::{TaskIndex, Trigger, When, Workflow};
+use crate::model::time::{Timestamp, parse_span};
 use crate::report::failure::shown_path;
 use crate::report::screen;
 use crate::trigger::journal::Journal;
 use crate::trigger::times::Times;
 use crate::trigger::{check_name, words as in_words};
-
-/// A line of a trigger: a key and its value, as they are written.
-type Line = (&'static str, String);
 
 /// Writes a trigger: a new file, or new lines in the file that has it.
 pub(super) fn write(context: &Context, args: &ScheduleArgs) -> Result<Exit, Trouble> {
@@ -38,40 +36,29 @@ pub(super) fn write(context: &Context, args: &ScheduleArgs) -> Result<Exit, Trou
         ));
     };
     let workflow = context.workflow()?;
-    find(workflow, task)?;
-    let name = args
-        .name
-        .clone()
-        .unwrap_or_else(|| task.replace([':', '/'], "-"));
+    let index = find(workflow, task)?;
+    let name = args.name.clone();
+    let name = name.unwrap_or_else(|| task.replace([':', '/'], "-"));
     check_name(&name).map_err(|wrong| Trouble::call(wrong.what, wrong.help))?;
-    let lines = lines(args, task, &typed.values);
+    let lines = lines_of(args, task, &typed.values);
     let root = workflow.files[0].dir.clone();
     let all = triggers(context)?.triggers;
     let known = all.iter().find(|(_, trigger)| trigger.name == name);
     let (path, text) = match known {
         Some((path, trigger)) => {
             let text = of_schedules(&root, path, trigger)?;
-            let edited = edit(&text, trigger, &lines);
-            let edited = edited.ok_or_else(|| by_hand(path, trigger))?;
-            (path.clone(), edited)
+            let edited = lines::edit(&text, trigger, &lines);
+            (path.clone(), edited.ok_or_else(|| by_hand(path, trigger))?)
         }
         None => {
-            let body: String = lines
-                .iter()
-                .map(|(key, value)| format!("    {key}: {value}\n"))
-                .collect();
             let path = root.join(schedules::FOLDER).join(format!("{name}.yml"));
             if path.exists() {
-                let what = format!(
-                    "{} is there already, and has no trigger {name:?}",
-                    shown_path(&path)
-                );
-                return Err(Trouble::call(
-                    what,
-                    "give the trigger another name with --name",
-                ));
+                let shown = shown_path(&path);
+                let what = format!("{shown} is there already, and has no trigger {name:?}");
+                let help = "give the trigger another name with --name";
+                return Err(Trouble::call(what, help));
             }
-            (path, format!("triggers:\n  {name}:\n{body}"))
+            (path, lines::new(&name, &lines))
         }
     };
     let changed = Changed {
@@ -79,25 +66,20 @@ pub(super) fn write(context: &Context, args: &ScheduleArgs) -> Result<Exit, Trou
         text: Some(&text),
     };
     let after = check(context, &changed)?;
-    let Some(now) = after.iter().find(|(_, trigger)| trigger.name == name) else {
-        return Err(known.map_or_else(
-            || Trouble::call("nothing was written", ""),
-            |(path, trigger)| by_hand(path, trigger),
-        ));
-    };
     let others = |all: &[(PathBuf, Trigger)]| -> Vec<Trigger> {
         let others = all.iter().filter(|(_, trigger)| trigger.name != name);
         others.map(|(_, trigger)| without_place(trigger)).collect()
     };
-    if others(&all) != others(&after) || !is_as_asked(&now.1, args, task, &typed.values) {
-        return Err(known.map_or_else(
-            || Trouble::call("nothing was written", ""),
-            |(path, trigger)| by_hand(path, trigger),
-        ));
-    }
-    not_in_vain(&now.1)?;
+    let now = after.iter().map(|(_, trigger)| trigger);
+    let now = now.into_iter().find(|trigger| trigger.name == name);
+    let is_wanted = wanted(workflow, args, index);
+    let Some(now) = now.filter(|now| is_wanted(now) && others(&all) == others(&after)) else {
+        let nothing = || Trouble::call("what would be written would say something else", "");
+        return Err(known.map_or_else(nothing, |(path, trigger)| by_hand(path, trigger)));
+    };
+    not_in_vain(now)?;
     put(&path, &text)?;
-    say(context, &path, &now.1, known.is_some())
+    say(context, &path, now, known.is_some())
 }
 
 /// Removes a trigger, and its file if there is no other in it.
@@ -110,13 +92,8 @@ pub(super) fn remove(context: &Context, name: &str) -> Result<Exit, Trouble> {
     let text = of_schedules(&root, path, trigger)?;
     let others = all.iter().filter(|(other, _)| other == path).count() > 1;
     let text = if others {
-        let block = block(&text, trigger).ok_or_else(|| by_hand(path, trigger))?;
-        let lines: Vec<&str> = text.split_inclusive('\n').collect();
-        Some(
-            [&lines[..block.start], &lines[block.end..]]
-                .concat()
-                .concat(),
-        )
+        let without = lines::remove(&text, trigger);
+        Some(without.ok_or_else(|| by_hand(path, trigger))?)
     } else {
         None
     };
@@ -145,7 +122,7 @@ pub(super) fn remove(context: &Context, name: &str) -> Result<Exit, Trouble> {
 }
 
 /// What is to be written, a line for each key.
-fn lines(args: &ScheduleArgs, task: &str, values: &[(String, String)]) -> Vec<Line> {
+fn lines_of(args: &ScheduleArgs, task: &str, values: &[(String, String)]) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let mut add = |key, value: Option<String>| lines.extend(value.map(|value| (key, value)));
     add("cron", args.cron.as_deref().map(quoted));
@@ -178,27 +155,6 @@ fn lines(args: &ScheduleArgs, task: &str, values: &[(String, String)]) -> Vec<Li
     lines
 }
 
-/// A text in double quotes, which YAML reads as JSON does.
-fn quoted(text: &str) -> String {
-    serde_json::Value::String(text.trim().to_owned()).to_string()
-}
-
-/// A word without quotes where YAML needs none.
-fn plain(text: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '.');
-    let word = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(fits);
-    let taken = ["true", "false", "null"].contains(&text.to_ascii_lowercase().as_str());
-    let span = text.starts_with(|c: char| c.is_ascii_digit())
-        && text.ends_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric())
-        && !text.contains(['e', 'E', 'x', 'X', 'o']);
-    if (word && !taken) || span {
-        text.to_owned()
-    } else {
-        quoted(text)
-    }
-}
-
 /// The text of a file of `schedules/`; what stands elsewhere is changed where it stands.
 fn of_schedules(root: &Path, path: &Path, trigger: &Trigger) -> Result<String, Trouble> {
     if path.parent() != Some(&root.join(schedules::FOLDER)) {
@@ -213,99 +169,6 @@ fn of_schedules(root: &Path, path: &Path, trigger: &Trigger) -> Result<String, T
         ));
     }
     fs::read_to_string(path).map_err(|error| unwritten("read", path, &error))
-}
-
-/// The lines of a trigger in its file, by their numbers; `None` when they are not lines of its own.
-fn block(text: &str, trigger: &Trigger) -> Option<std::ops::Range<usize>> {
-    let lines: Vec<&str> = text.lines().collect();
-    let start = usize::try_from(trigger.place.line).ok()?.checked_sub(1)?;
-    let first = lines.get(start)?;
-    let key = first.trim_start().trim_matches(['"', '\'']);
-    let own = indent(first) + 1 == usize::try_from(trigger.place.column).ok()?;
-    let rest = key
-        .strip_prefix(&trigger.name)?
-        .trim_start_matches(['"', '\'']);
-    let rest = rest.strip_prefix(':')?.trim();
-    if !own || !(rest.is_empty() || rest.starts_with('#')) {
-        return None;
-    }
-    let deeper = |line: &&str| indent(line) > indent(first);
-    let mut end = start + 1;
-    for (number, line) in lines.iter().enumerate().skip(start + 1) {
-        if line.trim().is_empty() {
-            continue;
-        }
-        if !deeper(line) {
-            break;
-        }
-        end = number + 1;
-    }
-    Some(start..end)
-}
-
-fn indent(line: &str) -> usize {
-    line.len() - line.trim_start_matches(' ').len()
-}
-
-/// The text with other lines for a trigger; comments stay where they are.
-fn edit(text: &str, trigger: &Trigger, lines: &[Line]) -> Option<String> {
-    if text.contains('\r') {
-        return None;
-    }
-    let block = block(text, trigger)?;
-    let mut all: Vec<String> = text.lines().map(str::to_owned).collect();
-    let inner = (block.start + 1..block.end)
-        .map(|number| &all[number])
-        .filter(|line| !line.trim().is_empty() && !line.trim().starts_with('#'))
-        .map(|line| indent(line))
-        .next()?;
-    let is_when = |key: &str| matches!(key, "cron" | "every" | "at" | "watch");
-    let mut end = block.end;
-    for (key, value) in lines {
-        let found = (block.start + 1..end).find(|number| {
-            let line = &all[*number];
-            let written = line.trim_start().split(':').next().unwrap_or_default();
-            indent(line) == inner && (written == *key || is_when(written) && is_when(key))
-        });
-        match found {
-            Some(number) => {
-                let line = all[number].clone();
-                let comment = comment(&line).unwrap_or_default();
-                let (_, written) = line.split_once(':')?;
-                if written.trim_start().is_empty() || written == comment {
-                    // What it says stands in the lines below.
-                    return None;
-                }
-                all[number] = format!("{}{key}: {value}{comment}", " ".repeat(inner));
-            }
-            None => {
-                all.insert(end, format!("{}{key}: {value}", " ".repeat(inner)));
-                end += 1;
-            }
-        }
-    }
-    let mut text = all.join("\n");
-    text.push('\n');
-    Some(text)
-}
-
-/// The comment at the end of a line, with the space before it.
-fn comment(line: &str) -> Option<&str> {
-    let (mut quote, mut before) = (None, ' ');
-    for (at, c) in line.char_indices() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            Some(_) => {}
-            None if c == '"' || c == '\'' => quote = Some(c),
-            None if c == '#' && before.is_whitespace() => {
-                let start = line[..at].trim_end().len();
-                return Some(&line[start..]);
-            }
-            None => {}
-        }
-        before = c;
-    }
-    None
 }
 
 /// What the folder says with a file changed, checked as always.
@@ -331,31 +194,21 @@ fn without_place(trigger: &Trigger) -> Trigger {
     }
 }
 
-/// Whether what is read from the new text is what was asked for.
-fn is_as_asked(
-    trigger: &Trigger,
-    args: &ScheduleArgs,
-    task: &str,
-    values: &[(String, String)],
-) -> bool {
-    use crate::model::language::When;
-    let when = match &trigger.when {
-        When::Cron { expression, .. } => args.cron.as_deref().map(str::trim) == Some(expression),
-        When::Every(every) => {
-            let asked = args
-                .every
-                .as_deref()
-                .and_then(crate::model::time::parse_span);
-            asked == Some(*every)
-        }
-        When::At { time, .. } => args.at.as_deref().map(str::trim) == Some(time),
-        When::Watch { .. } => false,
-    };
-    let given = values.is_empty() || trigger.values == values;
-    when && given
-        && (trigger.run == task
-            || trigger.run.starts_with(&format!("{task}:"))
-            || !trigger.run.is_empty())
+/// What was asked for, as it is read from a file.
+fn wanted(workflow: &Workflow, args: &ScheduleArgs, task: TaskIndex) -> impl Fn(&Trigger) -> bool {
+    let (cron, at) = (args.cron.clone(), args.at.clone());
+    let every = args.every.as_deref().and_then(parse_span);
+    let task = workflow.tasks[task].name.clone();
+    let is = |asked: &Option<String>, read: &String| asked.as_deref().map(str::trim) == Some(read);
+    move |trigger| {
+        let when = match &trigger.when {
+            When::Cron { expression, .. } => is(&cron, expression),
+            When::Every(span) => every == Some(*span),
+            When::At { time, .. } => is(&at, time),
+            When::Watch { .. } => false,
+        };
+        when && trigger.run == task
+    }
 }
 
 /// One time that has passed would never come.

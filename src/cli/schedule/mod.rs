@@ -2,6 +2,7 @@
 
 mod change;
 mod export;
+mod lines;
 mod list;
 
 use super::args::ScheduleArgs;

@@ -60,16 +60,11 @@ pub(super) fn load(context: &Context) -> Result<Project, Trouble> {
             &trigger.values,
         )?;
         if let When::Watch { patterns, .. } = &trigger.when {
-            let folder = path.parent().map(std::path::Path::to_path_buf);
-            let folder = match folder {
-                // Those of schedules/ are told from the folder of the Workflowfile.
-                Some(folder) if folder.ends_with(schedules::FOLDER) => {
-                    workflow.files[0].dir.clone()
-                }
-                folder => folder.unwrap_or_default(),
-            };
+            // Those of schedules/ are told from the folder of the Workflowfile.
+            let file = workflow.files.iter().find(|file| file.path == *path);
+            let folder = &file.unwrap_or(&workflow.files[0]).dir;
             let interest = Interest {
-                reads: Globs::read(&folder, patterns),
+                reads: Globs::read(folder, patterns),
                 makes: makes(plan, &trigger.name)?,
             };
             interests.push((trigger.name.clone(), interest));
