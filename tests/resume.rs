@@ -15,6 +15,7 @@ use flow::store::files::Files;
 use flow::store::{Kind, Store};
 use rustix::process::Signal;
 use support::effort::rounds;
+use support::mounts::mounted;
 use support::processes::signal;
 use support::{Ended, Record, Space, wait_for};
 
@@ -583,26 +584,6 @@ fn with_a_full_disk_nothing_starts_that_is_not_recorded() {
         assert!(verified == 0 && twice <= 1, "{line}\n{out}{}", ended.err());
     }
     assert!(failed > 3, "{out}");
-}
-
-/// Runs a script that may mount; `None` where nobody may, which is said.
-fn mounted(space: &Space, script: &str) -> Option<Ended> {
-    let inside = ["--user", "--map-root-user", "--mount"];
-    let mut probe = space.command("unshare");
-    probe
-        .args(inside)
-        .args(["sh", "-c", "mkdir -p probe && mount -t tmpfs none probe"]);
-    if !probe.status().is_ok_and(|status| status.success()) {
-        support::skipped("a full or a read-only disk, because this system lets nobody mount one");
-        return None;
-    }
-    let mut command = space.command("unshare");
-    command.args(inside).args(["sh", "-c", script]);
-    command.env("FLOW", env!("CARGO_BIN_EXE_flow"));
-    command
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
-    Some(space.finish(command.spawn().expect("there is unshare")))
 }
 
 /// A run that has ended and one that was killed, on a disk that is read-only from then on, and writable again.

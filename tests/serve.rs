@@ -278,6 +278,55 @@ fn what_ended_meanwhile_is_seen_first() {
     server.stop();
 }
 
+/// A server on a disk that is full for a while; each second, with how often its run began and ended.
+const FULL: &str = r#"
+mkdir -p .flow
+mount -t tmpfs -o size=2m,mode=700 none .flow
+"$FLOW" serve --port 0 --log json 2> log & server=$!
+until [ "$(grep -c '"ended"' log)" -ge 2 ]; do :; done
+head -c 4m /dev/zero > .flow/ballast 2> /dev/null
+until grep -qE '"(delayed|journal_unwritten)"' log; do :; done
+rm .flow/ballast
+full=$(grep -c '"fired"' log)
+until [ "$(grep -c '"ended"' log)" -ge $((full + 2)) ]; do :; done
+kill $server; wait $server; echo "server $?"
+sort ticks | uniq -c
+"$FLOW" verify --all > /dev/null; echo "verify $?"
+umount .flow
+"#;
+
+#[test]
+fn a_full_disk_delays_runs_and_loses_none() {
+    let space = Space::with(
+        "tasks: {t: {run: [echo a $FLOW_SCHEDULED_AT >> ticks, echo b $FLOW_SCHEDULED_AT >> ticks]}}\ntriggers:\n  t: {every: 1s, run: t, catch_up: all}\n",
+    );
+    let Some(ended) = support::mounts::mounted(&space, FULL) else {
+        return;
+    };
+    let out = ended.out();
+    let log = space.read("log").unwrap_or_default();
+    assert!(
+        out.contains("server 0") && out.contains("verify 0"),
+        "{out}{log}"
+    );
+    let mut times: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();
+    for line in out.lines() {
+        if let [count, step, at] = line.split_whitespace().collect::<Vec<_>>()[..] {
+            assert_eq!(count, "1", "{out}");
+            times
+                .entry(step)
+                .or_default()
+                .push(at.parse().expect("a time"));
+        }
+    }
+    for (step, times) in &times {
+        let last = times.last().expect("some");
+        let seconds = last.since(times[0]).as_secs() + 1;
+        assert_eq!(times.len() as u64, seconds, "{step}: {out}");
+    }
+    assert_eq!(times["a"], times["b"], "{log}");
+}
+
 /// What runs when it is told to stop is interrupted, and goes on at the next start; no finished step runs again.
 #[test]
 fn a_stop_interrupts_and_the_next_start_goes_on() {

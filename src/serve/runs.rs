@@ -17,9 +17,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::Settings;
+use super::said::Said;
+use crate::engine::clock::Clock;
 use crate::model::id::RunId;
 use crate::record;
 use crate::record::submit::{self, First};
+use crate::report::log::Log;
 use crate::store::files::Files;
 use crate::store::{Kind, Store};
 use crate::trigger::fact::{End, Fire};
@@ -67,6 +70,7 @@ pub(super) struct Runs {
     folder: PathBuf,
     store: Files,
     journal: Journal,
+    log: Log,
     shared: Arc<Mutex<Shared>>,
     /// Whether nothing more is taken up.
     stopping: watch::Sender<bool>,
@@ -112,6 +116,7 @@ impl Runs {
             folder: settings.folder.clone(),
             store: settings.store.clone(),
             journal: journal.clone(),
+            log: settings.log,
             shared: Arc::default(),
             stopping: watch::channel(false).0,
         }
@@ -255,14 +260,32 @@ impl Runs {
             }
             match code {
                 // A full disk, no more processes: it waits for better times.
-                Some(UNRECORDED) => tries = 0,
-                None if !has_record => tries = 0,
+                Some(UNRECORDED) => {
+                    tries = 0;
+                    self.say_delayed(&fire, &said);
+                }
+                None if !has_record => {
+                    tries = 0;
+                    self.say_delayed(&fire, &said);
+                }
                 _ if has_record => {}
                 None => {}
                 Some(_) if tries >= TRIES_MAX => return ended(&fire, End::Refused, Some(said)),
                 Some(_) => {}
             }
         }
+    }
+
+    /// Says that a run waits until something that is in its way has passed.
+    fn say_delayed(&self, fire: &Fire, said: &str) {
+        let said = Said::delayed(&fire.trigger, &fire.run, said);
+        let Said {
+            level,
+            event,
+            words,
+            fields,
+        } = &said;
+        self.log.say(Clock::of_day(), *level, event, words, fields);
     }
 
     /// Waits, but not when it is told to stop.

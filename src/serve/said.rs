@@ -107,6 +107,21 @@ impl Said {
         }
     }
 
+    /// Of a run that can't go on for now.
+    pub(super) fn delayed(trigger: &str, run: &RunId, why: &str) -> Self {
+        let why = why
+            .lines()
+            .find(|line| line.starts_with("error"))
+            .unwrap_or(why);
+        let words = format!(
+            "{trigger}: run {run} waits, because flow said: {}",
+            why.trim_end()
+        );
+        Self::new(Level::Warning, "delayed", words)
+            .with("trigger", trigger)
+            .with("run", run)
+    }
+
     /// Of the end of a fire.
     pub(super) fn ended(trigger: &str, run: &RunId, end: End, error: Option<&str>) -> Self {
         let error = error.unwrap_or_default().trim_end();

@@ -6,6 +6,7 @@ pub mod effort;
 pub mod every_minute;
 pub mod json_schema;
 pub mod matching;
+pub mod mounts;
 pub mod normal;
 pub mod processes;
 pub mod record;

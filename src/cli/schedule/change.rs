@@ -70,8 +70,8 @@ pub(super) fn write(context: &Context, args: &ScheduleArgs) -> Result<Exit, Trou
         let others = all.iter().filter(|(_, trigger)| trigger.name != name);
         others.map(|(_, trigger)| without_place(trigger)).collect()
     };
-    let now = after.iter().map(|(_, trigger)| trigger);
-    let now = now.into_iter().find(|trigger| trigger.name == name);
+    let mut now = after.iter().map(|(_, trigger)| trigger);
+    let now = now.find(|trigger| trigger.name == name);
     let is_wanted = wanted(workflow, args, index);
     let Some(now) = now.filter(|now| is_wanted(now) && others(&all) == others(&after)) else {
         let nothing = || Trouble::call("what would be written would say something else", "");
