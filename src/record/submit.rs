@@ -55,6 +55,8 @@ pub fn once(
     match store.create(run) {
         Ok(journal) => return Ok(Submitted::New(journal)),
         Err(error) if error.kind == Kind::Exists => {}
+        // Between creating it and owning it somebody else has taken it, who begins it.
+        Err(error) if error.kind == Kind::Owned => return Ok(Submitted::Begun),
         Err(error) => return Err(error),
     }
     match triggered(store, run)? {
