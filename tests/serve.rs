@@ -13,8 +13,9 @@ use std::sync::mpsc::{Receiver, channel};
 
 use fastrand::Rng;
 use flow::core::fact::{Fact, RunEnd, Triggered};
+use flow::model::id::RunId;
 use flow::model::time::Timestamp;
-use flow::trigger::fact::{End, Fact as Fired, Record};
+use flow::trigger::fact::{End, Fact as Fired, Fire, Record};
 use flow::trigger::journal::Journal;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -131,6 +132,26 @@ fn journal(space: &Space) -> Vec<Record> {
     Journal::of(&space.state())
         .records()
         .expect("it can be read")
+}
+
+/// Writes a fire of the trigger `t` into the journal, as a server would that is killed then.
+fn fired_by_hand(space: &Space, fire: u64, run: RunId, scheduled: Option<Timestamp>, task: &str) {
+    let at = Timestamp::from_micros(0);
+    let fire = Fire {
+        fire,
+        trigger: "t".to_owned(),
+        run,
+        scheduled,
+        fired_at: at,
+        task: task.to_owned(),
+        values: Vec::new(),
+        changed: None,
+        beside_others: false,
+        begun: false,
+    };
+    let fact = Fired::Fired(Box::new(fire));
+    let written = Journal::of(&space.state()).add(&[Record { at, fact }]);
+    written.expect("it can be written");
 }
 
 /// The fires of a trigger with their times.
@@ -500,25 +521,13 @@ fn a_run_that_cannot_begin_is_told() {
         "Workflowfile.yml",
         "tasks: {a: \"true\"}\ntriggers:\n  t: {cron: \"0 0 1 1 *\", run: a}\n",
     );
-    let fire = flow::trigger::fact::Fire {
-        fire: 10_000,
-        trigger: "t".to_owned(),
-        run: flow::model::id::RunId::parse("0000000001").expect("an id"),
-        scheduled: None,
-        fired_at: Timestamp::from_micros(0),
-        task: "gone".to_owned(),
-        values: Vec::new(),
-        changed: None,
-        beside_others: false,
-        begun: false,
-    };
-    let record = Record {
-        at: Timestamp::from_micros(0),
-        fact: Fired::Fired(Box::new(fire)),
-    };
-    Journal::of(&space.state())
-        .add(&[record])
-        .expect("it can be written");
+    fired_by_hand(
+        &space,
+        10_000,
+        RunId::parse("0000000001").expect("an id"),
+        None,
+        "gone",
+    );
     let server = Server::start(&space, &[]);
     let ended = server.wait_for("ended");
     assert_eq!(ended["status"], "refused");
@@ -545,25 +554,13 @@ fn an_id_that_is_taken() {
         Space::with("tasks: {a: \"true\"}\ntriggers:\n  t: {cron: \"0 0 1 1 *\", run: a}\n");
     assert_eq!(space.run(&["a"]).code, 0);
     let taken = space.record().run;
-    let fire = flow::trigger::fact::Fire {
-        fire: 1,
-        trigger: "t".to_owned(),
-        run: taken.clone(),
-        scheduled: Some(Timestamp::from_micros(1)),
-        fired_at: Timestamp::from_micros(2),
-        task: "a".to_owned(),
-        values: Vec::new(),
-        changed: None,
-        beside_others: false,
-        begun: false,
-    };
-    let record = Record {
-        at: Timestamp::from_micros(3),
-        fact: Fired::Fired(Box::new(fire)),
-    };
-    Journal::of(&space.state())
-        .add(&[record])
-        .expect("it can be written");
+    fired_by_hand(
+        &space,
+        1,
+        taken.clone(),
+        Some(Timestamp::from_micros(1)),
+        "a",
+    );
     let server = Server::start(&space, &[]);
     let ended = server.wait_for("ended");
     assert_eq!(ended["status"], "completed");
@@ -583,25 +580,13 @@ fn an_id_that_is_taken() {
 fn one_fire_is_one_run_for_twenty_at_once() {
     let space = Space::with("tasks: {a: echo a >> said}\n");
     for round in 1..=5 {
-        let fire = flow::trigger::fact::Fire {
-            fire: round,
-            trigger: "t".to_owned(),
-            run: flow::model::id::RunId::parse(&format!("000000000{round}")).expect("an id"),
-            scheduled: None,
-            fired_at: Timestamp::from_micros(0),
-            task: "a".to_owned(),
-            values: Vec::new(),
-            changed: None,
-            beside_others: false,
-            begun: false,
-        };
-        let record = Record {
-            at: Timestamp::from_micros(0),
-            fact: Fired::Fired(Box::new(fire)),
-        };
-        Journal::of(&space.state())
-            .add(&[record])
-            .expect("it can be written");
+        fired_by_hand(
+            &space,
+            round,
+            RunId::parse(&format!("000000000{round}")).expect("an id"),
+            None,
+            "a",
+        );
         let number = round.to_string();
         let all: Vec<Child> = (0..20)
             .map(|_| space.start(&["run", "--fire", &number, "-q"]))

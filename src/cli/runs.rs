@@ -219,7 +219,7 @@ pub(super) fn read(store: &dyn Store, run: &RunId) -> Result<Recorded, Trouble> 
 }
 
 /// A record that can't be read.
-pub(super) fn unread(error: &store::Error) -> Trouble {
+pub(super) fn unread(error: &impl std::fmt::Display) -> Trouble {
     Trouble {
         exit: Exit::Record,
         words: format!("error: {error}\n"),

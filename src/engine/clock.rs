@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::model::time::Timestamp;
+use crate::watch::Time;
 
 /// The time of one process: the wall clock at its start and the monotonic clock from then on.
 ///
@@ -14,6 +15,12 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// The time for those who watch files.
+    pub const FOR_FILES: Time = Time {
+        instant: Instant::now,
+        of_files: Self::of_files,
+    };
+
     /// A clock that is set by the wall clock.
     pub fn system() -> Self {
         let since = SystemTime::now()

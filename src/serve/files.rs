@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Project;
 use crate::engine::clock::Clock;
 use crate::incremental::Globs;
-use crate::watch::{Error, Interest, News, Time, Wanted, Watch};
+use crate::watch::{Error, Interest, News, Wanted, Watch};
 
 /// How long it takes at most until a change that was seen is told.
 const SETTLED: Duration = Duration::from_secs(3);
@@ -93,13 +93,9 @@ impl Files {
             definition: project.definition.clone(),
             poll: None,
         };
-        let time = Time {
-            instant: || Clock::system().instant(),
-            of_files: Clock::of_files,
-        };
         let (sender, before) = (self.sender.clone(), project.before.clone());
         let tell = move |news| drop(sender.send(Heard::of(news, &names)));
-        let watch = Watch::begin(wanted, |_| before, time, tell)?;
+        let watch = Watch::begin(wanted, |_| before, Clock::FOR_FILES, tell)?;
         // The one before ends only when it has told what it has seen; what both tell is one change.
         let before = self.watch.replace((what, watch));
         self.retired = before.map(|(_, watch)| (watch, Instant::now() + SETTLED));

@@ -84,7 +84,8 @@ pub fn crontab(trigger: &Trigger, around: &Surroundings) -> Result<String, Lossy
             "leave 'jitter' out, or let `flow serve` run it",
         ));
     }
-    let call = call(trigger, around);
+    let value = |name: &str, text: &str| format!("{name}={}", as_typed(text));
+    let call = call(trigger, around, as_typed, value);
     // The lock is held as long as the run is going on; flock(1) is part of util-linux.
     let lock = as_typed(&format!(
         "{}/.flow/{}.cron-lock",
@@ -116,20 +117,17 @@ fn minutes(every: Duration) -> Option<String> {
     }
 }
 
-fn call(trigger: &Trigger, around: &Surroundings) -> String {
-    let mut words = vec![
-        as_typed(&around.program),
-        "-f".to_owned(),
-        as_typed(&around.file),
-        "run".to_owned(),
-        as_typed(&trigger.run),
-    ];
-    words.extend(
-        trigger
-            .values
-            .iter()
-            .map(|(name, value)| format!("{name}={}", as_typed(value))),
-    );
+/// The command line of a run, with each word and each value as whoever reads it wants them.
+fn call(
+    trigger: &Trigger,
+    around: &Surroundings,
+    word: impl Fn(&str) -> String,
+    value: impl Fn(&str, &str) -> String,
+) -> String {
+    let run = [word(&around.program), "-f".to_owned(), word(&around.file)];
+    let task = ["run".to_owned(), word(&trigger.run)];
+    let values = trigger.values.iter().map(|(name, text)| value(name, text));
+    let words: Vec<String> = run.into_iter().chain(task).chain(values).collect();
     words.join(" ")
 }
 
@@ -166,21 +164,8 @@ pub fn systemd(trigger: &Trigger, around: &Surroundings) -> Result<String, Lossy
     let name = format!("flow-{}", trigger.name);
     let what = trigger.desc.as_deref().and_then(|desc| desc.lines().next());
     let what = what.unwrap_or(&trigger.run).replace('%', "%%");
-    let word = |text: &str| unit_word(text);
-    let mut exec = vec![
-        word(&around.program),
-        "-f".to_owned(),
-        word(&around.file),
-        "run".to_owned(),
-        word(&trigger.run),
-    ];
-    exec.extend(
-        trigger
-            .values
-            .iter()
-            .map(|(name, value)| word(&format!("{name}={value}"))),
-    );
-    let exec = exec.join(" ");
+    let value = |name: &str, text: &str| unit_word(&format!("{name}={text}"));
+    let exec = call(trigger, around, unit_word, value);
     let folder = around.folder.replace('%', "%%");
     let calendar: String = calendar
         .iter()

@@ -7,6 +7,7 @@ mod list;
 
 use super::args::ScheduleArgs;
 use super::context::{self, Context};
+use super::runs::unread;
 use super::serve::project::triggers;
 use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
@@ -14,7 +15,7 @@ use crate::model::language::Trigger;
 use crate::report::screen;
 use crate::suggest::Suggest;
 use crate::trigger::fact::{Fact, Record};
-use crate::trigger::journal::{self, Journal};
+use crate::trigger::journal::Journal;
 
 /// Lists the triggers, or changes one.
 pub(super) fn schedule(context: &Context, args: &ScheduleArgs) -> Result<Exit, Trouble> {
@@ -66,11 +67,7 @@ fn pause(context: &Context, name: &str, pause: bool) -> Result<Exit, Trouble> {
     let names = [name.to_owned()];
     chosen(&all, &names, |(_, trigger)| trigger)?;
     let journal = Journal::of(&context.state()?);
-    let unwritten = |error: journal::Error| Trouble {
-        exit: Exit::Record,
-        words: format!("error: {error}\n"),
-    };
-    let state = journal.state().map_err(unwritten)?;
+    let state = journal.state().map_err(|error| unread(&error))?;
     let known = state.triggers.get(name);
     let is_paused = known.is_some_and(|known| known.paused.is_some());
     if is_paused != pause {
@@ -83,7 +80,8 @@ fn pause(context: &Context, name: &str, pause: bool) -> Result<Exit, Trouble> {
         let at = Clock::of_day();
         let made = context.store()?.make_folders();
         made.map_err(|error| super::running::unrecorded(&error))?;
-        journal.add(&[Record { at, fact }]).map_err(unwritten)?;
+        let added = journal.add(&[Record { at, fact }]);
+        added.map_err(|error| unread(&error))?;
         tell_server(&journal);
     }
     let words = match (pause, is_paused) {

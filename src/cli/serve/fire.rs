@@ -6,6 +6,7 @@ use super::super::args::RunArgs;
 use super::super::context::Context;
 use super::super::needed::Work;
 use super::super::running::{self, Fired, Manner, Running};
+use super::super::runs::unread;
 use super::super::{Exit, Trouble};
 use super::project;
 use crate::engine::clock::Clock;
@@ -13,7 +14,7 @@ use crate::file::compiled;
 use crate::model::id::RunId;
 use crate::report::{Again, screen};
 use crate::trigger::fact::{Fact, Fire, Record};
-use crate::trigger::journal::{self, Journal};
+use crate::trigger::journal::Journal;
 
 /// Begins the run of a fire that is not over and runs it to its end. One that has begun already is none of ours.
 pub(in crate::cli) fn fire(
@@ -22,7 +23,7 @@ pub(in crate::cli) fn fire(
     number: u64,
 ) -> Result<Exit, Trouble> {
     let journal = Journal::of(&context.state()?);
-    let state = journal.state().map_err(|error| unrecorded(&error))?;
+    let state = journal.state().map_err(|error| unread(&error))?;
     let Some(fire) = state.open.get(&number) else {
         let _ = screen::print("", &format!("fire {number} is over, or there was none\n"));
         return Ok(Exit::Done);
@@ -65,21 +66,12 @@ fn rename(journal: &Journal, fire: &mut Fire) -> Result<(), Trouble> {
         fire: fire.fire,
         run: fire.run.clone(),
     };
-    journal
-        .add(&[now(renamed)])
-        .map_err(|error| unrecorded(&error))
+    journal.add(&[now(renamed)]).map_err(|error| unread(&error))
 }
 
 fn now(fact: Fact) -> Record {
     Record {
         at: Clock::of_day(),
         fact,
-    }
-}
-
-fn unrecorded(error: &journal::Error) -> Trouble {
-    Trouble {
-        exit: Exit::Record,
-        words: format!("error: {error}\n"),
     }
 }

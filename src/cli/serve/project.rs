@@ -1,6 +1,6 @@
 //! What a project says of triggers, read and checked: each of them has a task that can be planned with its values.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,14 +8,13 @@ use super::super::context::{self, Context};
 use super::super::{Exit, Trouble};
 use super::super::{run, watch};
 use crate::diagnostic::visible;
-use crate::engine::clock::Clock;
 use crate::engine::outside::World;
 use crate::engine::watched;
 use crate::eval::Evaluator;
 use crate::exec::mask::Secrets;
 use crate::file::compiled;
 use crate::file::schedules::{self, Schedules};
-use crate::incremental::{Globs, Print};
+use crate::incremental::Globs;
 use crate::model::language::{When, Workflow};
 use crate::model::plan::Plan;
 use crate::plan::Request;
@@ -36,12 +35,7 @@ pub(in crate::cli) fn triggers(context: &Context) -> Result<Schedules, Trouble> 
 /// What a server needs to know of it.
 pub(super) fn load(context: &Context) -> Result<Project, Trouble> {
     // Asked before it is read: what changes in between is seen.
-    let now = Clock::of_files();
-    let path = context.path()?;
-    let before: HashMap<_, _> = Print::of(&path, None, now)
-        .map(|print| (path, print))
-        .into_iter()
-        .collect();
+    let before = watch::prints(&[context.path()?]);
     let workflow = context.workflow()?;
     let definition = watch::definition(workflow);
     let triggers = triggers(context)?.triggers;

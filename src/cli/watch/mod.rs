@@ -31,18 +31,13 @@ use crate::model::time::human;
 use crate::plan::Request;
 use crate::report::style::visible;
 use crate::report::{Mode, screen, summary};
-use crate::watch::{Change, POLLED_EVERY, Time, Wanted, Watch};
+use crate::watch::{Change, POLLED_EVERY, Wanted, Watch};
 
 /// After so many runs in a row that were caused by nothing but what the run before has written, it is the run that writes there;
 /// from then on there are pauses between them.
 const ROUNDS_MAX: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
-const TIME: Time = Time {
-    instant: || Clock::system().instant(),
-    of_files: Clock::of_files,
-};
 
 /// How long after the end of a run a change may be seen that it has made.
 const SEEN_WITHIN: Duration = Duration::from_millis(5);
@@ -167,7 +162,7 @@ impl Subject {
 }
 
 /// What files hold now.
-fn prints(paths: &[PathBuf]) -> HashMap<PathBuf, Print> {
+pub(super) fn prints(paths: &[PathBuf]) -> HashMap<PathBuf, Print> {
     let print = |path: &PathBuf| Some((path.clone(), Print::of(path, None, Clock::of_files())?));
     paths.iter().filter_map(print).collect()
 }
@@ -284,7 +279,7 @@ impl Session<'_> {
                 );
                 known
             },
-            TIME,
+            Clock::FOR_FILES,
             move |news| mail.news(news),
         )
         .map_err(|error| {
@@ -470,8 +465,13 @@ impl Session<'_> {
             poll: self.poll,
             ..Wanted::default()
         };
-        let _lookout = Watch::begin(wanted, |_| before, TIME, move |news| mail.news(news))
-            .map_err(|error| Trouble::call(error.to_string(), ""))?;
+        let _lookout = Watch::begin(
+            wanted,
+            |_| before,
+            Clock::FOR_FILES,
+            move |news| mail.news(news),
+        )
+        .map_err(|error| Trouble::call(error.to_string(), ""))?;
         loop {
             let letters = match self.wait(None)? {
                 Waited::Letters(letters) => letters,
