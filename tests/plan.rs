@@ -47,6 +47,7 @@ fn workflow(count: usize, needs: impl Fn(usize) -> Vec<usize>) -> Workflow {
         profiles: Vec::new(),
         tasks: (0..count).map(task).collect(),
         triggers: Vec::new(),
+        absent: Vec::new(),
     }
 }
 

@@ -173,7 +173,7 @@ fn user_cache() -> Option<PathBuf> {
 }
 
 /// A path as a shell would need it.
-fn quoted(path: &Path) -> String {
+pub(super) fn quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = text
         .bytes()

@@ -71,8 +71,8 @@ type Statuses = HashMap<String, Told>;
 
 /// Whether the listed tasks would run. One that needs a value on the command line is not asked about.
 fn statuses(context: &Context, workflow: &Workflow, all: bool) -> Result<Statuses, Trouble> {
-    let asked =
-        listed(workflow, all).filter(|task| !task.params.iter().any(|param| param.required));
+    let asked = listed(workflow, all)
+        .filter(|task| task.unusable.is_none() && !task.params.iter().any(|param| param.required));
     let names: HashSet<&str> = asked.map(|task| task.name.as_str()).collect();
     let tasks = workflow.tasks.iter().enumerate();
     let request = Request {

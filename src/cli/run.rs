@@ -1,10 +1,11 @@
 //! `flow TASK…`
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::args::RunArgs;
-use super::context::Context;
+use super::context::{Context, quoted};
 use super::needed::{self, Notes, Work};
 use super::running::{Manner, Running};
 use super::{Exit, Trouble};
@@ -15,7 +16,7 @@ use crate::exec::mask::Secrets;
 use crate::model::language::{Task, TaskIndex, Workflow};
 use crate::model::plan::{OnFailure, Plan, as_typed};
 use crate::plan::{self, Cycle, Refused, Request};
-use crate::report::failure::shown_path;
+use crate::report::failure::{folder_from_here, shown_path};
 use crate::report::{self, Again};
 use crate::report::{screen, summary};
 use crate::store::memory::Nothing;
@@ -195,6 +196,14 @@ pub(super) fn find(workflow: &Workflow, name: &str) -> Result<TaskIndex, Trouble
         }
         return Ok(task);
     }
+    if let Some(absent) = workflow.absent(name).filter(|absent| !absent.flatten) {
+        let what = format!("there is no task {name:?} in {file}");
+        let help = format!(
+            "the include '{}' is optional, and its file {} is not there",
+            absent.name, absent.file
+        );
+        return Err(Trouble::call(what, help));
+    }
     let tasks = workflow.tasks.iter().filter(|task| !task.internal);
     let tasks = tasks.flat_map(|task| task.aliases.iter().chain([&task.name]));
     let tasks = tasks.map(String::as_str);
@@ -250,12 +259,33 @@ pub(super) fn trouble(workflow: &Workflow, refused: &Refused) -> Trouble {
                 .map_or(String::new(), |desc| format!(" ({desc})"));
             Trouble::call(what, format!("write: flow {task} {param}=VALUE{desc}"))
         }
+        Refused::Unusable(task) => unusable(&workflow.tasks[*task]),
         Refused::Args => Trouble::call(
             "no task that was named reads the arguments after --",
             "a task reads them as {{ args }}",
         ),
         Refused::TooLarge(what) => Trouble::call(what.clone(), "make it of fewer steps"),
     }
+}
+
+/// A task that needs what is in a file which is not there, or further up.
+fn unusable(task: &Task) -> Trouble {
+    let name = &task.name;
+    let Some(unusable) = &task.unusable else {
+        return Trouble::call(format!("the task {name:?} can't run"), "");
+    };
+    let help = match &unusable.elsewhere {
+        Some(there) => {
+            let folder = quoted(Path::new(&folder_from_here(&there.folder)));
+            format!("write: flow -C {folder} {}:{name}", there.namespace)
+        }
+        None => unusable.help.clone(),
+    };
+    let why = match unusable.why.strip_prefix(&format!("'{name}' ")) {
+        Some(own) => format!("it {own}"),
+        None => unusable.why.clone(),
+    };
+    Trouble::call(format!("the task {name:?} can't run: {why}"), help)
 }
 
 fn one_of(name: &str, known: &[String], none: &str) -> String {

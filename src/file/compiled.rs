@@ -163,6 +163,7 @@ mod tests {
             profiles: Vec::new(),
             tasks: vec![crate::model::language::Task::default()],
             triggers: Vec::new(),
+            absent: Vec::new(),
         }
     }
 

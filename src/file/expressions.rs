@@ -257,6 +257,10 @@ impl<'a> Seen<'a> {
         if of == "steps" {
             return self.wrong_step(wanted, task, suggest);
         }
+        if task.unusable.is_some() {
+            // It may be a task of the file that is not there, and nothing of this one runs.
+            return None;
+        }
         let identifier = as_identifier(wanted);
         let of_file =
             |known: &Task| as_identifier(relative(&known.name, &self.file.namespace)) == identifier;

@@ -6,10 +6,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
+use super::names::whole;
 use super::raw::{Include, Raw};
 use super::{find, read, text};
 use crate::diagnostic::{Diagnostic, Source};
-use crate::model::language::{FileIndex, Var};
+use crate::model::language::{Absent, FileIndex, Var};
 use crate::model::path::clean;
 
 /// How many files there may be in all.
@@ -31,7 +32,7 @@ pub(super) struct Node {
 pub(super) struct Nodes {
     pub(super) list: Vec<Node>,
     /// Files that were looked for and are not there, which is no error.
-    pub(super) absent: Vec<PathBuf>,
+    pub(super) absent: Vec<(PathBuf, Absent)>,
     bytes: usize,
 }
 
@@ -63,13 +64,18 @@ impl Nodes {
 
     fn include(&mut self, parent: usize, include: Include) {
         let (span, optional) = (include.span.clone(), include.optional);
+        let absent = Absent {
+            namespace: self.namespace(parent, &include),
+            flatten: false,
+            name: include.name.clone(),
+            file: include.file.clone(),
+        };
         match self.open(parent, include) {
-            Ok(Some(node)) => self.list.push(node),
-            Ok(None) => {}
+            Ok(node) => self.list.push(node),
             Err(Wrong {
                 missing: Some(path),
                 ..
-            }) if optional => self.absent.push(path),
+            }) if optional => self.absent.push((path, absent)),
             Err(wrong) => self.list[parent]
                 .raw
                 .found
@@ -77,7 +83,12 @@ impl Nodes {
         }
     }
 
-    fn open(&mut self, parent: usize, include: Include) -> Result<Option<Node>, Wrong> {
+    /// What the names of an include's tasks begin with.
+    fn namespace(&self, parent: usize, include: &Include) -> String {
+        whole(&self.list[parent].namespace, &include.name)
+    }
+
+    fn open(&mut self, parent: usize, include: Include) -> Result<Node, Wrong> {
         if include.file.contains("://") {
             let diagnostic = Diagnostic::error(
                 "remote-include",
@@ -110,18 +121,12 @@ impl Nodes {
                 raw
             }
         };
-        let above = &self.list[parent].namespace;
-        let namespace = if above.is_empty() {
-            include.name
-        } else {
-            format!("{above}:{}", include.name)
-        };
-        Ok(Some(Node {
+        Ok(Node {
             raw,
-            namespace,
+            namespace: self.namespace(parent, &include),
             parent: FileIndex::try_from(parent).ok(),
             with: include.with,
-        }))
+        })
     }
 
     /// Circles, and trees that are too large.

@@ -20,6 +20,7 @@ pub mod locate;
 mod locks;
 mod loops;
 mod map;
+mod missing;
 mod names;
 mod params;
 mod raw;
@@ -43,6 +44,7 @@ use std::path::{Path, PathBuf};
 pub use find::find;
 
 use self::includes::{Nodes, absolute, bytes_of};
+use self::missing::Missing;
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::model::language::Workflow;
 
@@ -116,7 +118,8 @@ pub fn from_bytes(name: &str, bytes: Vec<u8>, path: &Path) -> Result<Loaded, Dia
         Err((refused, text)) => return Err(Diagnostics::one(Source { name, text }, *refused)),
     };
     let mut nodes = Nodes::read(Source { name, text }, &absolute(path));
-    let mut workflow = names::resolve(&mut nodes.list);
+    let mut missing = Missing::new(std::mem::take(&mut nodes.absent), absolute(path));
+    let mut workflow = names::resolve(&mut nodes.list, &mut missing);
     triggers::resolve(&mut nodes.list, &mut workflow);
     expressions::check(&mut nodes.list, &workflow);
     from_outside::check(&mut nodes.list, &workflow);
@@ -128,7 +131,7 @@ pub fn from_bytes(name: &str, bytes: Vec<u8>, path: &Path) -> Result<Loaded, Dia
         return Err(all);
     }
     let files = workflow.files.iter().map(|file| file.path.clone());
-    let files = files.chain(nodes.absent).collect();
+    let files = files.chain(missing.files()).collect();
     Ok(Loaded {
         workflow,
         warnings: all,

@@ -6,9 +6,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::includes::Node;
+use super::missing::Missing;
 use super::raw::{Raw, RawNeed, RawTask, Written};
 use crate::diagnostic::{Diagnostic, Found};
-use crate::model::language::{Dependency, File, On, Task, TaskIndex, Var, Workflow};
+use crate::model::language::{
+    Absent, Dependency, File, On, Task, TaskIndex, Unusable, Var, Workflow,
+};
 use crate::suggest::Suggest;
 
 /// All whole names, tasks and aliases, with their tasks.
@@ -21,7 +24,7 @@ struct Edge {
 }
 
 /// Puts the files together. What is wrong is added to what was found in each.
-pub(super) fn resolve(nodes: &mut [Node]) -> Workflow {
+pub(super) fn resolve(nodes: &mut [Node], missing: &mut Missing) -> Workflow {
     let mut tasks: Vec<Task> = Vec::new();
     let mut raws: Vec<(usize, Written)> = Vec::new();
     for (number, node) in nodes.iter_mut().enumerate() {
@@ -38,6 +41,8 @@ pub(super) fn resolve(nodes: &mut [Node]) -> Workflow {
     let mut help = Help {
         suggest: Suggest::new(),
         matches_left: MATCHES_MAX,
+        missing,
+        unusable: None,
     };
     // What each task waits for: its dependencies, then the tasks that its steps call.
     let mut edges: Vec<Vec<Edge>> = Vec::with_capacity(raws.len());
@@ -49,11 +54,12 @@ pub(super) fn resolve(nodes: &mut [Node]) -> Workflow {
         };
         let mut waits: Vec<Edge> = needs.iter().map(of_need).collect();
         tasks[index].depends_on = needs.into_iter().map(|(need, _)| need).collect();
-        let called = calls(&tasks, &names, raw, &mut nodes[*number], &mut help);
+        let called = calls(&tasks, &names, index, raw, &mut nodes[*number], &mut help);
         tasks[index].each_call_mut(&mut |call| {
             // A name that is not there has been reported.
             call.task = called[call.task].unwrap_or(index);
         });
+        tasks[index].unusable = help.unusable.take().map(Box::new);
         let calls = called.into_iter().zip(&raw.calls);
         waits.extend(calls.filter_map(|(task, call)| {
             Some(Edge {
@@ -84,7 +90,33 @@ pub(super) fn resolve(nodes: &mut [Node]) -> Workflow {
             .found
             .push(warning.at(raw.name_span.clone(), ""));
     }
-    workflow(nodes, tasks)
+    spread(&mut tasks, &edges);
+    let absent = help.missing.absent().cloned().collect();
+    workflow(nodes, tasks, absent)
+}
+
+/// What needs a task that can't run can't run either.
+fn spread(tasks: &mut [Task], edges: &[Vec<Edge>]) {
+    let mut left: Vec<TaskIndex> = (0..tasks.len())
+        .filter(|index| tasks[*index].unusable.is_some())
+        .collect();
+    if left.is_empty() {
+        return;
+    }
+    let mut needed_by: Vec<Vec<TaskIndex>> = vec![Vec::new(); tasks.len()];
+    for (index, edges) in edges.iter().enumerate() {
+        for edge in edges {
+            needed_by[edge.task].push(index);
+        }
+    }
+    while let Some(index) = left.pop() {
+        for by in std::mem::take(&mut needed_by[index]) {
+            if tasks[by].unusable.is_none() {
+                tasks[by].unusable = tasks[index].unusable.clone();
+                left.push(by);
+            }
+        }
+    }
 }
 
 /// Internal tasks that no other task needs.
@@ -98,7 +130,7 @@ fn unreachable(tasks: &[Task], edges: &[Vec<Edge>]) -> Vec<TaskIndex> {
     unreachable.map(|(index, _)| index).collect()
 }
 
-fn workflow(nodes: &mut [Node], tasks: Vec<Task>) -> Workflow {
+fn workflow(nodes: &mut [Node], tasks: Vec<Task>, absent: Vec<Absent>) -> Workflow {
     let root = &mut nodes[0].raw;
     let (name, desc) = (root.name.take(), root.desc.take());
     let profiles = std::mem::take(&mut root.profiles);
@@ -120,6 +152,7 @@ fn workflow(nodes: &mut [Node], tasks: Vec<Task>) -> Workflow {
         profiles,
         tasks,
         triggers: Vec::new(),
+        absent,
     }
 }
 
@@ -179,9 +212,12 @@ fn twice(found: &mut Found, name: &str, other: &Task, span: Range<usize>) {
 const MATCHES_MAX: usize = 20_000_000;
 
 /// What is limited for all files together.
-struct Help {
+struct Help<'m> {
     suggest: Suggest,
     matches_left: usize,
+    missing: &'m mut Missing,
+    /// Why the task that is being looked at can't run.
+    unusable: Option<Unusable>,
 }
 
 fn too_many_matches(span: Range<usize>) -> Diagnostic {
@@ -198,7 +234,7 @@ fn needs(
     own: TaskIndex,
     raw: &Written,
     node: &mut Node,
-    help: &mut Help,
+    help: &mut Help<'_>,
 ) -> Vec<(Dependency, Range<usize>)> {
     let mut needs = Vec::new();
     let mut seen = std::collections::HashSet::new();
@@ -215,7 +251,7 @@ fn needs(
             find(names, &wanted).into_iter().collect()
         };
         if found.is_empty() {
-            unknown_task(tasks, need, &wanted, node, help);
+            not_there(tasks, own, need, &wanted, node, help);
         }
         for task in found {
             let plain = need.on == On::Success && need.vars.is_empty();
@@ -241,32 +277,52 @@ fn wanted(need: &RawNeed, node: &Node) -> String {
     }
 }
 
-fn unknown_task(tasks: &[Task], need: &RawNeed, wanted: &str, node: &mut Node, help: &mut Help) {
-    unknown(
-        tasks,
-        &need.name,
-        wanted,
-        need.span.clone(),
-        &mut node.raw,
-        &node.namespace,
-        &mut help.suggest,
-    );
+/// A name that no task has: it is wrong, or it stands in a file that is not there.
+fn not_there(
+    tasks: &[Task],
+    own: TaskIndex,
+    need: &RawNeed,
+    wanted: &str,
+    node: &mut Node,
+    help: &mut Help<'_>,
+) {
+    if wanted.contains('*') && help.missing.could_match(wanted) {
+        return;
+    }
+    let Some(unusable) = help.missing.reason(&tasks[own].name, &need.name, wanted) else {
+        let (namespace, suggest) = (&node.namespace, &mut help.suggest);
+        let span = need.span.clone();
+        return unknown(
+            tasks,
+            &need.name,
+            wanted,
+            span,
+            &mut node.raw,
+            namespace,
+            suggest,
+        );
+    };
+    let message = format!("{}: it can't run", unusable.why);
+    let warning = Diagnostic::warning("unusable-task", message).help(unusable.help.clone());
+    node.raw.found.push(warning.at(need.span.clone(), ""));
+    help.unusable.get_or_insert(unusable);
 }
 
 /// The tasks that the steps of a task call, by the numbers of the calls.
 fn calls(
     tasks: &[Task],
     names: &Names,
+    own: TaskIndex,
     raw: &Written,
     node: &mut Node,
-    help: &mut Help,
+    help: &mut Help<'_>,
 ) -> Vec<Option<TaskIndex>> {
     let mut called = Vec::with_capacity(raw.calls.len());
     for call in &raw.calls {
         let wanted = wanted(call, node);
         let found = find(names, &wanted);
         if found.is_none() {
-            unknown_task(tasks, call, &wanted, node, help);
+            not_there(tasks, own, call, &wanted, node, help);
         }
         called.push(found);
     }
@@ -405,7 +461,7 @@ fn glob(tasks: &[Task], pattern: &str, own: TaskIndex) -> Vec<TaskIndex> {
 }
 
 /// Greedy with one way back for each kind of star, so that no pattern takes more than quadratic time.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
+pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     // Where the pattern goes on after a star, and from where in the name.
     let mut star: Option<(usize, usize)> = None;

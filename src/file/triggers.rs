@@ -414,7 +414,22 @@ impl Known {
                 None => names::whole(namespace, &one.run.name),
             };
             let suggest = self.suggest.get_or_insert_with(Suggest::new);
-            match workflow.find(&wanted) {
+            let found = workflow.find(&wanted);
+            let unusable = found.and_then(|task| workflow.tasks[task].unusable.as_deref());
+            let absent = workflow.absent(&wanted).filter(|_| found.is_none());
+            let why = unusable.map(|unusable| unusable.why.clone());
+            let why = why.or_else(|| {
+                absent
+                    .map(|absent| format!("the file of the include '{}' is not there", absent.name))
+            });
+            if let Some(why) = why {
+                let message = format!("the trigger '{}' starts nothing: {why}", trigger.name);
+                let warning = Diagnostic::warning("unusable-task", message)
+                    .help("bring that file, or take the trigger out");
+                raw.found.push(warning.at(one.run.span.clone(), ""));
+                continue;
+            }
+            match found {
                 Some(task) => {
                     let task = &workflow.tasks[task];
                     trigger.run = task.name.clone();

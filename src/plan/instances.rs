@@ -121,6 +121,9 @@ impl<'a> Instances<'a> {
     ) -> Result<usize, Refused> {
         let index = identity.0;
         let task = &self.workflow.tasks[index];
+        if task.unusable.is_some() {
+            return Err(Refused::Unusable(index));
+        }
         let given = given::of_task(task, &self.request.values)?;
         super::check_params(task, &given, call.as_ref())?;
         let number = self.list.len();

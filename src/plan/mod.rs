@@ -108,6 +108,8 @@ pub enum Refused {
         /// What it is for.
         desc: Option<String>,
     },
+    /// A task can't run as the files are.
+    Unusable(TaskIndex),
     /// Nothing reads what followed `--`.
     Args,
     /// The run would be larger than makes sense; what is too large, as a sentence.

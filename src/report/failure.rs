@@ -153,6 +153,20 @@ const fn meaning(code: i32) -> &'static str {
     }
 }
 
+/// A folder as it is shown: one above as `..`, else as any path.
+pub fn folder_from_here(folder: &std::path::Path) -> String {
+    let current = std::env::current_dir().ok();
+    let above = current.and_then(|current| {
+        let steps = current.ancestors().position(|above| above == folder)?;
+        Some(vec![".."; steps].join("/"))
+    });
+    match above {
+        Some(here) if here.is_empty() => ".".to_owned(),
+        Some(above) => above,
+        None => shown_path(folder),
+    }
+}
+
 /// A path as people would write it here: relative to the current folder when it is below it.
 pub fn shown_path(path: &std::path::Path) -> String {
     let current = std::env::current_dir().ok();

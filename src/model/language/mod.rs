@@ -21,7 +21,8 @@ pub use self::rules::{
 };
 pub use self::step::{Action, Axis, Call, Items, Loop, Step, StepRules, Wait, WaitFor};
 pub use self::task::{
-    Dependency, On, OnLost, OutputMode, Param, ParamKind, Platform, Task, TaskIndex, TaskRules,
+    Dependency, Elsewhere, On, OnLost, OutputMode, Param, ParamKind, Platform, Task, TaskIndex,
+    TaskRules, Unusable,
 };
 pub use self::trigger::{CatchUp, Overlap, Trigger, When};
 pub use self::value::{Data, EnvVar, Expr, Place, Secret, SecretFrom, Text, Var, VarValue};
@@ -44,6 +45,21 @@ pub struct Workflow {
     pub tasks: Vec<Task>,
     /// All triggers, those of the root file first, each file's in its order.
     pub triggers: Vec<Trigger>,
+    /// The optional includes whose files are not there.
+    pub absent: Vec<Absent>,
+}
+
+/// An optional include whose file is not there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absent {
+    /// What the names of its tasks would begin with, without the last `:`; empty for those of the root file.
+    pub namespace: String,
+    /// Its tasks would stand among those of the file that includes it, so which names are its own is not known.
+    pub flatten: bool,
+    /// The name of the include.
+    pub name: String,
+    /// The file, as it is written.
+    pub file: String,
 }
 
 /// One file: what holds for all its tasks.
@@ -95,8 +111,24 @@ impl Workflow {
             .or_else(|| called(&format!("{name}:default")))
     }
 
+    /// The optional include that would have a task of this name, if its file were there.
+    pub fn absent(&self, name: &str) -> Option<&Absent> {
+        self.absent.iter().find(|absent| absent.has(name))
+    }
+
     /// The file that a task stands in.
     pub fn file_of(&self, task: &Task) -> &File {
         &self.files[task.place.file as usize]
+    }
+}
+
+impl Absent {
+    /// Whether a task of this name would be one of its tasks.
+    pub fn has(&self, name: &str) -> bool {
+        if self.namespace.is_empty() {
+            return self.flatten;
+        }
+        let rest = name.strip_prefix(self.namespace.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
     }
 }

@@ -1,5 +1,6 @@
 //! A task: its name, what it needs, its scope, its steps and the rules that hold for it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,28 @@ pub struct Task {
     pub steps: Vec<Step>,
     /// What holds for it beyond that; few tasks have any.
     pub rules: Option<Box<TaskRules>>,
+    /// Why it can't run as the files are.
+    pub unusable: Option<Box<Unusable>>,
+}
+
+/// Why a task can't run, although the file it stands in can be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unusable {
+    /// What it needs and can't have, as a sentence.
+    pub why: String,
+    /// What to do about it, unless it can run elsewhere.
+    pub help: String,
+    /// Where it can run.
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// Where a task can run that can't run here: it needs what stands in a file that includes this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// The folder of that file, absolute.
+    pub folder: PathBuf,
+    /// What the names of the tasks begin with there.
+    pub namespace: String,
 }
 
 /// What is said of a task beyond what it is and does.
