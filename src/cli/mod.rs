@@ -28,6 +28,7 @@ mod schedule;
 mod serve;
 mod stats;
 mod status;
+mod stdin;
 mod use_current;
 mod validate;
 mod vars;

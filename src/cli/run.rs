@@ -125,7 +125,14 @@ pub(super) fn request(
 
 /// The plan of it.
 pub(super) fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Trouble> {
-    plan::plan(workflow, request).map_err(|refused| trouble(workflow, &refused))
+    let plan = plan::plan(workflow, request).map_err(|refused| trouble(workflow, &refused))?;
+    match plan.readers_of_stdin()[..] {
+        [first, second, ..] => Err(Trouble::call(
+            format!("two tasks of this run read stdin: {first:?} and {second:?}"),
+            "stdin can be read once: run one of them by itself, or let it read a file",
+        )),
+        _ => Ok(plan),
+    }
 }
 
 fn nothing_to_do(args: &RunArgs, tasks: usize) -> Exit {
@@ -133,6 +140,16 @@ fn nothing_to_do(args: &RunArgs, tasks: usize) -> Exit {
         // That there is nobody to read it is no error.
         let _ = screen::print("", &format!("{}\n", summary::nothing_to_do(tasks, 0)));
     }
+    let named = words(&args.tasks).tasks;
+    let named: Vec<&str> = named.iter().map(String::as_str).collect();
+    super::stdin::say_unread_by(
+        if named.is_empty() {
+            &["default"]
+        } else {
+            &named
+        },
+        &args.show,
+    );
     Exit::Done
 }
 

@@ -160,8 +160,9 @@ impl Running {
         work: &Work,
     ) -> Result<Exit, Trouble> {
         let mut inbox = inbox()?;
-        self.go_on_hearing(context, show, manner, work, &mut inbox, None)
-            .map(exit_of)
+        let ending = self.go_on_hearing(context, show, manner, work, &mut inbox, None)?;
+        super::stdin::say_unread(&work.plan, show);
+        Ok(exit_of(ending))
     }
 
     /// The same for one who goes on after it, and has something to say in between.

@@ -458,7 +458,8 @@ impl Going<'_> {
         add("FLOW_ATTEMPT", attempt.to_string().into_bytes());
         add("FLOW_OUTPUT", handover.path().into_os_string().into_vec());
         let rules = self.state.rules(node);
-        let (keeps_stdout, interactive) = (rules.keeps_stdout, rules.interactive);
+        let (keeps_stdout, interactive, stdin) =
+            (rules.keeps_stdout, rules.interactive, rules.stdin);
         Ok(Ok(Job {
             node,
             attempt,
@@ -468,6 +469,7 @@ impl Going<'_> {
             logs: self.logs.clone(),
             handover,
             keeps_stdout,
+            stdin,
             own_streams: interactive.then_some(OwnStreams {
                 stdout: self.own_streams.stdout && !keeps_stdout,
                 stderr: self.own_streams.stderr,

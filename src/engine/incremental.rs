@@ -280,6 +280,9 @@ impl Freshness {
         else {
             return Told::Runs(Reason::Always);
         };
+        if incremental.stdin {
+            return Told::Runs(Reason::Stdin);
+        }
         let here = Here::default();
         let task = match self.task(id, self.name(id), &here) {
             Ok(task) => task,
@@ -340,6 +343,7 @@ impl Freshness {
             && incremental.status.is_empty()
             && !incremental.slow
             && !incremental.forced
+            && !incremental.stdin
             && !conditional
     }
 
@@ -434,6 +438,8 @@ impl Freshness {
         };
         if incremental.forced {
             verdict = Verdict::Stale(Reason::Forced);
+        } else if incremental.stdin {
+            verdict = Verdict::Stale(Reason::Stdin);
         }
         match verdict {
             Verdict::UpToDate(values) => {
@@ -441,7 +447,7 @@ impl Freshness {
                 Asked::UpToDate
             }
             Verdict::Stale(why) => {
-                let may = cached && !incremental.forced && !self.no_cache;
+                let may = cached && !incremental.forced && !incremental.stdin && !self.no_cache;
                 match may.then(|| self.incremental.restore(&begun)).transpose() {
                     Ok(None | Some(None)) => {}
                     Ok(Some(Some(restored))) => {

@@ -44,6 +44,8 @@ pub struct Job {
     pub handover: Handover,
     /// Somebody reads what it prints on stdout.
     pub keeps_stdout: bool,
+    /// It reads flow's own stdin.
+    pub stdin: bool,
     /// It has flow's own stdin and these of flow's own streams; `None` for an empty stdin and pipes.
     pub own_streams: Option<OwnStreams>,
 }

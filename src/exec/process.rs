@@ -123,7 +123,7 @@ impl Process {
             .then(|| c_string(job.dir.as_os_str().as_bytes()))
             .transpose()?;
         let streams = Streams {
-            stdin: job.own_streams.map(|_| rustix::stdio::stdin()),
+            stdin: (job.stdin || job.own_streams.is_some()).then(rustix::stdio::stdin),
             stdout: to_stdout
                 .as_ref()
                 .map_or(rustix::stdio::stdout(), AsFd::as_fd),

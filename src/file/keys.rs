@@ -306,6 +306,7 @@ pub static KEYS: &[Key] = &[
     built("finally", Scope::Task, Part::Execution, Shape::Steps, "none", "rm -rf tmp", "steps that run in any case"),
     built("outputs", Scope::Task, Part::Execution, Shape::Outputs, "none", "{digest: steps.push.stdout}", "values that others can read"),
     built("interactive", Scope::Task, Part::Execution, Shape::Bool, "false", "true", "whether it has flow's stdin and the terminal to itself"),
+    built("stdin", Scope::Task, Part::Execution, Shape::Bool, "false", "true", "whether its commands read flow's stdin, one after another"),
     built("silent", Scope::Task, Part::Execution, Shape::Bool, "false", "true", "whether its commands are not shown"),
     built("sources", Scope::Task, Part::Incremental, Shape::Texts, "", "[\"src/**/*.c\", \"!src/gen/**\"]", "the files it reads: it runs when they have changed"),
     built("generates", Scope::Task, Part::Incremental, Shape::Texts, "none", "dist/app", "the files it makes: it runs when they are not as it left them"),

@@ -28,6 +28,7 @@ mod read;
 mod rules;
 pub mod schedules;
 pub mod schema;
+mod stdin;
 mod step;
 mod syntax;
 mod task;

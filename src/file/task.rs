@@ -11,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::model::language::{Expr, On, OnLost, Platform, Task, Text};
 
 /// The keys that go to the rules of a task.
-const RULES: [&str; 21] = [
+const RULES: [&str; 22] = [
     "if",
     "preconditions",
     "verify",
@@ -20,6 +20,7 @@ const RULES: [&str; 21] = [
     "ignore_error",
     "silent",
     "interactive",
+    "stdin",
     "on_lost",
     "durable",
     "locks",
@@ -207,6 +208,7 @@ impl<'w> Reader<'w, '_> {
             "interactive" => {
                 rules.interactive = self.boolean(value, "'interactive'").unwrap_or_default();
             }
+            "stdin" => rules.stdin = self.boolean(value, "'stdin'").unwrap_or_default(),
             "on_lost" => rules.on_lost = self.on_lost(value).unwrap_or_default(),
             "durable" => rules.durable = self.boolean(value, "'durable'").unwrap_or_default(),
             "locks" => rules.locks = self.locks(value, owner),

@@ -8,6 +8,7 @@ use super::includes::Node;
 use super::keys::Scope;
 use super::names;
 use super::raw::{Owner, Raw, RawNeed, RawTrigger};
+use super::stdin;
 use super::tree::{At, Entry, Value};
 use super::values::Reader;
 use crate::diagnostic::Diagnostic;
@@ -430,9 +431,18 @@ impl Known {
                 continue;
             }
             match found {
-                Some(task) => {
-                    let task = &workflow.tasks[task];
+                Some(index) => {
+                    let task = &workflow.tasks[index];
                     trigger.run = task.name.clone();
+                    if let Some(reader) = stdin::reader(&workflow.tasks, index) {
+                        let message = format!(
+                            "'{}' reads stdin, and nobody will be there to write it",
+                            reader.name
+                        );
+                        let found = Diagnostic::error("stdin", message);
+                        let found = found.help("let the trigger run another task");
+                        raw.found.push(found.at(one.run.span.clone(), ""));
+                    }
                     check_values(
                         &trigger,
                         &one.value_spans,

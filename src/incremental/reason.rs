@@ -12,6 +12,8 @@ pub enum Reason {
     Always,
     /// It was asked for.
     Forced,
+    /// It reads flow's stdin.
+    Stdin,
     /// One of the commands of `status` failed.
     Status,
     /// Nothing is known of it.
@@ -63,6 +65,7 @@ impl fmt::Display for Reason {
         match self {
             Self::Always => write!(f, "it has no 'sources' and no 'status', so it always runs"),
             Self::Forced => write!(f, "that was asked for (--force)"),
+            Self::Stdin => write!(f, "it reads stdin, so it always runs"),
             Self::Status => write!(f, "a command of its 'status' failed"),
             Self::New => write!(f, "it has never succeeded here"),
             Self::Unfinished => write!(f, "it did not succeed the last time"),

@@ -251,6 +251,9 @@ pub struct Incremental {
     /// It is run whatever has changed, because that was asked for.
     #[serde(skip_serializing_if = "is_default")]
     pub forced: bool,
+    /// Its commands read flow's stdin, so it is run each time.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stdin: bool,
 }
 
 /// A question that is answered before a node begins.
@@ -561,6 +564,9 @@ pub struct Rules {
     /// It has the terminal to itself.
     #[serde(skip_serializing_if = "is_default")]
     pub interactive: bool,
+    /// It reads flow's stdin.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stdin: bool,
     /// What it prints on stdout is read by somebody.
     #[serde(skip_serializing_if = "is_default")]
     pub keeps_stdout: bool,
@@ -732,6 +738,21 @@ impl Plan {
             .iter()
             .filter_map(|id| self.node(*id).task.as_deref());
         tasks.map(|task| task.name.as_str()).collect()
+    }
+
+    /// The names of the tasks that read stdin, by a command of their own or of a task that they call.
+    pub fn readers_of_stdin(&self) -> Vec<&str> {
+        let nodes = self.nodes.iter().enumerate();
+        let reads = nodes.filter(|(_, node)| node.rules().stdin);
+        let mut roots: Vec<NodeId> = reads
+            .map(|(index, _)| self.root_of(NodeId::at(index)))
+            .collect();
+        roots.dedup();
+        let task = |id: NodeId| self.node(id).task.as_deref();
+        roots
+            .into_iter()
+            .filter_map(|id| Some(task(id)?.name.as_str()))
+            .collect()
     }
 
     /// The task of the graph that a node is a part of.

@@ -327,6 +327,7 @@ impl<'a> Planner<'a> {
             !matches!(about, Some(About::Made(_)))
         });
         let slow = scoped.asks || !rules.status.is_empty() || steps.clone().any(asks);
+        let stdin = steps.clone().any(|node| node.rules().stdin);
         Some(Box::new(Incremental {
             sources: rules.sources.clone(),
             generates: rules.generates.clone(),
@@ -337,8 +338,10 @@ impl<'a> Planner<'a> {
             cached: rules.sources.is_some()
                 && rules.status.is_empty()
                 && !rules.interactive
+                && !stdin
                 && rules.cache.unwrap_or(!rules.generates.is_empty()),
             forced: self.request.force_all || self.request.force && seen.named,
+            stdin,
         }))
     }
 
@@ -498,8 +501,9 @@ impl<'a> Planner<'a> {
             WrittenOnLost::Fail => OnLost::Fail,
             WrittenOnLost::Ask => OnLost::Ask,
         };
-        made.interactive = seen.task.rules().interactive
-            && matches!(step.action, Action::Run(_) | Action::Argv(_));
+        let is_command = matches!(step.action, Action::Run(_) | Action::Argv(_));
+        made.interactive = seen.task.rules().interactive && is_command;
+        made.stdin = seen.task.rules().stdin && is_command;
         if let Some(condition) = &rules.condition {
             made.ask = true;
             return Ok(self.conditioned(id, seen, step, condition, made));

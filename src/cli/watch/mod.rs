@@ -129,6 +129,10 @@ impl Subject {
             let help = "what asks each time can't be watched; run it by itself";
             return Err(Trouble::call(what, help));
         }
+        if plan.nodes.iter().any(|node| node.rules().stdin) {
+            let help = "stdin can be read once: run it by itself, or let it read a file";
+            return Err(Trouble::call("what reads stdin can't be watched", help));
+        }
         let plan = Arc::new(plan);
         let work = Work::taken_up(&context, Arc::clone(&plan))?;
         let watched = watched::watched(&plan, &work.values.evaluator)

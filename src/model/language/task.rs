@@ -120,6 +120,8 @@ pub struct TaskRules {
     pub watch: Vec<Text>,
     /// It has the terminal to itself.
     pub interactive: bool,
+    /// Its commands read flow's stdin, one after another.
+    pub stdin: bool,
     /// Its commands are not shown.
     pub silent: bool,
     /// How its output is shown.
