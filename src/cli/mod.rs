@@ -120,23 +120,29 @@ fn run_args(args: Vec<OsString>) -> Result<Exit, Trouble> {
     if let Some(word) = &called.maybe_task {
         let context = Context::new(&args::place(&called.args))?;
         if context.declares(word) {
-            return call_in(&context, args, Verb::Run, run::run);
+            return call_in(&context, args, Verb::Run, |context, args| {
+                run::run(context, args, false)
+            });
         }
-        return verb(&context, called);
+        return verb(&context, called, false);
     }
+    let bare = args::is_bare(&args);
     match called.verb {
         Verb::Help if args::is_alone(&called.args) => show(&args::help()),
         _ => {
             let context = Context::new(&args::place(&called.args))?;
-            verb(&context, called)
+            verb(&context, called, bare)
         }
     }
 }
 
-fn verb(context: &Context, called: Called) -> Result<Exit, Trouble> {
+/// Does what was called; a bare call says at most where the file is.
+fn verb(context: &Context, called: Called, bare: bool) -> Result<Exit, Trouble> {
     let (name, args) = (called.verb, called.args);
     match name {
-        Verb::Run => call_in(context, args, name, run::run),
+        Verb::Run => call_in(context, args, name, |context, args| {
+            run::run(context, args, bare)
+        }),
         Verb::Schedule => call_in(context, args, name, schedule::schedule),
         Verb::Serve => call_in(context, args, name, serve::serve),
         Verb::Watch => call_in(context, args, name, watch::watch_args),

@@ -22,8 +22,8 @@ use crate::report::{screen, summary};
 use crate::store::memory::Nothing;
 use crate::suggest::Suggest;
 
-/// Runs tasks.
-pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
+/// Runs tasks. A bare call asks for the list where there is no `default`.
+pub(super) fn run(context: &Context, args: &RunArgs, bare: bool) -> Result<Exit, Trouble> {
     if args.watch {
         return super::watch::watch(context, args, None);
     }
@@ -41,7 +41,12 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Trouble> {
         .map(Notes::read_on);
     let workflow = context.workflow()?;
     let Some(mut request) = request(context, workflow, args)? else {
-        return super::list::list(context, &super::args::ListArgs::default());
+        let listed = super::list::list(context, &super::args::ListArgs::default())?;
+        return if bare {
+            Ok(listed)
+        } else {
+            Err(nothing_named(args))
+        };
     };
     let note = note.filter(|note| {
         request.stale = needed::noted(workflow, &request, note);
@@ -133,6 +138,20 @@ pub(super) fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Troub
         )),
         _ => Ok(plan),
     }
+}
+
+/// A list that nobody asked for is no success.
+fn nothing_named(args: &RunArgs) -> Trouble {
+    let words: Vec<String> = args.tasks.iter().map(|word| typed(word)).collect();
+    let help = match (words.is_empty(), args.args.is_empty()) {
+        (false, _) => format!("name a task beside it: flow TASK {}", words.join(" ")),
+        (true, false) => {
+            "what follows -- are arguments for tasks that are named before it: flow TASK -- ARGS"
+                .to_owned()
+        }
+        (true, true) => "name a task: flow TASK".to_owned(),
+    };
+    Trouble::call("no task is named, and the file has no task 'default'", help)
 }
 
 fn nothing_to_do(args: &RunArgs, tasks: usize) -> Exit {

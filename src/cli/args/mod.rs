@@ -6,6 +6,7 @@ mod triggers;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, ValueEnum};
@@ -446,13 +447,60 @@ const VERBS: &[(&str, Verb, bool, &str)] = &[
     ),
 ];
 
-/// The options that take a value, as far as they may stand before the first word.
-const VALUED: [&str; 5] = ["--file", "--directory", "--jobs", "--output", "--profile"];
-const VALUED_SHORT: [u8; 3] = [b'f', b'C', b'j'];
+/// The options whose value may be the next argument, as far as they may stand before the first word: those of `run`.
+struct Valued {
+    long: Vec<String>,
+    short: Vec<u8>,
+}
+
+impl Valued {
+    /// As clap knows them. It is asked only when there is an option, because that costs a little.
+    fn known() -> &'static Self {
+        static KNOWN: LazyLock<Valued> = LazyLock::new(|| {
+            let command = Call::<RunArgs>::command();
+            let next = |arg: &&clap::Arg| {
+                arg.get_action().takes_values()
+                    && !arg.is_positional()
+                    && !arg.is_require_equals_set()
+            };
+            let (mut long, mut short) = (Vec::new(), Vec::new());
+            for arg in command.get_arguments().filter(next) {
+                let names = arg.get_long_and_visible_aliases().unwrap_or_default();
+                long.extend(names.iter().map(|name| format!("--{name}")));
+                let letters = arg.get_short_and_visible_aliases().unwrap_or_default();
+                short.extend(
+                    letters
+                        .iter()
+                        .filter_map(|letter| u8::try_from(*letter).ok()),
+                );
+            }
+            Valued { long, short }
+        });
+        &KNOWN
+    }
+}
 
 /// Whether there is no word, so that nothing but flow itself can be meant.
 pub(super) fn is_alone(args: &[OsString]) -> bool {
     first_word(args).is_none()
+}
+
+/// Whether nothing is said but where the file is.
+pub(super) fn is_bare(args: &[OsString]) -> bool {
+    let mut left = args.iter().skip(1);
+    while let Some(arg) = left.next() {
+        let bytes = arg.as_encoded_bytes();
+        let is_place = [&b"-f"[..], b"-C", b"--file", b"--directory"]
+            .iter()
+            .any(|option| bytes.starts_with(option));
+        if !is_place {
+            return false;
+        }
+        if takes_next(arg) {
+            left.next();
+        }
+    }
+    true
 }
 
 /// What was called.
@@ -549,10 +597,19 @@ fn is_option(arg: &OsStr) -> bool {
 fn takes_next(arg: &OsStr) -> bool {
     let bytes = arg.as_encoded_bytes();
     if bytes.starts_with(b"--") {
-        return VALUED.iter().any(|option| arg == *option);
+        return Valued::known()
+            .long
+            .iter()
+            .any(|option| arg == option.as_str());
     }
-    let valued = bytes.iter().position(|byte| VALUED_SHORT.contains(byte));
+    let valued = first_valued(bytes);
     valued.is_some_and(|place| place + 1 == bytes.len())
+}
+
+/// The place of the first letter that takes a value, in `-kf`.
+fn first_valued(letters: &[u8]) -> Option<usize> {
+    let known = &Valued::known().short;
+    letters.iter().position(|byte| known.contains(byte))
 }
 
 /// Where the file is, whatever else stands among the arguments; what is wrong with them is found when they are parsed.
@@ -564,7 +621,8 @@ pub(super) fn place(args: &[OsString]) -> PlaceArgs {
         let (option, value) = if bytes.starts_with(b"--") {
             let equals = bytes.iter().position(|byte| *byte == b'=');
             let option = &bytes[..equals.unwrap_or(bytes.len())];
-            let valued = VALUED.iter().any(|known| known.as_bytes() == option);
+            let known = &Valued::known().long;
+            let valued = known.iter().any(|known| known.as_bytes() == option);
             (
                 option,
                 equals
@@ -572,8 +630,7 @@ pub(super) fn place(args: &[OsString]) -> PlaceArgs {
                     .or((!valued).then_some(&[])),
             )
         } else if is_option(arg) {
-            let valued = bytes.iter().position(|byte| VALUED_SHORT.contains(byte));
-            let Some(at) = valued else {
+            let Some(at) = first_valued(bytes) else {
                 continue;
             };
             (
@@ -672,6 +729,8 @@ mod tests {
         assert_eq!(spelled("flow -kj 4 list"), "List: -kj 4");
         assert_eq!(spelled("flow -kj4 build -q"), "Run: -kj4 build -q");
         assert_eq!(spelled("flow -C list build"), "Run: -C list build");
+        assert_eq!(spelled("flow --timeout 10m list"), "List: --timeout 10m");
+        assert_eq!(spelled("flow --timeout=10m list"), "List: --timeout=10m");
         assert_eq!(spelled("flow history -n 3"), "History or task: -n 3");
         assert_eq!(spelled("flow @history"), "History: ");
         assert_eq!(spelled("flow"), "Run: ");
@@ -679,6 +738,49 @@ mod tests {
         assert_eq!(spelled("flow build --help"), "Run: build --help");
         assert_eq!(spelled("flow run list"), "Run: list");
         assert_eq!(spelled("flow -- list"), "Run: -- list");
+    }
+
+    #[test]
+    fn the_value_of_an_option_is_no_verb() {
+        let command = Call::<RunArgs>::command();
+        for arg in command.get_arguments().filter(|arg| !arg.is_positional()) {
+            let Some(long) = arg.get_long() else {
+                continue;
+            };
+            let (line, expected) = if arg.get_action().takes_values() {
+                (
+                    format!("flow --{long} serve list"),
+                    format!("List: --{long} serve"),
+                )
+            } else {
+                (format!("flow --{long} list"), format!("List: --{long}"))
+            };
+            assert_eq!(spelled(&line), expected);
+        }
+    }
+
+    #[test]
+    fn bare_is_a_call_that_says_at_most_where_the_file_is() {
+        let is = |line: &str| is_bare(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        for line in [
+            "flow",
+            "flow -f x",
+            "flow -fx -C d",
+            "flow --file=x",
+            "flow --directory d",
+        ] {
+            assert!(is(line), "{line}");
+        }
+        for line in [
+            "flow run",
+            "flow -k",
+            "flow -- x",
+            "flow -f x b=1",
+            "flow -C d run",
+            "flow -j 4",
+        ] {
+            assert!(!is(line), "{line}");
+        }
     }
 
     #[test]
