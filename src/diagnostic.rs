@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::ops::Range;
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 /// A text with the name it is shown under.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
@@ -422,27 +424,17 @@ fn columns(c: char) -> usize {
         ' '..='~' => 1,
         '\t' => 4,
         _ if is_unsafe(c) => shown(c).len(),
-        '\u{300}'..='\u{36f}'
-        | '\u{200c}'
-        | '\u{200d}'
-        | '\u{20d0}'..='\u{20ff}'
-        | '\u{fe00}'..='\u{fe0f}' => 0,
-        '\u{1100}'..='\u{115f}'
-        | '\u{2e80}'..='\u{303e}'
-        | '\u{3041}'..='\u{a4cf}'
-        | '\u{ac00}'..='\u{d7a3}' => 2,
-        '\u{f900}'..='\u{faff}'
-        | '\u{fe30}'..='\u{fe6f}'
-        | '\u{ff00}'..='\u{ff60}'
-        | '\u{ffe0}'..='\u{ffe6}' => 2,
-        '\u{1f300}'..='\u{1f64f}' | '\u{1f680}'..='\u{1f6ff}' | '\u{1f900}'..='\u{1f9ff}' => 2,
-        '\u{20000}'..='\u{3fffd}' => 2,
-        _ => 1,
+        _ => c.width().unwrap_or(0),
     }
 }
 
-fn width(text: &str) -> usize {
-    text.chars().map(columns).sum()
+/// How many columns of a terminal a text of one line takes as it is shown.
+pub fn width(text: &str) -> usize {
+    if text.chars().any(|c| c == '\t' || is_unsafe(c)) {
+        text.chars().map(columns).sum()
+    } else {
+        UnicodeWidthStr::width(text)
+    }
 }
 
 /// The part of a line that is shown, and where the underline goes.

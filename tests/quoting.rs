@@ -5,7 +5,7 @@
 pub mod support;
 
 use std::collections::HashMap;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -245,6 +245,13 @@ fn run(shell: &[&str], script: &Script, dir: &Path) -> std::process::Output {
     Command::new(shell[0])
         .args(&shell[1..])
         .args(["-c", &script.text])
+        .args((!script.args.is_empty()).then_some(shell[0]))
+        .args(
+            script
+                .args
+                .iter()
+                .map(|arg| std::ffi::OsStr::from_bytes(arg)),
+        )
         .envs(env)
         .env("LC_ALL", "C")
         .env_remove("ENV")
@@ -628,4 +635,93 @@ fn what_is_too_large_or_has_a_nul_is_refused() {
     let scope = Scope([("l", many)].into_iter().collect());
     let problem = expr::command("echo {{ l }}", &scope).expect_err("it is refused");
     assert!(problem.message.contains("1 MiB"), "{}", problem.message);
+}
+
+/// Scripts with a long list, and whether the shell is handed it as positional parameters; the others read a variable for each item.
+const LONG_LISTS: [(&str, bool); 19] = [
+    ("printf '%s\\036' {{ l }}", true),
+    ("printf '%s\\036' {{ l }}; :", true),
+    (
+        "for one in {{ l }}; do printf '%s\\036' \"$one\"; done",
+        true,
+    ),
+    ("( printf '%s\\036' {{ l }} )", true),
+    ("{ printf '%s\\036' {{ l }}; } | cat", true),
+    (
+        "x=$(printf '%s\\036' {{ l }}; echo x); printf %s \"${x%x}\"",
+        true,
+    ),
+    (
+        "set -e; set +x -o noglob\nprintf '%s\\036' \\\n  {{ l }}",
+        true,
+    ),
+    ("# {{ l }}\nprintf '%s\\036' {{ l }}", true),
+    ("echo $0 >&2; printf '%s\\036' {{ l }}; : {{ l }}", true),
+    ("set -- a b; printf '%s\\036' {{ l }}", false),
+    ("set -- {{ l }}; printf '%s\\036' \"$@\"", false),
+    ("set -e a; printf '%s\\036' {{ l }}", false),
+    ("shift $#; printf '%s\\036' {{ l }}", false),
+    ("f() { printf '%s\\036' {{ l }}; }; f a b", false),
+    ("f ( ) { printf '%s\\036' {{ l }}; }; f a b", false),
+    ("f() { printf '%s\\036' \"$@\"; }; f {{ l }}", false),
+    (
+        "printf '%s' \"$1$#\" | tr -d 0; printf '%s\\036' {{ l }}",
+        false,
+    ),
+    ("printf '%s' \"${1-}\"; printf '%s\\036' {{ l }}", false),
+    ("printf '%s\\036' {{ l }} >{{ o }} ; cat {{ o }}", true),
+];
+
+#[test]
+fn long_lists_come_out_byte_for_byte_in_every_shell() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut items: Vec<Vec<u8>> = (0..300).map(|_| hostile(&mut random)).collect();
+    items.push(Vec::new());
+    let mut wanted = Vec::new();
+    for item in &items {
+        wanted.extend_from_slice(item);
+        wanted.push(0o36);
+    }
+    let list = items.into_iter().map(Value::data).collect();
+    let out = Value::data("out");
+    let scope = Scope([("l", Value::List(list)), ("o", out)].into_iter().collect());
+    for (source, as_args) in LONG_LISTS {
+        let Ok(script) = expr::command_with_args(source, &scope) else {
+            panic!("it takes a list: {source}");
+        };
+        assert_eq!(
+            !script.args.is_empty(),
+            as_args,
+            "{source}: {}",
+            script.text
+        );
+        for shell in shells() {
+            let printed = run(shell, &script, dir.path());
+            assert!(
+                printed.stdout == wanted,
+                "{shell:?} does not print the list: {source}"
+            );
+        }
+    }
+    nothing_was_run(dir.path(), || "a long list".to_owned());
+}
+
+/// Twenty thousand items are as many words, and the script stays short; without a way to hand them over that is said.
+#[test]
+fn a_list_of_any_length_is_handed_over() {
+    let list = || Value::List((0..20_000).map(|n| Value::data(n.to_string())).collect());
+    let scope = Scope([("l", list())].into_iter().collect());
+    let script = expr::command_with_args("lint {{ l }} && count {{ l }}", &scope);
+    let script = script.expect("there is room");
+    assert_eq!(script.text, "lint \"$@\" && count \"$@\"");
+    assert_eq!((script.args.len(), script.env.len()), (20_000, 0));
+    let problem =
+        expr::command_with_args("shift; lint {{ l }}", &scope).expect_err("it is too long");
+    assert!(
+        problem.message.contains("20000 values"),
+        "{}",
+        problem.message
+    );
+    assert!(problem.message.contains("128 KiB"), "{}", problem.message);
 }

@@ -16,7 +16,7 @@ use crate::model::time::{Timestamp, human};
 use crate::record::spans::{self, Span};
 use crate::record::{Moment, Recorded};
 use crate::report::failure::shown_path;
-use crate::report::style::visible;
+use crate::report::style::{cut, visible};
 use crate::report::table;
 use crate::store::Store;
 
@@ -123,7 +123,7 @@ impl Seen<'_> {
             text.push_str(&format!("{more} more were up to date before it began\n"));
         }
         if let Some(reason) = self.reason() {
-            text.push_str(&format!("\n{}: {}\n", self.word, visible(reason)));
+            text.push_str(&format!("\n{}: {}\n", self.word, cut(reason)));
         }
         for (at, by, note, event) in self.notes() {
             let about = event.map_or(String::new(), |event| format!(" on fact {event}"));

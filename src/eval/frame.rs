@@ -368,6 +368,15 @@ impl Frame {
         expr::command(&text.text, self)
     }
 
+    /// The same for the command of a step, whose shell is handed positional parameters too.
+    pub(super) fn step(&self, text: &Text) -> Result<Script, Problem> {
+        if text.is_template() {
+            expr::command_with_args(&text.text, self)
+        } else {
+            self.script(text)
+        }
+    }
+
     /// What a command prints: data.
     pub(super) fn output(&self, text: &Text) -> Result<Value, Problem> {
         let script = self.script(text)?;

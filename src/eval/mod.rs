@@ -16,7 +16,7 @@ pub mod recipe;
 pub mod results;
 mod typed;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -155,7 +155,7 @@ impl Evaluator {
                     place: *place,
                 };
                 if shell.as_deref().is_none_or(is_posix) {
-                    let script = frame.script(&text)?;
+                    let script = frame.step(&text)?;
                     for secret in &script.secrets {
                         self.outside.hide(secret);
                     }
@@ -167,6 +167,7 @@ impl Evaluator {
                         Program::Script {
                             shell: shell.as_deref().map(str::to_owned),
                             text: script.text.clone(),
+                            args: script.args.clone(),
                         },
                         shown(&script),
                         several_words.collect(),
@@ -178,6 +179,7 @@ impl Evaluator {
                         Program::Script {
                             shell,
                             text: text.clone(),
+                            args: Vec::new(),
                         },
                         text,
                         Vec::new(),
@@ -562,6 +564,7 @@ fn as_written(work: &Work) -> Program {
         Work::Shell { command, shell, .. } => Program::Script {
             shell: shell.as_deref().map(str::to_owned),
             text: command.clone(),
+            args: Vec::new(),
         },
         Work::Argv { args, .. } => Program::Direct(
             args.iter()
@@ -622,29 +625,55 @@ pub fn written(value: &Value) -> String {
 
 /// The script as a person would type it: each value quoted for where it stands.
 fn shown(script: &Script) -> String {
-    let mut text = script.text.clone();
-    // The longer names first: FLOW_D1 is the beginning of FLOW_D12.
-    for (name, value) in script.env.iter().rev() {
-        let value = if script.secrets.contains(value) {
-            "***".into()
-        } else {
-            String::from_utf8_lossy(value)
+    let secrets: HashSet<&[u8]> = script.secrets.iter().map(Vec::as_slice).collect();
+    let values: HashMap<&str, &[u8]> = script
+        .env
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_slice()))
+        .collect();
+    let of = |value: &[u8]| match secrets.contains(value) {
+        true => "***".to_owned(),
+        false => String::from_utf8_lossy(value).into_owned(),
+    };
+    let mut text = String::new();
+    let mut rest = script.text.as_str();
+    while let Some(begin) = rest.find("${") {
+        let (before, after) = rest.split_at(begin);
+        let end = after.find('}').unwrap_or(after.len() - 1);
+        let (name, behind) = (&after[2..end.max(2)], &after[end + 1..]);
+        let Some(value) = values.get(name).map(|value| of(value)) else {
+            text.push_str(before);
+            text.push_str("${");
+            rest = &after[2..];
+            continue;
         };
-        let in_single = value.replace('\'', "'\\''");
-        let mut in_double = String::new();
-        for letter in value.chars() {
-            if matches!(letter, '"' | '$' | '`' | '\\') {
-                in_double.push('\\');
-            }
-            in_double.push(letter);
+        let single = before.strip_suffix("'\"").zip(behind.strip_prefix("\"'"));
+        let bare = before.strip_suffix('"').zip(behind.strip_prefix('"'));
+        let (before, value, behind) = match (single, bare) {
+            (Some((before, behind)), _) => (before, value.replace('\'', "'\\''"), behind),
+            (None, Some((before, behind))) => (before, as_typed(&value), behind),
+            (None, None) => (before, in_double(&value), behind),
+        };
+        text.push_str(before);
+        text.push_str(&value);
+        rest = behind;
+    }
+    text.push_str(rest);
+    if script.args.is_empty() {
+        return text;
+    }
+    let args: Vec<String> = script.args.iter().map(|arg| as_typed(&of(arg))).collect();
+    text.replace("\"$@\"", &args.join(" "))
+}
+
+/// A value within `"…"`.
+fn in_double(value: &str) -> String {
+    let mut text = String::new();
+    for letter in value.chars() {
+        if matches!(letter, '"' | '$' | '`' | '\\') {
+            text.push('\\');
         }
-        for (reference, value) in [
-            (format!("'\"${{{name}}}\"'"), in_single),
-            (format!("\"${{{name}}}\""), as_typed(&value)),
-            (format!("${{{name}}}"), in_double),
-        ] {
-            text = text.replace(&reference, &value);
-        }
+        text.push(letter);
     }
     text
 }

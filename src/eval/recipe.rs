@@ -312,9 +312,10 @@ impl Evaluator {
             return;
         };
         match &command.program {
-            Program::Script { text, shell } => {
+            Program::Script { text, shell, args } => {
                 add(rendered, shell.as_deref().unwrap_or_default().as_bytes());
                 add(rendered, text.as_bytes());
+                args.iter().for_each(|arg| add(rendered, arg));
             }
             Program::Direct(words) => words.iter().for_each(|word| add(rendered, word)),
         }

@@ -51,14 +51,24 @@ impl Process {
             .find(|(name, _)| name == "PATH")
             .map(|(_, value)| OsStr::from_bytes(value));
         match &job.program {
-            Program::Script { shell: None, text } => Self::script(text, job, path, programs),
+            Program::Script {
+                shell: None,
+                text,
+                args,
+            } => Self::script(text, args, job, path, programs),
             Program::Script {
                 shell: Some(shell),
                 text,
+                args,
             } => {
                 let mut words: Vec<Vec<u8>> = shell.split_whitespace().map(Into::into).collect();
+                let name = words.first().cloned().unwrap_or_default();
                 words.push(how_to_hand_over(shell).into());
                 words.push(text.as_bytes().to_vec());
+                if !args.is_empty() {
+                    // What stands before them is `$0`, as it is without any.
+                    words.extend(std::iter::once(&name).chain(args).cloned());
+                }
                 Self::direct(&words, job, path, programs)
             }
             Program::Direct(words) => Self::direct(words, job, path, programs),
@@ -68,11 +78,14 @@ impl Process {
     /// A script for `sh -e`, started without it where that makes no difference.
     fn script(
         text: &str,
+        own: &[Vec<u8>],
         job: &Job,
         path: Option<&OsStr>,
         programs: &mut Programs,
     ) -> io::Result<Self> {
-        if let Some((program, words)) = programs.direct(text, &job.dir, path) {
+        if own.is_empty()
+            && let Some((program, words)) = programs.direct(text, &job.dir, path)
+        {
             let program = c_string(program.into_os_string().into_vec())?;
             let args = words
                 .into_iter()
@@ -83,10 +96,16 @@ impl Process {
                 started => return started,
             }
         }
-        let args = ["sh", "-e", "-c", text]
+        let mut args = ["sh", "-e", "-c", text]
             .map(c_string)
             .into_iter()
             .collect::<io::Result<Vec<_>>>()?;
+        if !own.is_empty() {
+            args.push(c_string("sh")?);
+            for arg in own {
+                args.push(c_string(arg.clone())?);
+            }
+        }
         Self::spawn(&c_string(SHELL)?, &args, job, programs)
     }
 

@@ -323,18 +323,33 @@ impl Running {
     }
 }
 
+/// The most bytes that arguments and environment can have together: a quarter of the stack (`execve(2)`).
+fn arg_max() -> Option<u64> {
+    let stack = rustix::process::getrlimit(rustix::process::Resource::Stack);
+    Some((stack.current? / 4).clamp(128 << 10, 6 << 20))
+}
+
 fn why_not_started(job: &Job, error: &std::io::Error) -> String {
     let dir = job.dir.display();
-    match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+    match error
+        .raw_os_error()
+        .map(rustix::io::Errno::from_raw_os_error)
+    {
         _ if !job.dir.is_dir() => format!("its folder {dir} is not there"),
         Some(rustix::io::Errno::TOOBIG) => {
-            "the command and its environment are longer than the system allows; write the data to a file".to_owned()
+            let most = arg_max().map_or(String::new(), |most| format!(" (ARG_MAX: {most} bytes)"));
+            format!(
+                "its arguments and its environment are longer than the system allows{most}; \
+                 write the list to a file, or pipe it into `xargs`"
+            )
         }
         Some(rustix::io::Errno::AGAIN | rustix::io::Errno::NOMEM) => {
             format!("the system has no room for another process ({error}); a smaller -j needs less")
         }
         Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
-            format!("no more files can be open ({error}); a smaller -j or a larger `ulimit -n` helps")
+            format!(
+                "no more files can be open ({error}); a smaller -j or a larger `ulimit -n` helps"
+            )
         }
         _ => format!("it could not be started: {error}"),
     }
@@ -359,6 +374,7 @@ mod tests {
             program: Program::Script {
                 shell: None,
                 text: command.to_owned(),
+                args: Vec::new(),
             },
             handover: Handover::File(logs.join("handover")),
             keeps_stdout: false,
@@ -455,6 +471,7 @@ mod tests {
             program: Program::Script {
                 shell: None,
                 text: "true".to_owned(),
+                args: Vec::new(),
             },
             handover: Handover::File("/nowhere/handover".into()),
             keeps_stdout: false,

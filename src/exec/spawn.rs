@@ -4,6 +4,7 @@
 //! variable, and opens `/dev/null` again, which is a twentieth of the time of a short command (docs/decisions/0003). Here the
 //! environment is laid out once and what a command adds is laid over it.
 
+use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
 use std::io;
@@ -65,12 +66,11 @@ impl Start {
             None => self.nothing()?.as_raw_fd(),
         };
         let own = own_entries(env)?;
-        let name = |entry: &'_ (usize, CString)| entry.1.as_bytes()[..entry.0].to_vec();
-        let names: Vec<Vec<u8>> = own.iter().map(name).collect();
-        let kept = self.inherited.iter().filter(|(length, entry)| {
-            let name = &entry.as_bytes()[..*length];
-            !names.iter().any(|own| own == name)
-        });
+        let names: HashSet<&[u8]> = env.iter().map(|(name, _)| name.as_bytes()).collect();
+        let kept = self
+            .inherited
+            .iter()
+            .filter(|(length, entry)| !names.contains(&entry.as_bytes()[..*length]));
         let environment: Vec<&CStr> = kept
             .chain(&own)
             .map(|(_, entry)| entry.as_c_str())
@@ -99,11 +99,15 @@ impl Start {
 
 /// Of a name that is set twice the last value counts.
 fn own_entries(env: &[(String, Vec<u8>)]) -> io::Result<Vec<(usize, CString)>> {
-    let last = |place: usize, name: &str| !env[place + 1..].iter().any(|(later, _)| later == name);
+    let last: HashMap<&str, usize> = env
+        .iter()
+        .enumerate()
+        .map(|(place, (name, _))| (name.as_str(), place))
+        .collect();
     let kept = env
         .iter()
         .enumerate()
-        .filter(|(place, (name, _))| last(*place, name));
+        .filter(|(place, (name, _))| last.get(name.as_str()) == Some(place));
     let entry = |name: &str, value: &[u8]| c_string([name.as_bytes(), b"=", value].concat());
     kept.map(|(_, (name, value))| Ok((name.len(), entry(name, value)?)))
         .collect()

@@ -16,6 +16,7 @@ mod jinja;
 mod ops;
 mod outline;
 mod placing;
+mod positional;
 mod reparse;
 mod shell;
 mod times;
@@ -30,6 +31,7 @@ use minijinja::machinery::ast::{Expr, Stmt};
 pub use self::check::{Checked, NameUse, Placed};
 use self::eval::Evaluator;
 pub use self::filter_docs::{FILTERS, FilterDoc};
+use self::placing::Lists;
 use self::val::Val;
 pub use self::value::{Names, Part, Text, Value};
 use crate::suggest::Suggest;
@@ -81,6 +83,8 @@ pub struct Script {
     pub text: String,
     /// The variables, each with its value.
     pub env: Vec<(String, Vec<u8>)>,
+    /// The positional parameters; a long list stands in the script as `"$@"`.
+    pub args: Vec<Vec<u8>>,
     /// Values among them that are secrets, or made from one.
     pub secrets: Vec<Vec<u8>>,
     /// Values with white space that stand as one word.
@@ -126,7 +130,16 @@ pub fn command(source: &str, names: &dyn Names) -> Result<Script, Problem> {
     let mut walk = Evaluator::new(names);
     let pieces = walk.template(&tree)?;
     walk.told();
-    placing::script(&pieces)
+    placing::script(&pieces, Lists::InVariables)
+}
+
+/// The same for a shell that is handed positional parameters too, which are what long lists become.
+pub fn command_with_args(source: &str, names: &dyn Names) -> Result<Script, Problem> {
+    let tree = jinja::parse(source)?;
+    let mut walk = Evaluator::new(names);
+    let pieces = walk.template(&tree)?;
+    walk.told();
+    placing::script(&pieces, Lists::AsArgs)
 }
 
 /// The files below a folder that match a pattern, as the filter `glob` has them; else what is wrong, as a sentence.

@@ -3,16 +3,30 @@
 //! It knows how a script is read ([`super::shell`]) and which programs read their arguments again ([`super::reparse`]);
 //! it runs nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::positional::{self, Part};
 use super::shell::{self, How, Why};
 use super::val::{Piece, Pieces};
 use super::{Problem, Script, reparse};
 
 /// The most bytes of one value in a command: Linux takes strings of 128 KiB with their names.
 const VALUE_BYTES_MAX: usize = (128 << 10) - 64;
+/// The most bytes of a script, which is one argument of its shell.
+const SCRIPT_BYTES_MAX: usize = (128 << 10) - 1;
+/// How many values with white space are told of.
+const SEVERAL_WORDS_MAX: usize = 5;
 /// The most bytes of all values of a command; arguments and environment have 2 MiB together, as a rule.
 const VALUES_BYTES_MAX: usize = 1 << 20;
+
+/// How the items of a long list get into a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lists {
+    /// Each in a variable of its own.
+    InVariables,
+    /// As positional parameters, where the script leaves these alone.
+    AsArgs,
+}
 
 /// How a value stands in a script.
 #[derive(Debug)]
@@ -44,7 +58,7 @@ pub(super) fn places(script: &[u8], quoted: &[bool]) -> Vec<Place> {
 }
 
 /// The script of a command with its values beside it.
-pub(super) fn script(pieces: &Pieces) -> Result<Script, Problem> {
+pub(super) fn script(pieces: &Pieces, lists: Lists) -> Result<Script, Problem> {
     let mut outline = Vec::new();
     let mut quoted = Vec::new();
     for (piece, from) in pieces.all.iter().zip(&pieces.from) {
@@ -67,9 +81,15 @@ pub(super) fn script(pieces: &Pieces) -> Result<Script, Problem> {
     }
     let places = places(&outline, &quoted);
     let spots = shell::scan(&outline).spots;
+    let lists = match lists {
+        Lists::AsArgs => positional::lists(&outline, pieces, &spots),
+        Lists::InVariables => None,
+    };
+    let part = |number| lists.as_ref().and_then(|lists| lists.part(number));
     let mut at = places.into_iter().zip(spots);
-    for (piece, from) in pieces.all.iter().zip(&pieces.from) {
+    for (number, (piece, from)) in pieces.all.iter().zip(&pieces.from).enumerate() {
         match piece {
+            Piece::Code(_) if part(number).is_some() => {}
             Piece::Code(text) => made.text.extend_from_slice(text.as_bytes()),
             Piece::Data(data) => {
                 let Some((place, spot)) = at.next() else {
@@ -77,6 +97,11 @@ pub(super) fn script(pieces: &Pieces) -> Result<Script, Problem> {
                 };
                 if let Some(problem) = place.refused {
                     return Err(problem.at(from.clone()));
+                }
+                if let Some(part) = part(number) {
+                    let put = made.argument(&data.bytes, part);
+                    put.map_err(|problem| problem.at(from.clone()))?;
+                    continue;
                 }
                 let bytes = match spot.how {
                     How::Bare => data.bytes.clone(),
@@ -96,27 +121,42 @@ struct Made {
     env: Vec<(String, Vec<u8>)>,
     names: HashMap<Vec<u8>, usize>,
     bytes: usize,
+    args: Vec<Vec<u8>>,
     secrets: Vec<Vec<u8>>,
+    hidden: HashSet<Vec<u8>>,
     several_words: Vec<Vec<u8>>,
 }
 
 impl Made {
-    fn value(&mut self, bytes: Vec<u8>, secret: bool, spot: shell::Spot) -> Result<(), Problem> {
-        if bytes.contains(&0) {
-            let problem = Problem::new(
-                "nul-character",
-                "this value has a NUL character, which no command can be handed",
-            );
-            return Err(problem.help("write it to a file, and name the file"));
+    /// An item of a long list; `"$@"` stands for all of them.
+    fn argument(&mut self, bytes: &[u8], part: Part) -> Result<(), Problem> {
+        if matches!(part, Part::First { .. }) {
+            self.text.extend_from_slice(positional::ALL);
         }
-        if secret && !bytes.is_empty() && !self.secrets.contains(&bytes) {
+        let (Part::First { new } | Part::Later { new }) = part;
+        if new {
+            check(bytes)?;
+            self.note_words(bytes);
+            self.args.push(bytes.to_vec());
+        }
+        Ok(())
+    }
+
+    fn note_words(&mut self, bytes: &[u8]) {
+        let room = self.several_words.len() < SEVERAL_WORDS_MAX;
+        let known = || self.several_words.iter().any(|known| known == bytes);
+        if room && bytes.iter().any(u8::is_ascii_whitespace) && !known() {
+            self.several_words.push(bytes.to_vec());
+        }
+    }
+
+    fn value(&mut self, bytes: Vec<u8>, secret: bool, spot: shell::Spot) -> Result<(), Problem> {
+        check(&bytes)?;
+        if secret && !bytes.is_empty() && self.hidden.insert(bytes.clone()) {
             self.secrets.push(bytes.clone());
         }
-        if spot.how == How::Bare
-            && bytes.iter().any(u8::is_ascii_whitespace)
-            && !self.several_words.contains(&bytes)
-        {
-            self.several_words.push(bytes.clone());
+        if spot.how == How::Bare {
+            self.note_words(&bytes);
         }
         let reference = format!("${{{}}}", self.name(bytes)?);
         if spot.dollar && self.text.last() == Some(&b'$') {
@@ -139,14 +179,8 @@ impl Made {
         let name = format!("FLOW_D{number}");
         if number == next {
             self.bytes += bytes.len();
-            if bytes.len() > VALUE_BYTES_MAX || self.bytes > VALUES_BYTES_MAX {
-                let most = match bytes.len() > VALUE_BYTES_MAX {
-                    true => "a value in a command can be 128 KiB at most",
-                    false => "all values in a command can be 1 MiB at most",
-                };
-                return Err(
-                    Problem::new("too-large", most).help("write it to a file, and name the file")
-                );
+            if self.bytes > VALUES_BYTES_MAX {
+                return Err(too_large("all values in a command can be 1 MiB at most"));
             }
             self.env.push((name.clone(), bytes));
         }
@@ -154,15 +188,43 @@ impl Made {
     }
 
     fn script(self) -> Result<Script, Problem> {
+        if self.text.len() > SCRIPT_BYTES_MAX && !self.env.is_empty() {
+            let what = format!(
+                "with its {} values this command is longer than 128 KiB, the most that the system takes",
+                self.env.len()
+            );
+            return Err(too_large(what).help(
+                "let one command read the list and do nothing else with '$1', '$@', 'set' or 'shift'; or write the list to a file",
+            ));
+        }
         let text = String::from_utf8(self.text)
             .map_err(|_| Problem::new("not-utf8", "this command is not UTF-8 text"))?;
         Ok(Script {
             text,
             env: self.env,
+            args: self.args,
             secrets: self.secrets,
             several_words: self.several_words,
         })
     }
+}
+
+fn too_large(what: impl Into<String>) -> Problem {
+    Problem::new("too-large", what).help("write it to a file, and name the file")
+}
+
+/// Whether a command can be handed this value.
+fn check(bytes: &[u8]) -> Result<(), Problem> {
+    if bytes.contains(&0) {
+        let what = "this value has a NUL character, which no command can be handed";
+        return Err(
+            Problem::new("nul-character", what).help("write it to a file, and name the file")
+        );
+    }
+    if bytes.len() > VALUE_BYTES_MAX {
+        return Err(too_large("a value in a command can be 128 KiB at most"));
+    }
+    Ok(())
 }
 
 /// Why no value can stand there, and what to write instead.

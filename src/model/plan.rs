@@ -525,6 +525,8 @@ pub enum Program {
         shell: Option<String>,
         /// The script.
         text: String,
+        /// Its positional parameters.
+        args: Vec<Vec<u8>>,
     },
     /// A program and its arguments, the program first.
     Direct(Vec<Vec<u8>>),

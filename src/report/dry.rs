@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::failure::shown_path;
-use super::style::{visible, visible_lines};
+use super::style::{cut, visible, visible_lines};
 use crate::model::id::NodeId;
 use crate::model::language::Items;
 use crate::model::plan::{About, Kind, Plan, WaitFor, Work};
@@ -182,14 +182,14 @@ fn shown(plan: &Plan, step: Result<Step, String>, depth: usize) -> String {
     let indent = "  ".repeat(depth);
     let step = match step {
         Ok(step) => step,
-        Err(why) => return note(depth, &format!("would fail: {}", visible(&why))),
+        Err(why) => return note(depth, &format!("would fail: {}", cut(&why))),
     };
     let mut lines = Vec::new();
     if Some(step.dir.as_path()) != plan.file.parent() {
         lines.push(format!("{indent}# in {}", visible(&shown_path(&step.dir))));
     }
     for (name, value) in &step.env {
-        lines.push(format!("{indent}# {}={}", visible(name), visible(value)));
+        lines.push(format!("{indent}# {}={}", visible(name), cut(value)));
     }
     lines.extend(
         visible_lines(step.command.trim_end())

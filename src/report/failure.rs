@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::style::{visible, visible_lines};
+use super::style::{cut, visible, visible_lines};
 use super::{Again, Settings};
 use crate::core::RunState;
 use crate::core::fact::{Exit, Outcome};
@@ -54,7 +54,7 @@ impl Failure {
 
     fn how(&self) -> String {
         match &self.exit.error {
-            Some(error) => visible(error).into_owned(),
+            Some(error) => cut(error).into_owned(),
             None if self.outcome == Outcome::Lost => how(&self.exit),
             None => format!("{} after {}", how(&self.exit), human(self.took)),
         }
@@ -120,7 +120,7 @@ impl Failure {
             Again::Task(call) => format!("{call}{}", state.address(self.node).task),
             Again::All(call) => call.clone(),
         };
-        row("again", &visible(&again));
+        row("again", &cut(&again));
         lines.join("\n")
     }
 }

@@ -6,6 +6,7 @@ use super::screen::Screen;
 use super::style::Style;
 use super::{Output, Source};
 use crate::core::observer::Stream;
+use crate::diagnostic::width as columns;
 use crate::model::plan::Plan;
 
 /// The widest column of names, in characters; longer names push their lines to the right.
@@ -28,7 +29,7 @@ impl Prefixed {
     pub fn new(plan: &Plan, style: Style) -> Self {
         let width = plan
             .tasks()
-            .map(|(_, task)| task.name.chars().count())
+            .map(|(_, task)| columns(&task.name))
             .max()
             .unwrap_or(0);
         Self {
@@ -39,8 +40,8 @@ impl Prefixed {
     }
 
     fn prefix(&self, from: &Source<'_>) -> String {
-        let width = self.width;
-        let name = format!("{:width$} |", from.name);
+        let gap = self.width.saturating_sub(columns(from.name));
+        let name = format!("{}{:gap$} |", from.name, "");
         format!("{} ", self.style.name(from.task, &name))
     }
 

@@ -42,15 +42,49 @@ impl Style {
     }
 }
 
+/// The most characters of a line that are shown of what may be endless, such as a command with the names of all files.
+const LINE_CHARS_MAX: usize = 1000;
+
+/// Visible text of one line, cut where it is longer than anybody reads.
+pub fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LINE_CHARS_MAX) {
+        None => visible(text),
+        Some((end, _)) => {
+            let more = text[end..].chars().count();
+            Cow::Owned(format!(
+                "{}… (and {more} more characters)",
+                visible(&text[..end])
+            ))
+        }
+    }
+}
+
 /// The same for text of several lines, whose ends stay.
 pub fn visible_lines(text: &str) -> String {
-    let lines: Vec<Cow<'_, str>> = text.lines().map(visible).collect();
+    let lines: Vec<Cow<'_, str>> = text.lines().map(cut).collect();
     lines.join("\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_endless_is_cut_line_by_line() {
+        let text = format!(
+            "{}\n{}ä{}",
+            "a".repeat(1000),
+            "b".repeat(999),
+            "c".repeat(5000)
+        );
+        let shown = visible_lines(&text);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[0], "a".repeat(1000));
+        assert_eq!(
+            lines[1],
+            format!("{}ä… (and 5000 more characters)", "b".repeat(999))
+        );
+    }
 
     #[test]
     fn without_colour_there_are_no_codes() {

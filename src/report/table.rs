@@ -1,6 +1,7 @@
 //! Rows of text with aligned columns.
 
-use super::style::visible;
+use super::style::cut;
+use crate::diagnostic::width as columns_of;
 
 /// The rows, a line each, columns two spaces apart; no line ends with spaces.
 pub fn aligned(rows: impl IntoIterator<Item = Vec<String>>) -> String {
@@ -8,7 +9,7 @@ pub fn aligned(rows: impl IntoIterator<Item = Vec<String>>) -> String {
         .into_iter()
         .map(|row| {
             row.iter()
-                .map(|cell| visible(cell).replace(['\n', '\t'], " "))
+                .map(|cell| cut(cell).replace(['\n', '\t'], " "))
                 .collect()
         })
         .collect();
@@ -16,7 +17,7 @@ pub fn aligned(rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let width = |column: usize| {
         rows.iter()
             .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count())
+            .map(|cell| columns_of(cell))
             .max()
     };
     let widths: Vec<usize> = (0..columns)
@@ -27,7 +28,7 @@ pub fn aligned(rows: impl IntoIterator<Item = Vec<String>>) -> String {
         let cells = row
             .iter()
             .zip(&widths)
-            .map(|(cell, width)| format!("{cell:width$}"));
+            .map(|(cell, width)| format!("{cell}{:1$}", "", width - columns_of(cell)));
         let line = cells.collect::<Vec<_>>().join("  ");
         text.push_str(line.trim_end());
         text.push('\n');
@@ -53,4 +54,26 @@ pub fn bytes(count: u64) -> String {
         rest /= 1024.0;
     }
     unreachable!("the last unit is large enough for all")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_align_whatever_the_letters() {
+        let names = [
+            "build",
+            "テスト",
+            "e\u{301}t\u{e9}",
+            "👩‍👩‍👧",
+            "😀x",
+            "a\u{200b}b",
+        ];
+        let text = aligned(names.map(|name| vec![name.to_owned(), "|".to_owned()]));
+        let at = |line: &str| columns_of(line.split('|').next().unwrap_or_default());
+        let places: Vec<usize> = text.lines().map(at).collect();
+        assert_eq!(places, [places[0]; 6], "{text}");
+        assert_eq!(columns_of("テスト"), 6);
+    }
 }
