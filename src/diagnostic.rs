@@ -10,6 +10,8 @@ use std::ops::Range;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::model::listed::grouped;
+
 /// A text with the name it is shown under.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
@@ -97,20 +99,32 @@ impl Diagnostic {
 /// How many diagnostics are kept: nobody reads more, and a hostile file could make millions.
 pub const KEPT_MAX: usize = 1_000;
 
+/// How many of them are shown to people.
+const SHOWN_MAX: usize = 50;
+
 /// Diagnostics of one source as they are found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     kept: Vec<Diagnostic>,
-    more: bool,
+    /// How many there are beyond those that are kept: errors and warnings.
+    more: [usize; 2],
 }
 
 impl Found {
     /// Adds one, unless there are too many.
     pub fn push(&mut self, diagnostic: Diagnostic) {
+        let is_warning = |one: &Diagnostic| one.severity == Severity::Warning;
         if self.kept.len() < KEPT_MAX {
             self.kept.push(diagnostic);
-        } else {
-            self.more = true;
+            return;
+        }
+        self.more[usize::from(is_warning(&diagnostic))] += 1;
+        // An error must not be lost behind warnings: it decides whether the file can be used.
+        let place = self.kept.iter().rposition(is_warning);
+        if let Some(place) = place.filter(|_| !is_warning(&diagnostic)) {
+            self.kept[place] = diagnostic;
+            self.more[0] -= 1;
+            self.more[1] += 1;
         }
     }
 
@@ -196,12 +210,25 @@ impl Diagnostics {
             out: String::new(),
             color,
         };
+        let errors = self.counts()[0].min(SHOWN_MAX);
+        let mut room = [errors, SHOWN_MAX - errors];
+        let mut shown = 0;
         for (source, found) in self.files.iter().filter(|(_, found)| !found.is_empty()) {
             let lines = Lines::new(&source.text);
             for diagnostic in by_place(found) {
-                page.separate();
-                page.diagnostic(&source.name, &lines, diagnostic);
+                let room = &mut room[usize::from(diagnostic.severity == Severity::Warning)];
+                if *room > 0 {
+                    *room -= 1;
+                    shown += 1;
+                    page.separate();
+                    page.diagnostic(&source.name, &lines, diagnostic);
+                }
             }
+        }
+        let left = self.counts().iter().sum::<usize>() - shown;
+        if left > 0 {
+            page.separate();
+            page.out.push_str(&format!("and {} more\n", grouped(left)));
         }
         if self.len() > 1 {
             page.separate();
@@ -223,24 +250,30 @@ impl Diagnostics {
         text
     }
 
+    /// How many errors and warnings there are, also of those that are not kept.
+    fn counts(&self) -> [usize; 2] {
+        let mut counts = [0, 0];
+        for (_, found) in &self.files {
+            let warnings = found.kept.iter();
+            let warnings = warnings
+                .filter(|one| one.severity == Severity::Warning)
+                .count();
+            counts[0] += found.len() - warnings + found.more[0];
+            counts[1] += warnings + found.more[1];
+        }
+        counts
+    }
+
     /// The last line, such as `2 errors`.
     fn summary(&self) -> String {
-        let warnings = self
-            .iter()
-            .filter(|(_, one)| one.severity == Severity::Warning)
-            .count();
-        let counted = [(self.len() - warnings, "error"), (warnings, "warning")];
+        let [errors, warnings] = self.counts();
+        let counted = [(errors, "error"), (warnings, "warning")];
         let parts: Vec<String> = counted
             .iter()
             .filter(|(n, _)| *n > 0)
             .map(|(n, word)| count(*n, word))
             .collect();
-        let more = if self.files.iter().any(|(_, found)| found.more) {
-            ", and more that are not shown"
-        } else {
-            ""
-        };
-        format!("{}{more}\n", parts.join(", "))
+        format!("{}\n", parts.join(", "))
     }
 }
 
@@ -280,7 +313,7 @@ fn by_place(found: &Found) -> Vec<&Diagnostic> {
 }
 
 fn count(n: usize, word: &str) -> String {
-    format!("{n} {word}{}", if n == 1 { "" } else { "s" })
+    format!("{} {word}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
 /// Where the lines of a text begin, so that a byte has a line and a column at once, whatever the length of the line.

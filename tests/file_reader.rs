@@ -740,10 +740,26 @@ fn more_errors_than_anybody_reads_are_not_kept() {
         "5, ".repeat(KEPT_MAX + 5)
     ));
     assert_eq!(wrong.len(), KEPT_MAX);
+    let text = wrong.render(false);
+    assert!(text.ends_with("\nand 955 more\n\n1,005 errors\n"), "{text}");
+    assert_eq!(text.matches("error[").count(), 50);
+}
+
+#[test]
+fn an_error_behind_many_warnings_is_seen() {
+    let mut found = Found::default();
+    for _ in 0..KEPT_MAX + 5 {
+        found.push(Diagnostic::warning("old", "an old form").at(0..1, ""));
+    }
+    found.push(Diagnostic::error("new", "a new form").at(2..3, ""));
+    let (name, text) = ("one".to_owned(), "a: b\n".to_owned());
+    let all = Diagnostics::new(Source { name, text }, found);
+    assert!(all.has_errors());
+    let text = all.render(false);
+    assert!(text.contains("error[new]: a new form"), "{text}");
     assert!(
-        wrong
-            .render(false)
-            .ends_with("\n1000 errors, and more that are not shown\n")
+        text.ends_with("\nand 956 more\n\n1 error, 1,005 warnings\n"),
+        "{text}"
     );
 }
 

@@ -53,6 +53,8 @@ enum Exit {
     Done,
     /// A task failed.
     TaskFailed,
+    /// A task failed, and this is the exit code of its command.
+    Command(u8),
     /// The call or the file is wrong; nothing ran.
     Wrong,
     /// It waits for an approval.
@@ -70,6 +72,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Done => 0,
             Exit::TaskFailed => 1,
+            Exit::Command(code) => code,
             Exit::Wrong => 2,
             Exit::Paused => 3,
             Exit::Cancelled => 4,
@@ -128,7 +131,14 @@ fn run_args(args: Vec<OsString>) -> Result<Exit, Trouble> {
     }
     let bare = args::is_bare(&args);
     match called.verb {
-        Verb::Help if args::is_alone(&called.args) => show(&args::help()),
+        Verb::Help if args::is_alone(&called.args) => {
+            if called.hides.is_some()
+                && let Ok(context) = Context::new(&args::place(&called.args))
+            {
+                say_hidden(&context, &called);
+            }
+            show(&args::help())
+        }
         _ => {
             let context = Context::new(&args::place(&called.args))?;
             verb(&context, called, bare)
@@ -138,6 +148,7 @@ fn run_args(args: Vec<OsString>) -> Result<Exit, Trouble> {
 
 /// Does what was called; a bare call says at most where the file is.
 fn verb(context: &Context, called: Called, bare: bool) -> Result<Exit, Trouble> {
+    say_hidden(context, &called);
     let (name, args) = (called.verb, called.args);
     match name {
         Verb::Run => call_in(context, args, name, |context, args| {
@@ -167,6 +178,25 @@ fn verb(context: &Context, called: Called, bare: bool) -> Result<Exit, Trouble> 
         Verb::Locks => call_in(context, args, name, locks::locks),
         Verb::Resume => call_in(context, args, name, resume::resume),
         Verb::History => call_in(context, args, name, history::history),
+    }
+}
+
+/// Says so when what was typed is a task too, which the verb wins over.
+fn say_hidden(context: &Context, called: &Called) {
+    let Some(word) = called.hides else {
+        return;
+    };
+    // `flow validate` says so itself, and of a file that can't be read the verb does.
+    let alone = called.verb != Verb::Run || args::is_alone(&called.args);
+    if !alone || called.verb == Verb::Validate {
+        return;
+    }
+    let workflow = context.workflow();
+    if workflow.is_ok_and(|workflow| workflow.find(word).is_some()) {
+        let words =
+            format!("`flow {word}` is a verb; `flow run {word}` is the task of that name\n");
+        // That there is nobody to read it is no error.
+        let _ = screen::print("", &words);
     }
 }
 

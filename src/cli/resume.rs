@@ -50,7 +50,7 @@ pub(super) fn resume(context: &Context, args: &ResumeArgs) -> Result<Exit, Troub
         let _ = screen::print("", &context::style().dim(&taken.words));
     }
     let (work, running) = (Work::taken_up(context, taken.plan)?, taken.running);
-    let manner = Manner::of_taken_up(context, args.jobs);
+    let manner = Manner::of_taken_up(context, args.jobs).with_exit_code(args.exit_code);
     let done = running.go_on(context, &args.show, manner, &work);
     // A process that ends need not take a large plan to pieces.
     std::mem::forget(work);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::args::RetryArgs;
 use super::context::{self, Context};
-use super::running::Running;
+use super::running::{Manner, Running};
 use super::runs::{self, unread};
 use super::{Exit, Trouble};
 use crate::core::carried::{self, Carried};
@@ -40,7 +40,7 @@ pub(super) fn retry(context: &Context, args: &RetryArgs) -> Result<Exit, Trouble
             Tried::Nothing => return Ok(Exit::Done),
             Tried::Run(exit, next) => (exit, next),
         };
-        if exit != Exit::TaskFailed || tries >= args.max_retries {
+        if !matches!(exit, Exit::TaskFailed | Exit::Command(_)) || tries >= args.max_retries {
             return Ok(exit);
         }
         let delay = DELAY
@@ -102,7 +102,8 @@ fn once(
     let begun = Running::begin(store, &plan)?;
     let next = begun.run.clone();
     let taken_over = (carried, values(&recorded.records));
-    let exit = begun.take_over(taken_over, context, &args.show, args.jobs, plan)?;
+    let manner = Manner::of_taken_up(context, args.jobs).with_exit_code(args.exit_code);
+    let exit = begun.take_over(taken_over, context, &args.show, manner, plan)?;
     Ok(Tried::Run(exit, next))
 }
 

@@ -14,8 +14,10 @@ use crate::eval::Evaluator;
 use crate::eval::here::Here;
 use crate::exec::mask::Secrets;
 use crate::model::language::{Task, TaskIndex, Workflow};
-use crate::model::plan::{OnFailure, Plan, as_typed};
+use crate::model::listed::{joined, listed};
+use crate::model::plan::{OnFailure, Plan, as_typed_in_line};
 use crate::plan::{self, Cycle, Refused, Request};
+use crate::report::exit_code::FirstFailure;
 use crate::report::failure::{folder_from_here, shown_path};
 use crate::report::{self, Again};
 use crate::report::{screen, summary};
@@ -94,6 +96,7 @@ pub(super) fn begin(
         jobs: args.jobs,
         explain: args.explain,
         again: again(context, args)?,
+        first_failure: args.exit_code.then(FirstFailure::default),
     };
     Ok((running, manner))
 }
@@ -216,9 +219,6 @@ fn wanted(workflow: &Workflow, names: &[String]) -> Result<Option<Vec<TaskIndex>
         .map(Some)
 }
 
-/// How many names are told.
-const NAMES_MAX: usize = 10;
-
 /// The task of this name; one that is internal can't be named.
 pub(super) fn find(workflow: &Workflow, name: &str) -> Result<TaskIndex, Trouble> {
     let file = shown_path(&workflow.files[0].path);
@@ -253,10 +253,9 @@ pub(super) fn find(workflow: &Workflow, name: &str) -> Result<TaskIndex, Trouble
             rest.is_some_and(|rest| rest.starts_with(':'))
         })
         .map(|task| task.name.as_str())
-        .take(NAMES_MAX)
         .collect();
     let help = match Suggest::new().nearest(name, names) {
-        _ if !within.is_empty() => format!("it has no 'default'; there are: {}", within.join(", ")),
+        _ if !within.is_empty() => format!("it has no 'default'; there are: {}", listed(within)),
         Some(near) => format!("did you mean {near:?}? `flow list` shows all tasks"),
         None => {
             "`flow list` shows all tasks; values are given as NAME=VALUE, other arguments after --"
@@ -328,7 +327,7 @@ fn one_of(name: &str, known: &[String], none: &str) -> String {
     match Suggest::new().nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {near:?}?"),
         None if known.is_empty() => none.to_owned(),
-        None => format!("there are: {}", known.join(", ")),
+        None => format!("there are: {}", listed(known)),
     }
 }
 
@@ -349,7 +348,7 @@ fn circular(workflow: &Workflow, cycle: &Cycle) -> Trouble {
     let places: Vec<String> = tasks.iter().take(20).map(place).collect();
     let help = format!("take one of these dependencies out: {}", places.join(", "));
     Trouble::call(
-        format!("tasks wait for one another: {}", names.join(" -> ")),
+        format!("tasks wait for one another: {}", joined(names, " -> ")),
         help,
     )
 }
@@ -387,16 +386,21 @@ fn dry(plan: Plan) -> String {
 fn again(context: &Context, args: &RunArgs) -> Result<Again, Trouble> {
     let mut call = format!("flow {}", context.options);
     if let Some(profile) = &args.profile {
-        call.push_str(&format!("--profile {} ", as_typed(profile)));
+        call.push_str(&format!("--profile {} ", as_typed_in_line(profile)));
     }
     let values = args.tasks.iter().any(|word| word.contains('='));
     if !values && args.args.is_empty() {
-        return Ok(Again::Task(call));
+        let verbs = super::args::verbs_that_win().collect();
+        return Ok(Again::Task { call, verbs });
     }
     let mut words: Vec<String> = args.tasks.iter().map(|word| typed(word)).collect();
+    let first = args.tasks.first();
+    if first.is_some_and(|first| super::args::verbs_that_win().any(|verb| verb == first)) {
+        words.insert(0, "run".to_owned());
+    }
     if !args.args.is_empty() {
         words.push("--".to_owned());
-        words.extend(texts(&args.args)?.iter().map(|arg| as_typed(arg)));
+        words.extend(texts(&args.args)?.iter().map(|arg| as_typed_in_line(arg)));
     }
     Ok(Again::All(format!("{call}{}", words.join(" "))))
 }
@@ -404,7 +408,7 @@ fn again(context: &Context, args: &RunArgs) -> Result<Again, Trouble> {
 /// `NAME=VALUE` with the value quoted where it has to be.
 fn typed(word: &str) -> String {
     match word.split_once('=') {
-        Some((name, value)) => format!("{name}={}", as_typed(value)),
-        None => as_typed(word),
+        Some((name, value)) => format!("{name}={}", as_typed_in_line(value)),
+        None => as_typed_in_line(word),
     }
 }

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use super::args::ShowArgs;
+use super::args::{self, ShowArgs};
 use super::context::{self, Context};
 use super::needed::{Values, Work, cores};
 use super::{Exit, Trouble};
@@ -26,6 +26,7 @@ use crate::model::plan::{Kind as PlanKind, Node, Plan};
 use crate::plan;
 use crate::record::prune;
 use crate::record::submit::{self, Submitted};
+use crate::report::exit_code::FirstFailure;
 use crate::report::failure::shown_path;
 use crate::report::{self, Again, Settings, screen};
 use crate::store::request::Request;
@@ -41,6 +42,8 @@ pub(super) struct Manner {
     pub(super) explain: bool,
     /// The command that runs something again.
     pub(super) again: Again,
+    /// What notes the exit code of the first command that fails, where flow is to end with it.
+    pub(super) first_failure: Option<FirstFailure>,
 }
 
 impl Manner {
@@ -49,7 +52,19 @@ impl Manner {
         Self {
             jobs,
             explain: false,
-            again: Again::Task(format!("flow {}", context.options)),
+            again: Again::Task {
+                call: format!("flow {}", context.options),
+                verbs: args::verbs_that_win().collect(),
+            },
+            first_failure: None,
+        }
+    }
+
+    /// With flow's exit code being that of the first command that fails, if that is asked for.
+    pub(super) fn with_exit_code(self, wanted: bool) -> Self {
+        Self {
+            first_failure: wanted.then(FirstFailure::default),
+            ..self
         }
     }
 }
@@ -136,7 +151,7 @@ impl Running {
         taken_over: (Carried, Vec<Kept>),
         context: &Context,
         show: &ShowArgs,
-        jobs: Option<u16>,
+        manner: Manner,
         plan: Arc<Plan>,
     ) -> Result<Exit, Trouble> {
         let running = Self {
@@ -144,7 +159,6 @@ impl Running {
             ..self
         };
         let work = Work::taken_up(context, plan)?;
-        let manner = Manner::of_taken_up(context, jobs);
         let exit = running.go_on(context, show, manner, &work)?;
         // A process that ends need not take a large plan to pieces.
         std::mem::forget(work);
@@ -160,9 +174,14 @@ impl Running {
         work: &Work,
     ) -> Result<Exit, Trouble> {
         let mut inbox = inbox()?;
+        let first_failure = manner.first_failure.clone();
         let ending = self.go_on_hearing(context, show, manner, work, &mut inbox, None)?;
         super::stdin::say_unread(&work.plan, show);
-        Ok(exit_of(ending))
+        let code = first_failure.and_then(|first| first.code());
+        Ok(match (exit_of(ending), code) {
+            (Exit::TaskFailed, Some(code)) => Exit::Command(code),
+            (exit, _) => exit,
+        })
     }
 
     /// The same for one who goes on after it, and has something to say in between.
@@ -228,7 +247,9 @@ impl Running {
             up_to_date: work.ahead.up_to_date.clone(),
             explain: manner.explain,
             clock: self.clock,
-            observers: vec![report::reporter(settings, plan)],
+            observers: std::iter::once(report::reporter(settings, plan))
+                .chain(manner.first_failure.map(|first| first.observer()))
+                .collect(),
             retry_of: self
                 .taken_over
                 .as_ref()

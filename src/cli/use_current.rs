@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::args::ResumeArgs;
 use super::context::{self, Context};
 use super::resume::TakenRun;
-use super::running::{Running, unrecorded};
+use super::running::{Manner, Running, unrecorded};
 use super::{Exit, Trouble, retry, run};
 use crate::core::carried::Carried;
 use crate::core::state::RunStage;
@@ -59,7 +59,8 @@ pub(super) fn go_on(
     if !args.show.quiet {
         let _ = screen::print("", &context::style().dim(&words));
     }
-    begun.take_over((carried, values), context, &args.show, args.jobs, new)
+    let manner = Manner::of_taken_up(context, args.jobs).with_exit_code(args.exit_code);
+    begun.take_over((carried, values), context, &args.show, manner, new)
 }
 
 /// The plan of the file as it is now, for what was asked for then.

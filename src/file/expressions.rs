@@ -10,6 +10,7 @@ use super::raw::{Owner, Read};
 use crate::diagnostic::Diagnostic;
 use crate::model::language::task::{as_identifier, relative};
 use crate::model::language::{File, Profile, Task, Workflow};
+use crate::model::listed::listed;
 use crate::suggest::Suggest;
 
 /// Built-in names, and their members where those are known.
@@ -218,14 +219,10 @@ impl<'a> Seen<'a> {
             None if name == "secrets" => {
                 format!("declare it: 'secrets: {{{member}: {{env: {member}}}}}'")
             }
-            None => format!(
-                "there are: {}",
-                members
-                    .iter()
-                    .map(|member| format!("{name}.{member}"))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
+            None => {
+                let members = members.iter().map(|member| format!("{name}.{member}"));
+                format!("there are: {}", listed(members))
+            }
         };
         Some(Diagnostic::error("unknown-name", format!("there is no '{name}.{member}'")).help(help))
     }

@@ -5,6 +5,7 @@
 pub mod hex;
 pub mod id;
 pub mod language;
+pub mod listed;
 pub mod path;
 pub mod plan;
 pub mod time;

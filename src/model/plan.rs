@@ -337,6 +337,9 @@ pub struct Task {
     pub name: String,
     /// Where it stands in the file.
     pub place: Place,
+    /// It can't be called by its name.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub internal: bool,
     /// What must have happened before it begins.
     #[serde(default, skip_serializing_if = "is_default")]
     pub needs: Vec<Need>,
@@ -514,6 +517,27 @@ pub fn as_typed(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))
     }
+}
+
+/// The same where it has to stay one line, for shells that know `$'…'`.
+pub fn as_typed_in_line(word: &str) -> String {
+    if !word.contains(char::is_control) {
+        return as_typed(word);
+    }
+    let mut text = "$'".to_owned();
+    for letter in word.chars() {
+        match letter {
+            '\n' => text.push_str("\\n"),
+            '\t' => text.push_str("\\t"),
+            '\r' => text.push_str("\\r"),
+            '\'' | '\\' => text.extend(['\\', letter]),
+            _ if letter.is_ascii_control() => {
+                text.push_str(&format!("\\{:03o}", u32::from(letter)))
+            }
+            _ => text.push(letter),
+        }
+    }
+    text + "'"
 }
 
 /// What a step starts, with nothing left to evaluate.
@@ -837,6 +861,12 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_of_several_lines_is_typed_in_one() {
+        assert_eq!(as_typed_in_line("a b"), "'a b'");
+        assert_eq!(as_typed_in_line("a\nb'c\\\t\u{1b}"), r"$'a\nb\'c\\\t\033'");
+    }
 
     #[test]
     fn delays_grow_as_asked() {

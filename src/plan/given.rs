@@ -5,6 +5,7 @@
 
 use super::Refused;
 use crate::model::language::{Data, Param, ParamKind, Place, Task, Text, Var, VarValue, Workflow};
+use crate::model::listed::listed;
 
 /// The names and their values, in the order given; a name that is repeated makes a list.
 pub(super) type Values = [(String, String)];
@@ -151,10 +152,7 @@ fn wrong(name: &str, wanted: ParamKind, text: &str, kind: Kind<'_>) -> Refused {
         what: format!("it is {what}, and {text:?} is not"),
         help: match allowed {
             [] => format!("write {name}={example}"),
-            all => format!(
-                "write one of {}",
-                all.iter().map(text_of).collect::<Vec<_>>().join(", ")
-            ),
+            all => format!("write one of {}", listed(all.iter().map(text_of))),
         },
     }
 }
@@ -173,7 +171,7 @@ fn checked(param: &Param, value: Data, texts: &[&str]) -> Result<Data, Refused> 
         return Err(Refused::Value {
             name: param.name.clone(),
             what: format!("{:?} is none of the values it may have", text_of(other)),
-            help: format!("write one of {}", allowed.join(", ")),
+            help: format!("write one of {}", listed(allowed)),
         });
     }
     if let Some(pattern) = &param.pattern

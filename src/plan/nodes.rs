@@ -108,6 +108,7 @@ impl<'a> Planner<'a> {
         let mut planned = PlannedTask {
             name: format!("{}{}", task.name, seen.shown),
             place: task.place,
+            internal: task.internal,
             needs,
             ask_first: other.is_some() || first.is_some(),
             elsewhere: other,

@@ -7,6 +7,7 @@ use super::failure::shown_path;
 use super::style::{cut, visible, visible_lines};
 use crate::model::id::NodeId;
 use crate::model::language::Items;
+use crate::model::listed::listed;
 use crate::model::plan::{About, Kind, Plan, WaitFor, Work};
 use crate::model::time::human;
 
@@ -33,7 +34,7 @@ pub fn plan(plan: &Plan, step: impl Fn(&Work) -> Result<Step, String>) -> String
             .filter_map(|need| Some(plan.node(need.task).task.as_ref()?.name.clone()))
             .collect();
         if !needs.is_empty() {
-            text.push_str(&format!("  (after {})", needs.join(", ")));
+            text.push_str(&format!("  (after {})", listed(needs)));
         }
         text.push('\n');
         if let Some(reason) = &task.elsewhere {
@@ -122,7 +123,7 @@ fn note(depth: usize, words: &str) -> String {
 
 /// What is asked before a node.
 fn questions(about: &About, depth: usize) -> String {
-    let names = |names: Vec<&str>| visible(&names.join(", ")).into_owned();
+    let names = |names: Vec<&str>| visible(&listed(names)).into_owned();
     match about {
         About::Begin {
             condition,

@@ -117,11 +117,27 @@ impl Failure {
             row("log", &visible(&format!("{}/{}", settings.logs, log.file)));
         }
         let again = match &settings.again {
-            Again::Task(call) => format!("{call}{}", state.address(self.node).task),
+            Again::Task { call, verbs } => {
+                let tasks = callable(state, self.node);
+                let run = tasks.first().is_some_and(|task| verbs.contains(task));
+                format!("{call}{}{}", if run { "run " } else { "" }, tasks.join(" "))
+            }
             Again::All(call) => call.clone(),
         };
         row("again", &cut(&again));
         lines.join("\n")
+    }
+}
+
+/// The tasks whose call runs a node again: its own, or those that were asked for where its own is internal.
+fn callable(state: &RunState, node: NodeId) -> Vec<&str> {
+    let (root, name) = state.task_of(node);
+    let plan = state.plan();
+    let task = plan.node(root).task.as_deref();
+    if task.is_some_and(|task| task.internal) {
+        plan.asked_names()
+    } else {
+        vec![name]
     }
 }
 

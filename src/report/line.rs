@@ -409,7 +409,7 @@ impl Observer for Lines {
 }
 
 /// Whether a failure made anything else fail: not when it was ignored, tried again with success, or a race that another won.
-fn matters(state: &RunState, node: NodeId) -> bool {
+pub(super) fn matters(state: &RunState, node: NodeId) -> bool {
     let mut at = Some(node);
     while let Some(id) = at {
         let outcome = state.node(id).outcome();

@@ -4,6 +4,7 @@
 //! nothing is said by colour alone. Reporters are observers: they see facts and the state, never the engine or the store.
 
 pub mod dry;
+pub mod exit_code;
 pub mod failure;
 pub mod graph;
 pub mod group;
@@ -109,8 +110,13 @@ pub struct Source<'a> {
 /// The command that runs something again.
 #[derive(Clone, Debug)]
 pub enum Again {
-    /// How flow was called, up to the tasks; the name of a task follows.
-    Task(String),
+    /// How flow was called, up to the tasks; the name of a task follows, after `run` where it would be taken for a verb.
+    Task {
+        /// The call, ending with a space.
+        call: String,
+        /// The verbs that win over a task of their name.
+        verbs: Vec<&'static str>,
+    },
     /// The whole call.
     All(String),
 }

@@ -39,6 +39,7 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
         node.task = Some(Box::new(Task {
             name: format!("t{number}"),
             place: NOWHERE,
+            internal: false,
             needs,
             ask_first,
             elsewhere: None,

@@ -73,6 +73,9 @@ pub(super) struct RunArgs {
     /// Stop the run after this long, such as 10m; it has failed then
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
+    /// End with the exit code of the command that failed, the first of several, instead of 1
+    #[arg(short = 'x', long)]
+    pub(super) exit_code: bool,
     /// Answer what tasks ask to have confirmed with yes
     #[arg(short, long)]
     pub(super) yes: bool,
@@ -512,6 +515,8 @@ pub(super) struct Called {
     pub(super) args: Vec<OsString>,
     /// The name of a task that wins over the verb, if the file has it.
     pub(super) maybe_task: Option<String>,
+    /// The name of a task that the verb wins over, if the file has it.
+    pub(super) hides: Option<&'static str>,
 }
 
 /// Finds the verb: `flow build` is `flow run build`, and `flow @list` is always the verb.
@@ -520,6 +525,7 @@ pub(super) fn find_verb(args: &[OsString]) -> Result<Called, Trouble> {
         verb: Verb::Run,
         args: args.to_vec(),
         maybe_task: None,
+        hides: None,
     };
     let Some(place) = first_word(args) else {
         let verb = if asks_for_help(args) {
@@ -536,7 +542,7 @@ pub(super) fn find_verb(args: &[OsString]) -> Result<Called, Trouble> {
         .strip_prefix('@')
         .map_or((word, false), |name| (name, true));
     match VERBS.iter().find(|(known, ..)| *known == name) {
-        Some((_, verb, yields, _)) => {
+        Some((known, verb, yields, _)) => {
             let mut args = args.to_vec();
             args.remove(place);
             if matches!(verb, Verb::Logs | Verb::Events) {
@@ -551,6 +557,7 @@ pub(super) fn find_verb(args: &[OsString]) -> Result<Called, Trouble> {
                 verb: *verb,
                 args,
                 maybe_task: (*yields && !explicit).then(|| word.to_owned()),
+                hides: (!*yields && !explicit).then_some(*known),
             })
         }
         None if explicit => Err(Trouble::call(
@@ -657,6 +664,12 @@ pub(super) fn place(args: &[OsString]) -> PlaceArgs {
 pub(super) fn is_hidden(name: &str) -> Option<bool> {
     let verb = VERBS.iter().find(|(known, ..)| *known == name);
     verb.map(|(_, _, task_wins, _)| *task_wins)
+}
+
+/// The verbs that win over a task of the same name.
+pub(super) fn verbs_that_win() -> impl Iterator<Item = &'static str> {
+    let win = VERBS.iter().filter(|(_, _, yields, _)| !yields);
+    win.map(|(name, ..)| *name)
 }
 
 /// The names of all verbs.

@@ -132,6 +132,9 @@ pub(in crate::cli) struct ResumeArgs {
     /// Run at most N commands at the same time [default: the number of cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(in crate::cli) jobs: Option<u16>,
+    /// End with the exit code of the command that failed, the first of several, instead of 1
+    #[arg(short = 'x', long)]
+    pub(in crate::cli) exit_code: bool,
     #[command(flatten)]
     pub(in crate::cli) show: ShowArgs,
 }
@@ -151,6 +154,9 @@ pub(in crate::cli) struct RetryArgs {
     /// Run at most N commands at the same time [default: the number of cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(in crate::cli) jobs: Option<u16>,
+    /// End with the exit code of the command that failed, the first of several, instead of 1
+    #[arg(short = 'x', long)]
+    pub(in crate::cli) exit_code: bool,
     #[command(flatten)]
     pub(in crate::cli) show: ShowArgs,
 }

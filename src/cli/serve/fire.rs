@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::args::RunArgs;
+use super::super::args::{RunArgs, verbs_that_win};
 use super::super::context::Context;
 use super::super::needed::Work;
 use super::super::running::{self, Fired, Manner, Running};
@@ -53,7 +53,11 @@ pub(in crate::cli) fn fire(
     let manner = Manner {
         jobs: args.jobs,
         explain: false,
-        again: Again::Task(format!("flow {}", context.options)),
+        again: Again::Task {
+            call: format!("flow {}", context.options),
+            verbs: verbs_that_win().collect(),
+        },
+        first_failure: None,
     };
     running.go_on(context, &args.show, manner, &work)
 }

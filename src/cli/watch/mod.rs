@@ -129,6 +129,10 @@ impl Subject {
             let help = "what asks each time can't be watched; run it by itself";
             return Err(Trouble::call(what, help));
         }
+        if args.exit_code {
+            let help = "what is watched goes on until it is stopped, and fails in between";
+            return Err(Trouble::call("--exit-code can't be used with watch", help));
+        }
         if plan.nodes.iter().any(|node| node.rules().stdin) {
             let help = "stdin can be read once: run it by itself, or let it read a file";
             return Err(Trouble::call("what reads stdin can't be watched", help));
