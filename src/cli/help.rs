@@ -36,6 +36,14 @@ fn page(workflow: &Workflow, task: &Task) -> String {
         .map(|need| workflow.tasks[need.task].name.as_str())
         .collect();
     part("Runs after ", needs.join(", "));
+    let after = task.after.iter();
+    let after: Vec<&str> = after
+        .map(|other| workflow.tasks[*other].name.as_str())
+        .collect();
+    part(
+        "When they are part of the run, it waits for ",
+        after.join(", "),
+    );
     let file = shown_path(&workflow.file_of(task).path);
     part(
         "",

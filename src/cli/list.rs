@@ -113,6 +113,10 @@ fn as_json(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String 
         let needs: Vec<&str> = needs
             .map(|need| workflow.tasks[need.task].name.as_str())
             .collect();
+        let after = task.after.iter();
+        let after: Vec<&str> = after
+            .map(|other| workflow.tasks[*other].name.as_str())
+            .collect();
         let params: Vec<&str> = task
             .params
             .iter()
@@ -120,7 +124,7 @@ fn as_json(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String 
             .collect();
         let file = &workflow.file_of(task).path;
         let mut object = json!({
-            "name": task.name, "aliases": task.aliases, "desc": task.desc, "depends_on": needs, "params": params,
+            "name": task.name, "aliases": task.aliases, "desc": task.desc, "depends_on": needs, "after": after, "params": params,
             "internal": task.internal, "file": file, "line": task.place.line,
         });
         if let Some(told) = status.and_then(|status| status.get(&task.name)) {

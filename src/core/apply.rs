@@ -141,6 +141,7 @@ impl RunState {
             self.restart_timeout(id, at);
             self.review.insert(id);
         }
+        self.look_along_the_line();
     }
 
     /// It has the locks that it needs to go on.
@@ -228,6 +229,7 @@ impl RunState {
             stop.outcome
         };
         self.stop = Some(Stop { outcome, ..stop });
+        self.look_along_the_line();
         for index in 0..self.nodes.len() {
             if !matches!(self.nodes[index].stage, Stage::Done(_) | Stage::Idle) {
                 self.still(NodeId::at(index));

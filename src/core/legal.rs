@@ -137,7 +137,10 @@ pub(super) fn may_be_up_to_date(state: &RunState, id: NodeId, before: &HashSet<N
         let success = ok || before.contains(&need.task);
         need.on != On::Failure && success
     };
-    node.stage == Stage::Idle && wanted && task.is_some_and(|task| task.needs.iter().all(ended))
+    let passed = |other: &NodeId| before.contains(other) || !state.is_awaited(*other);
+    node.stage == Stage::Idle
+        && wanted
+        && task.is_some_and(|task| task.needs.iter().all(ended) && task.after.iter().all(passed))
 }
 
 fn largest(fact: &Fact) -> Option<NodeId> {

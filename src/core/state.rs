@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::fact::{Outcome, RunEnd, Triggered};
 use crate::model::id::NodeId;
-use crate::model::plan::{Kind, Need, Node, On, Plan, Rules};
+use crate::model::plan::{Kind, Need, Node, On, Plan, Rules, Task};
 use crate::model::time::Timestamp;
 
 /// Where a node stands.
@@ -145,6 +145,8 @@ pub struct TaskState {
     pub(super) wanted: bool,
     /// Its early condition has been answered.
     pub(super) asked: bool,
+    /// How many of those that it comes after have ended, counted from the first of them.
+    pub(super) passed: u32,
     /// A need that failed.
     pub(super) broken_by: Option<NodeId>,
     /// A need that ended in another way than it waits for.
@@ -257,8 +259,14 @@ pub struct RunState {
     pub(super) lacks_locks: bool,
     /// Nodes that `settle` has to look at again. A hint and no state: what it finds there follows from the rest.
     pub(super) review: BTreeSet<NodeId>,
+    /// Tasks whose early condition is being asked: whether what they need is part of the run is not known yet.
+    pub(super) undecided: BTreeSet<NodeId>,
+    /// Tasks that wait for nothing any more but for those that they come after.
+    pub(super) lined_up: BTreeSet<NodeId>,
     /// The tasks that wait for each task, by node number; follows from the plan.
     pub(super) dependents: Arc<Dependents>,
+    /// The tasks that come after each task, likewise.
+    pub(super) followers: Arc<Dependents>,
 }
 
 /// Two states are equal when the same facts may follow; what is only a hint or follows from the plan does not count.
@@ -277,6 +285,7 @@ impl PartialEq for RunState {
             && self.tasks == other.tasks
             && self.views == other.views
             && self.timers == other.timers
+            && (&self.undecided, &self.lined_up) == (&other.undecided, &other.lined_up)
     }
 }
 
@@ -290,11 +299,24 @@ pub(super) struct Dependents {
 }
 
 impl Dependents {
+    /// The tasks that need each task.
     fn of(plan: &Plan) -> Self {
+        Self::by(plan, |task| task.needs.iter().copied())
+    }
+
+    /// The tasks that come after each task.
+    fn after(plan: &Plan) -> Self {
+        Self::by(plan, |task| {
+            let on = On::Done;
+            task.after.iter().map(move |task| Need { task: *task, on })
+        })
+    }
+
+    fn by<'p, I: Iterator<Item = Need>>(plan: &'p Plan, of: impl Fn(&'p Task) -> I) -> Self {
         let mut starts = vec![0_u32; plan.nodes.len() + 1];
         let edges = || {
             plan.tasks()
-                .flat_map(|(id, task)| task.needs.iter().map(move |need| (need, id)))
+                .flat_map(|(id, task)| of(task).map(move |need| (need, id)))
         };
         for (need, _) in edges() {
             starts[need.task.index() + 1] += 1;
@@ -395,7 +417,10 @@ impl RunState {
             lacks_locks: false,
             finished_at: None,
             review: BTreeSet::new(),
+            undecided: BTreeSet::new(),
+            lined_up: BTreeSet::new(),
             dependents: Arc::new(Dependents::of(&plan)),
+            followers: Arc::new(Dependents::after(&plan)),
             plan,
         }
     }
@@ -610,8 +635,12 @@ impl RunState {
 
     /// Which classes may go on at the moment: those up to the one returned.
     pub(super) fn open_class(&self) -> Option<Class> {
+        self.class_limit().filter(|_| !self.lacks_locks)
+    }
+
+    /// The same, whatever locks the run still has to get.
+    pub(super) fn class_limit(&self) -> Option<Class> {
         match self.stop {
-            _ if self.lacks_locks => None,
             Some(stop) if stop.now => None,
             Some(_) => Some(Class::Handler),
             None if self.halted => Some(Class::Begun),

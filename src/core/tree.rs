@@ -364,6 +364,8 @@ impl RunState {
 
     fn task_ended(&mut self, id: NodeId, outcome: Outcome, begun: bool) {
         self.live -= u32::from(begun);
+        self.lined_up.remove(&id);
+        self.is_decided(id);
         let ok = self.counts_as_ok(id, outcome);
         if outcome.is_failure() && !ok {
             self.failed += 1;
@@ -375,6 +377,68 @@ impl RunState {
         for dependent in dependents.of_task(id) {
             self.need_ended(dependent.task, id, dependent.on, ok);
         }
+        let followers = std::sync::Arc::clone(&self.followers);
+        for follower in followers.of_task(id) {
+            if self.lined_up.contains(&follower.task) {
+                self.enter_task_if_due(follower.task);
+            }
+        }
+    }
+
+    /// Its early condition is not asked any more: what it needs is part of the run by now, or not for its sake.
+    fn is_decided(&mut self, id: NodeId) {
+        let last = self.undecided.remove(&id) && self.undecided.is_empty();
+        if last || self.class_limit() != Some(Class::New) {
+            self.look_along_the_line();
+        }
+    }
+
+    /// What those wait for that are lined up may not come any more.
+    pub(super) fn look_along_the_line(&mut self) {
+        for id in self.lined_up.clone() {
+            self.enter_task_if_due(id);
+        }
+    }
+
+    /// Whether what comes after this task waits for it: it is part of the run, or may become so, and will end.
+    pub(super) fn is_awaited(&self, id: NodeId) -> bool {
+        let node = self.node(id);
+        let limit = self.class_limit();
+        if node.outcome().is_some() {
+            return false;
+        }
+        if !self.task_state(id).is_some_and(|task| task.wanted) {
+            let mut undecided = self.undecided.iter();
+            return undecided.any(|other| Some(self.class_of(*other)) <= limit);
+        }
+        Some(self.class_of(id)) <= limit || node.begun && !self.is_interrupted()
+    }
+
+    /// Whether a task that nothing else is in the way of waits for one that it comes after.
+    fn is_held_in_line(&mut self, id: NodeId) -> bool {
+        let plan = std::sync::Arc::clone(&self.plan);
+        let after = plan
+            .node(id)
+            .task
+            .as_deref()
+            .map_or(&[][..], |task| &task.after);
+        let Some(mut passed) = self.task_state(id).map(|task| task.passed as usize) else {
+            return false;
+        };
+        while after
+            .get(passed)
+            .is_some_and(|one| self.node(*one).outcome().is_some())
+        {
+            passed += 1;
+        }
+        if let Some(task) = self.tasks[id.index()].as_deref_mut() {
+            task.passed = u32::try_from(passed).unwrap_or(u32::MAX);
+        }
+        let left = &after[passed..];
+        // What may not go on itself keeps its place: it may when the run is taken up.
+        !left.is_empty()
+            && (Some(self.class_of(id)) > self.class_limit()
+                || left.iter().any(|one| self.is_awaited(*one)))
     }
 
     /// Nothing new starts; what has begun without a step of it having run is to be looked at again, and open gates.
@@ -390,6 +454,7 @@ impl RunState {
             .filter(|(_, node)| waiting(node))
             .map(|(index, _)| NodeId::at(index));
         self.review.extend(waiting);
+        self.look_along_the_line();
     }
 
     fn need_ended(&mut self, id: NodeId, need: NodeId, on: On, ok: bool) {
@@ -433,12 +498,13 @@ impl RunState {
                 );
             }
         }
+        self.look_along_the_line();
     }
 
     /// Somebody needs these tasks, and so all that they need.
     pub(super) fn want(&mut self, tasks: Vec<NodeId>) {
         let plan = std::sync::Arc::clone(&self.plan);
-        let mut list = tasks;
+        let (mut list, mut due) = (tasks, Vec::new());
         list.reverse();
         while let Some(id) = list.pop() {
             let (Some(spec), Some(task)) = (
@@ -451,11 +517,16 @@ impl RunState {
             if asked && !task.wanted {
                 task.wanted = true;
                 list.extend(spec.needs.iter().rev().map(|need| need.task));
-                self.enter_task_if_due(id);
+                due.push(id);
             } else if !asked && self.node(id).stage == Stage::Idle {
                 self.node_mut(id).round += 1;
                 self.set_stage(id, Stage::Asking);
+                self.undecided.insert(id);
             }
+        }
+        // Only now it is known which of them come after one another.
+        for id in due {
+            self.enter_task_if_due(id);
         }
     }
 
@@ -464,7 +535,13 @@ impl RunState {
         let due = self.task_state(id).is_some_and(|task| {
             task.wanted && task.waiting == 0 && task.broken_by.is_none() && task.unmet_by.is_none()
         });
-        if due && self.node(id).stage == Stage::Idle {
+        if !due || self.node(id).stage != Stage::Idle {
+            return;
+        }
+        if self.is_held_in_line(id) {
+            self.lined_up.insert(id);
+        } else {
+            self.lined_up.remove(&id);
             self.enter(id);
         }
     }
@@ -476,6 +553,7 @@ impl RunState {
             task.asked = true;
         }
         self.want(vec![id]);
+        self.is_decided(id);
     }
 
     /// Whether the question that is being answered is the one before the needs.

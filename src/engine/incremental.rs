@@ -206,6 +206,8 @@ impl Freshness {
                 .needs
                 .iter()
                 .all(|need| need.on != On::Failure && quiet.contains(&need.task));
+            // What runs before it may change what it is made of.
+            let met = met && task.after.iter().all(|before| quiet.contains(before));
             if !met {
                 continue;
             }
@@ -243,13 +245,14 @@ impl Freshness {
             if planned.needs.iter().any(|need| need.on == On::Failure) {
                 return Vec::new();
             }
-            let needs = planned.needs.iter();
+            let needs = planned.needs.iter().map(|need| &need.task);
+            let needs = needs.chain(&planned.after);
             all.push(Described {
                 task: tasks.remove(&id).unwrap_or_else(|| Task {
                     name: planned.name.clone(),
                     ..Task::default()
                 }),
-                needs: needs.map(|need| numbers[&need.task]).collect(),
+                needs: needs.map(|before| numbers[before]).collect(),
                 stale: !quiet.contains(&id),
             });
         }

@@ -283,6 +283,7 @@ pub static KEYS: &[Key] = &[
     built("desc", Scope::Task, Part::Core, Shape::Text, "", "Build the image", "what the task is for; the first line is shown in lists"),
     built("run", Scope::Task, Part::Core, Shape::Steps, "", "[cargo build, cargo doc]", "the work: a step or a list of steps"),
     built("depends_on", Scope::Task, Part::Core, Shape::Names, "none", "[build, \"test:*\"]", "the tasks that must have happened before"),
+    built("after", Scope::Task, Part::Execution, Shape::Names, "none", "[migrate, \"test:*\"]", "the tasks that it waits for when they are part of the run: order, and nothing more"),
     built("dir", Scope::Task, Part::Core, Shape::Text, "the folder of the file", "web", "the folder the steps run in, relative to the file"),
     built("env", Scope::Task, Part::Core, Shape::Env, "none", "{CI: 1}", "environment variables of the steps"),
     built("params", Scope::Task, Part::File, Shape::Map(Scope::Param), "none", "{tag: {default: latest}}", "typed arguments"),

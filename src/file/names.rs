@@ -21,6 +21,8 @@ type Names = HashMap<String, TaskIndex>;
 struct Edge {
     task: TaskIndex,
     span: Range<usize>,
+    /// The task becomes part of the run by it.
+    brings: bool,
 }
 
 /// Puts the files together. What is wrong is added to what was found in each.
@@ -43,18 +45,29 @@ pub(super) fn resolve(nodes: &mut [Node], missing: &mut Missing) -> Workflow {
         matches_left: MATCHES_MAX,
         missing,
         unusable: None,
+        order_only: false,
     };
-    // What each task waits for: its dependencies, then the tasks that its steps call.
+    // What each task waits for: its dependencies, the tasks that its steps call, those that it comes after.
     let mut edges: Vec<Vec<Edge>> = Vec::with_capacity(raws.len());
     for (index, (number, raw)) in raws.iter().enumerate() {
-        let needs = needs(&tasks, &names, index, raw, &mut nodes[*number], &mut help);
         let of_need = |(need, span): &(Dependency, Range<usize>)| Edge {
             task: need.task,
             span: span.clone(),
+            brings: true,
         };
+        let node = &mut nodes[*number];
+        let needs = needs(&tasks, &names, index, &raw.needs, node, &mut help);
         let mut waits: Vec<Edge> = needs.iter().map(of_need).collect();
         tasks[index].depends_on = needs.into_iter().map(|(need, _)| need).collect();
-        let called = calls(&tasks, &names, index, raw, &mut nodes[*number], &mut help);
+        help.order_only = true;
+        let after = self::needs(&tasks, &names, index, &raw.after, node, &mut help);
+        help.order_only = false;
+        waits.extend(after.iter().map(|need| Edge {
+            brings: false,
+            ..of_need(need)
+        }));
+        tasks[index].after = after.into_iter().map(|(need, _)| need.task).collect();
+        let called = calls(&tasks, &names, index, raw, node, &mut help);
         tasks[index].each_call_mut(&mut |call| {
             // A name that is not there has been reported.
             call.task = called[call.task].unwrap_or(index);
@@ -65,6 +78,7 @@ pub(super) fn resolve(nodes: &mut [Node], missing: &mut Missing) -> Workflow {
             Some(Edge {
                 task: task?,
                 span: call.span.clone(),
+                brings: true,
             })
         }));
         edges.push(waits);
@@ -106,7 +120,7 @@ fn spread(tasks: &mut [Task], edges: &[Vec<Edge>]) {
     }
     let mut needed_by: Vec<Vec<TaskIndex>> = vec![Vec::new(); tasks.len()];
     for (index, edges) in edges.iter().enumerate() {
-        for edge in edges {
+        for edge in edges.iter().filter(|edge| edge.brings) {
             needed_by[edge.task].push(index);
         }
     }
@@ -123,7 +137,7 @@ fn spread(tasks: &mut [Task], edges: &[Vec<Edge>]) {
 /// Internal tasks that no other task needs.
 fn unreachable(tasks: &[Task], edges: &[Vec<Edge>]) -> Vec<TaskIndex> {
     let mut needed = vec![false; tasks.len()];
-    for edge in edges.iter().flatten() {
+    for edge in edges.iter().flatten().filter(|edge| edge.brings) {
         needed[edge.task] = true;
     }
     let all = tasks.iter().enumerate();
@@ -219,11 +233,14 @@ struct Help<'m> {
     missing: &'m mut Missing,
     /// Why the task that is being looked at can't run.
     unusable: Option<Unusable>,
+    /// The names are those of `after`: what is not there is not part of the run.
+    order_only: bool,
 }
 
 fn too_many_matches(span: Range<usize>) -> Diagnostic {
-    let message =
-        format!("the globs in 'depends_on' are held against more than {MATCHES_MAX} names");
+    let message = format!(
+        "the globs in 'depends_on' and 'after' are held against more than {MATCHES_MAX} names"
+    );
     Diagnostic::error("too-many-matches", message)
         .at(span, "")
         .help("gather the tasks in one that stands for them, and depend on that")
@@ -233,13 +250,13 @@ fn needs(
     tasks: &[Task],
     names: &Names,
     own: TaskIndex,
-    raw: &Written,
+    written: &[RawNeed],
     node: &mut Node,
     help: &mut Help<'_>,
 ) -> Vec<(Dependency, Range<usize>)> {
     let mut needs = Vec::new();
     let mut seen = std::collections::HashSet::new();
-    for need in &raw.needs {
+    for need in written {
         let wanted = wanted(need, node);
         let found = if wanted.contains('*') {
             let Some(left) = help.matches_left.checked_sub(tasks.len()) else {
@@ -303,6 +320,9 @@ fn not_there(
             suggest,
         );
     };
+    if help.order_only {
+        return;
+    }
     let message = format!("{}: it can't run", unusable.why);
     let warning = Diagnostic::warning("unusable-task", message).help(unusable.help.clone());
     node.raw.found.push(warning.at(need.span.clone(), ""));

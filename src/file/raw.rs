@@ -61,6 +61,8 @@ pub(super) struct Written {
     pub(super) name_span: Range<usize>,
     pub(super) alias_spans: Vec<Range<usize>>,
     pub(super) needs: Vec<RawNeed>,
+    /// The tasks that it comes after.
+    pub(super) after: Vec<RawNeed>,
     /// The tasks that its steps call; the calls among the steps have their numbers here.
     pub(super) calls: Vec<RawNeed>,
     /// Where its locks stand.

@@ -69,6 +69,7 @@ impl<'w> Reader<'w, '_> {
                 name_span: self.span(entry.key),
                 alias_spans: Vec::new(),
                 needs: Vec::new(),
+                after: Vec::new(),
                 calls: Vec::new(),
                 lock_spans: Vec::new(),
             },
@@ -161,6 +162,13 @@ impl<'w> Reader<'w, '_> {
         match self.name(field) {
             "run" => task.steps = self.steps(value, owner),
             "depends_on" => raw.written.needs = self.depends_on(value, owner),
+            "after" => {
+                let items = self.one_or_many(value);
+                let names = items
+                    .into_iter()
+                    .filter_map(|item| self.task_name(item, "'after' has names of tasks"));
+                raw.written.after = names.collect();
+            }
             "desc" => task.desc = self.desc(value),
             "dir" => task.dir = self.dir(value, owner),
             "env" => task.env = self.env(value, owner),

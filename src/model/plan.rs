@@ -343,6 +343,9 @@ pub struct Task {
     /// What must have happened before it begins.
     #[serde(default, skip_serializing_if = "is_default")]
     pub needs: Vec<Need>,
+    /// The tasks that it comes after when they are part of the run, however they end.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub after: Vec<NodeId>,
     /// A condition is asked before its needs are run for its sake; beside what its rules ask afterwards.
     #[serde(default, skip_serializing_if = "is_default")]
     pub ask_first: bool,

@@ -10,7 +10,7 @@ use super::{Cycle, Refused, Request, given};
 use crate::eval;
 use crate::model::id::NodeId;
 use crate::model::language::{
-    Data, Dependency, On, Task, TaskIndex, Text, Var, VarValue, Workflow,
+    Action, Data, Dependency, On, Step, Task, TaskIndex, Text, Var, VarValue, Workflow,
 };
 use crate::model::plan::{Called, Surroundings, as_typed};
 
@@ -31,6 +31,8 @@ pub(super) struct Instance<'a> {
     pub(super) results: Option<u32>,
     /// The numbers of the instances that must have ended before it begins, and how.
     pub(super) needs: Vec<(usize, On)>,
+    /// The numbers of those that it comes after.
+    pub(super) after: Vec<usize>,
     /// The tasks that it needs and that stay out of the plan.
     pub(super) left_out: Vec<TaskIndex>,
 }
@@ -48,6 +50,7 @@ impl<'a> Instance<'a> {
             loops: Vec::new(),
             results: None,
             needs: Vec::new(),
+            after: Vec::new(),
             left_out: Vec::new(),
         }
     }
@@ -105,7 +108,87 @@ impl<'a> Instances<'a> {
                 instances.follow(*index, scopes, surroundings)?;
             }
         }
+        if !request.only {
+            instances.line_up()?;
+        }
         Ok(instances)
+    }
+
+    /// Each instance comes after all of those that its task says, or a task that its steps call.
+    fn line_up(&mut self) -> Result<(), Refused> {
+        let mut of_task: HashMap<TaskIndex, Vec<usize>> = HashMap::new();
+        for (number, seen) in self.list.iter().enumerate() {
+            of_task.entry(seen.index).or_default().push(number);
+        }
+        let mut any = false;
+        for number in 0..self.list.len() {
+            let mut after: Vec<usize> = Vec::new();
+            let mut seen: HashSet<usize> =
+                self.list[number].needs.iter().map(|(n, _)| *n).collect();
+            for index in self.comes_after(self.list[number].index) {
+                let all = of_task.get(&index).into_iter().flatten();
+                after.extend(all.copied().filter(|other| seen.insert(*other)));
+            }
+            any |= !after.is_empty();
+            self.list[number].after = after;
+        }
+        if any { self.sort() } else { Ok(()) }
+    }
+
+    /// The tasks that one comes after: what it says itself, and what those say that its steps call.
+    fn comes_after(&self, index: TaskIndex) -> Vec<TaskIndex> {
+        let mut after = Vec::new();
+        let (mut called, mut next) = (vec![index], 0);
+        while let Some(index) = called.get(next).copied() {
+            next += 1;
+            let task = &self.workflow.tasks[index];
+            after.extend(&task.after);
+            let mut call = |step: &Step| {
+                if let Action::Task(call) = &step.action
+                    && !called.contains(&call.task)
+                {
+                    called.push(call.task);
+                }
+            };
+            // What tidies up comes up when it has to, whatever else goes on.
+            task.steps.iter().for_each(|step| step.each(&mut call));
+        }
+        after
+    }
+
+    /// Puts the instances in an order in which each comes after what it needs and what it comes after.
+    fn sort(&mut self) -> Result<(), Refused> {
+        let mut marks: Vec<Option<Mark>> = vec![None; self.list.len()];
+        let mut order = Vec::with_capacity(self.order.len());
+        for root in self.order.clone() {
+            let mut path = vec![(root, 0)];
+            while let Some((number, next)) = path.last_mut() {
+                let (number, place) = (*number, *next);
+                *next += 1;
+                let seen = &self.list[number];
+                let needs = seen.needs.iter().map(|(need, _)| *need);
+                match needs.chain(seen.after.iter().copied()).nth(place) {
+                    _ if marks[number] == Some(Mark::Placed) => drop(path.pop()),
+                    Some(before) if marks[before] == Some(Mark::Open) => {
+                        let from = path.iter().position(|(open, _)| *open == before);
+                        let around = path[from.unwrap_or(0)..].iter();
+                        let names = around.map(|(open, _)| self.list[*open].index);
+                        return Err(Refused::Cycle(Cycle(names.collect())));
+                    }
+                    Some(before) => {
+                        marks[number] = Some(Mark::Open);
+                        path.push((before, 0));
+                    }
+                    None => {
+                        marks[number] = Some(Mark::Placed);
+                        order.push(number);
+                        path.pop();
+                    }
+                }
+            }
+        }
+        self.order = order;
+        Ok(())
     }
 
     /// The number of the instance of a task that was named.

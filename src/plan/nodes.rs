@@ -105,11 +105,15 @@ impl<'a> Planner<'a> {
         seen.results = self.results_of(task);
         let (first, late) = self.conditions(&seen);
         let other = elsewhere(task);
+        let after = seen.after.iter();
         let mut planned = PlannedTask {
             name: format!("{}{}", task.name, seen.shown),
             place: task.place,
             internal: task.internal,
             needs,
+            after: after
+                .filter_map(|number| self.of_instance[*number])
+                .collect(),
             ask_first: other.is_some() || first.is_some(),
             elsewhere: other,
             first,

@@ -73,13 +73,32 @@ impl<'a> Graph<'a> {
         &self.workflow.tasks[index]
     }
 
-    fn edges(&self) -> impl Iterator<Item = (&'a Task, &'a Task, On)> + '_ {
-        self.tasks.iter().flat_map(move |task| {
+    /// The dependencies, then what only comes after something else that is here.
+    fn edges(&self) -> impl Iterator<Item = (&'a Task, &'a Task, Edge)> + '_ {
+        let here: HashSet<TaskIndex> = self.tasks.iter().copied().collect();
+        let needs = self.tasks.iter().flat_map(move |task| {
             let task = self.task(*task);
             let needs = task.depends_on.iter();
-            needs.map(move |need| (task, self.task(need.task), need.on))
-        })
+            needs.map(move |need| (task, self.task(need.task), Edge::Needs(need.on)))
+        });
+        let after = self.tasks.iter().flat_map(move |task| {
+            let task = self.task(*task);
+            let all = task.after.iter().filter(|before| here.contains(before));
+            let all: Vec<TaskIndex> = all.copied().collect();
+            let edge = move |before| (task, self.task(before), Edge::After);
+            all.into_iter().map(edge)
+        });
+        needs.chain(after)
     }
+}
+
+/// Why a task waits for another.
+#[derive(Clone, Copy)]
+enum Edge {
+    /// It needs it.
+    Needs(On),
+    /// It comes after it when both are part of a run.
+    After,
 }
 
 /// A tree for each root. What was shown with its own needs before is shown once more without them.
@@ -131,10 +150,11 @@ pub fn as_dot(graph: &Graph<'_>) -> String {
             .iter()
             .map(|task| format!("  {};", quoted(&graph.task(*task).name))),
     );
-    lines.extend(graph.edges().map(|(task, need, on)| {
-        let label = match on {
-            On::Success => String::new(),
-            on => format!(" [label=\"{}\"]", word(on)),
+    lines.extend(graph.edges().map(|(task, need, edge)| {
+        let label = match edge {
+            Edge::Needs(On::Success) => String::new(),
+            Edge::Needs(on) => format!(" [label=\"{}\"]", word(on)),
+            Edge::After => " [style=dashed]".to_owned(),
         };
         format!("  {} -> {}{label};", quoted(&task.name), quoted(&need.name))
     }));
@@ -155,10 +175,11 @@ pub fn as_mermaid(graph: &Graph<'_>) -> String {
         format!("  t{number}[\"{name}\"]")
     };
     lines.extend(graph.tasks.iter().enumerate().map(node));
-    lines.extend(graph.edges().map(|(task, need, on)| {
-        let arrow = match on {
-            On::Success => "-->".to_owned(),
-            on => format!("-->|{}|", word(on)),
+    lines.extend(graph.edges().map(|(task, need, edge)| {
+        let arrow = match edge {
+            Edge::Needs(On::Success) => "-->".to_owned(),
+            Edge::Needs(on) => format!("-->|{}|", word(on)),
+            Edge::After => "-.->".to_owned(),
         };
         format!("  t{} {arrow} t{}", number(task), number(need))
     }));
@@ -173,7 +194,10 @@ pub fn as_json(graph: &Graph<'_>) -> String {
         .collect();
     let edges: Vec<_> = graph
         .edges()
-        .map(|(task, need, on)| json!({"task": task.name, "needs": need.name, "on": word(on)}))
+        .map(|(task, other, edge)| match edge {
+            Edge::Needs(on) => json!({"task": task.name, "needs": other.name, "on": word(on)}),
+            Edge::After => json!({"task": task.name, "after": other.name}),
+        })
         .collect();
     format!("{}\n", json!({"tasks": tasks, "edges": edges}))
 }

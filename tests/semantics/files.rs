@@ -36,6 +36,8 @@ pub(crate) enum On {
 pub(crate) struct Task {
     pub(crate) callable: bool,
     pub(crate) deps: Vec<(usize, On)>,
+    /// What it comes after.
+    pub(crate) after: Vec<usize>,
     pub(crate) cond: Option<Cond>,
     pub(crate) each: Option<Each>,
     pub(crate) preconditions: Vec<Cond>,
@@ -228,6 +230,8 @@ impl Program {
             .map(|(dep, on)| depends(*dep, *on))
             .collect();
         put_list(&mut map, "depends_on", deps);
+        let after = task.after.iter().map(|other| json!(format!("t{other}")));
+        put_list(&mut map, "after", after.collect());
         if let Some(cond) = &task.cond {
             map.insert("if".into(), shown.cond(cond));
         }
@@ -592,6 +596,12 @@ impl Maker {
                 deps.push((dep, on));
             }
         }
+        let mut after: Vec<usize> = Vec::new();
+        for other in 0..number {
+            if after.len() < 3 && !callable && self.one_in(6) {
+                after.push(other);
+            }
+        }
         let read: Vec<usize> = match only {
             true => Vec::new(),
             false => deps
@@ -634,6 +644,7 @@ impl Maker {
         Task {
             callable,
             deps,
+            after,
             cond,
             each,
             preconditions,

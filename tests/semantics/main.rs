@@ -243,6 +243,16 @@ fn fits(program: &Program, expected: &Expected, way: &Way, seen: &Seen) -> Resul
                 return Err(format!("t{task} began before t{dep} had ended"));
             }
         }
+        // After a failure what is held back holds nobody up.
+        for before in &program.tasks[*task].after {
+            let free = program.only || failed && program.mode != Mode::KeepGoing;
+            let (Some(span), Some(trace)) = (span, way.ran.get(before).filter(|_| !free)) else {
+                continue;
+            };
+            if places.span(trace)?.is_some_and(|before| before.1 >= span.0) {
+                return Err(format!("t{task} did not come after t{before}"));
+            }
+        }
     }
     at_once(program.jobs, &lines, &seen.log)
 }
@@ -414,6 +424,11 @@ fn smaller(program: &Program) -> Vec<Program> {
                 copy.tasks[number].deps.remove(at);
             });
         }
+        for at in 0..task.after.len() {
+            with(&|copy| {
+                copy.tasks[number].after.remove(at);
+            });
+        }
         for change in [
             (|task| task.cond = None) as fn(&mut Task),
             |task| task.each = None,
@@ -515,6 +530,7 @@ fn features(program: &Program) -> BTreeSet<&'static str> {
             "on: failure|done",
             task.deps.iter().any(|(_, on)| *on != On::Success),
         );
+        add("after", !task.after.is_empty());
         add("task if", task.cond.is_some());
         add(
             "if with a status",

@@ -351,6 +351,7 @@ impl Search<'_> {
         let task = &self.model.program.tasks[number];
         let first = &task.run[0];
         matches!(first.action, Action::Run(_))
+            && task.after.is_empty()
             && first.cond.is_none()
             && first.each.is_none()
             && task.cond.is_none()

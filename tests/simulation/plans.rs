@@ -33,6 +33,7 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
     let mut tasks = Vec::new();
     for number in 0..count {
         let needs = maker.needs(&tasks);
+        let after = maker.after(&tasks);
         let id = maker.composite(None, 2);
         let ask_first = !needs.is_empty() && maker.one_in(8);
         let node = &mut maker.nodes[id.index()];
@@ -41,6 +42,7 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
             place: NOWHERE,
             internal: false,
             needs,
+            after,
             ask_first,
             elsewhere: None,
             first: None,
@@ -134,6 +136,15 @@ impl Maker<'_> {
             }
         }
         needs
+    }
+
+    /// Order only, beside what it needs.
+    fn after(&mut self, tasks: &[NodeId]) -> Vec<NodeId> {
+        if !self.one_in(3) {
+            return Vec::new();
+        }
+        let all = tasks.iter().copied();
+        all.filter(|_| self.rng.bool()).collect()
     }
 
     fn add(&mut self, parent: Option<NodeId>, kind: Kind) -> NodeId {

@@ -708,6 +708,7 @@ impl<'a> World<'a> {
         );
         self.check_tidied();
         self.check_order();
+        self.check_after();
         self.check_all_ran();
     }
 
@@ -773,6 +774,40 @@ impl<'a> World<'a> {
                     ended.extend(nodes)
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Read from the log alone: no task begins before one that it comes after and that is still to do something. After a failure
+    /// the others may be held back, and what waits for it goes on without them.
+    fn check_after(&self) {
+        let mut last = HashMap::new();
+        let mut first = BTreeMap::new();
+        let mut held_back = u64::MAX;
+        for record in &self.log {
+            let seq = record.seq;
+            if let Some(node) = record.fact.node() {
+                let task = self.task_of(node);
+                last.insert(task, seq);
+                if let Fact::AttemptStarted { .. } | Fact::ChildStarted { .. } = record.fact {
+                    first.entry(task).or_insert(seq);
+                }
+            }
+            let fails = match &record.fact {
+                Fact::TaskFinished { node, outcome, .. } => {
+                    let task = self.state.spec(*node).task.is_some();
+                    task && outcome.is_failure() && self.plan.on_failure != OnFailure::KeepGoing
+                }
+                Fact::CancelRequested { why, .. } => *why == Why::Outdated,
+                _ => false,
+            };
+            held_back = if fails { held_back.min(seq) } else { held_back };
+        }
+        for (task, begun) in first.into_iter().filter(|(_, seq)| *seq < held_back) {
+            let after = &self.plan.node(task).task.as_ref().expect("a task").after;
+            for before in after {
+                let works = last.get(before).is_some_and(|seq| *seq > begun);
+                assert!(!works, "a task began before one that it comes after");
             }
         }
     }

@@ -29,6 +29,8 @@ pub struct Task {
     pub platforms: Vec<Platform>,
     /// What must have happened before it begins, each once, in the order written; globs are expanded.
     pub depends_on: Vec<Dependency>,
+    /// The tasks that it comes after when they are part of the run, each once; globs are expanded.
+    pub after: Vec<TaskIndex>,
     /// Its typed arguments.
     pub params: Vec<Param>,
     /// Its vars.
