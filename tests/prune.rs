@@ -176,3 +176,75 @@ fn history_can_be_filtered() {
     assert_eq!(space.run(&["history", "--since", "soon"]).code, 2);
     assert_eq!(space.run(&["history", "--status", "odd"]).code, 2);
 }
+
+/// A run that flow has removed was not tampered with: who asks for it is told when it was removed.
+#[test]
+fn a_run_that_was_removed_is_no_damaged_one() {
+    let space = Space::with("tasks: {t: 'echo t'}\n");
+    for _ in 0..2 {
+        assert_eq!(space.run(&["-q", "t"]).code, 0);
+    }
+    let runs = Files::new(space.state()).runs().expect("they can be read");
+    let old = runs[1].as_str();
+    // The index has seen it, or has not.
+    for verbs in [&["history"][..], &["stats"]] {
+        assert_eq!(space.run(verbs).code, 0);
+    }
+    let pruned = space.run(&["prune", "--older-than", "0s", "--keep", "1"]);
+    assert_eq!(pruned.code, 0, "{}", pruned.err());
+    for _ in 0..2 {
+        for verb in [
+            "verify", "status", "logs", "events", "retry", "resume", "cancel", "archive",
+        ] {
+            for word in [old, &old[..9]] {
+                let ended = space.run(&[verb, word]);
+                let said = ended.err();
+                assert_eq!(ended.code, 2, "{verb} {word}: {said}");
+                assert!(
+                    said.contains("was removed by flow on 20"),
+                    "{verb} {word}: {said}"
+                );
+            }
+        }
+        assert_eq!(space.run(&["verify", "--all"]).code, 0);
+        assert_eq!(space.run(&["doctor"]).code, 0);
+        assert_eq!(
+            space.run(&["stats"]).out().lines().next(),
+            Some("runs since 30d: 1 completed")
+        );
+    }
+}
+
+/// Several who tidy up at the same time, and one who looks: nobody reports what another one has done.
+#[test]
+fn tidying_up_beside_one_another_is_no_trouble() {
+    let space = Space::with("tasks: {t: 'echo t'}\n");
+    for _ in 0..30 {
+        assert_eq!(space.run(&["-q", "t"]).code, 0);
+    }
+    let verbs: [&[&str]; 6] = [
+        &["prune", "--older-than", "0s", "--keep", "1"],
+        &["prune", "--older-than", "0s", "--keep", "0"],
+        &["archive", "--older-than", "0s"],
+        &["verify", "--all"],
+        &["doctor"],
+        &["history"],
+    ];
+    std::thread::scope(|scope| {
+        for verb in verbs {
+            let space = &space;
+            scope.spawn(move || {
+                let ended = space.run(verb);
+                assert_eq!(ended.code, 0, "{verb:?}: {}{}", ended.out(), ended.err());
+            });
+        }
+    });
+    assert_eq!(
+        space
+            .run(&["prune", "--older-than", "0s", "--keep", "0"])
+            .code,
+        0
+    );
+    let left = Files::new(space.state()).runs().expect("they can be read");
+    assert_eq!(left, [], "what was removed stays so");
+}

@@ -116,3 +116,33 @@ fn a_percentile_is_one_of_the_times() {
     }
     assert_eq!(numbers(4).mean(), Duration::from_millis(2500));
 }
+
+/// A call with nothing to do leaves no run, whatever has looked at the list of them before.
+#[test]
+fn what_had_nothing_to_do_was_no_run() {
+    let space = Space::with(
+        "tasks:\n  t: {sources: [x], run: 'echo t'}\n  u: {status: ['test -f x'], run: 'echo u'}\n",
+    );
+    space.write("x", "1");
+    assert_eq!(space.run(&["-q", "t"]).code, 0);
+    for task in ["t", "u"] {
+        for _ in 0..2 {
+            assert_eq!(space.run(&["stats"]).code, 0);
+            assert_eq!(space.run(&["-q", task]).code, 0);
+            let first = space.run(&["stats"]).out();
+            assert_eq!(
+                first.lines().next(),
+                Some("runs since 30d: 1 completed"),
+                "{task}"
+            );
+            assert_eq!(space.run(&["history"]).out().lines().count(), 2, "{task}");
+        }
+    }
+    for verb in [
+        "status", "logs", "events", "resume", "retry", "cancel", "verify", "archive",
+    ] {
+        let ended = space.run(&[verb, ""]);
+        assert_eq!(ended.code, 2, "{verb}: {}", ended.out());
+        assert!(ended.err().contains("an empty word names no run"), "{verb}");
+    }
+}

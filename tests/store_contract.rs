@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use flow::core::fact::{Exit, Fact, Outcome, Record, RunEnd};
 use flow::model::id::{NodeId, RunId};
 use flow::model::time::Timestamp;
+use flow::record::whole;
 use flow::store::files::Files;
 use flow::store::line::Chain;
 use flow::store::memory::{Memory, Nothing};
@@ -174,7 +175,7 @@ fn runs_are_listed_newest_first() {
     each(|name, one, other| {
         assert_eq!(one.runs().expect(name), [], "{name}");
         let at = |second: i64| Timestamp::from_micros(1_795_226_400_000_000 + second * 1_000_000);
-        let ids: Vec<RunId> = (0..20).map(|second| RunId::new(at(second), 7)).collect();
+        let ids: Vec<RunId> = (0..20).map(|second| RunId::new(at(second))).collect();
         for place in [7, 3, 19, 0, 11, 12, 1, 18] {
             put(if place % 2 == 0 { one } else { other }, &ids[place], "");
         }
@@ -268,6 +269,7 @@ fn plans_from_many_hands_are_whole() {
 fn heads_are_kept_until_their_run_is_removed() {
     each(|name, one, other| {
         let (run, next) = (id("0abc"), id("0abd"));
+        let at = Timestamp::from_micros(1_795_226_400_000_000);
         let head = |run: &RunId, seq: u64| Chain::new(run).head(run, seq);
         for (run, seqs) in [(&run, &[3, 9][..]), (&next, &[4])] {
             let mut journal = one.create(run).expect(name);
@@ -278,7 +280,7 @@ fn heads_are_kept_until_their_run_is_removed() {
         }
         let all = [head(&run, 3), head(&run, 9), head(&next, 4)];
         assert_eq!(other.heads().expect(name), all, "{name}");
-        assert!(other.remove(&run).expect(name) >= 5, "{name}: its size");
+        assert!(other.remove(&run, at).expect(name) >= 5, "{name}: its size");
         assert_eq!(one.heads().expect(name), [head(&next, 4)], "{name}");
         assert_eq!(
             one.runs().expect(name),
@@ -286,7 +288,14 @@ fn heads_are_kept_until_their_run_is_removed() {
             "{name}"
         );
         assert_eq!(kind(one.read(&run)), Kind::Missing, "{name}");
-        assert_eq!(kind(one.remove(&run)), Kind::Missing, "{name}");
+        assert_eq!(one.heads_of(&next).expect(name), [head(&next, 4)], "{name}");
+        assert_eq!(one.heads_of(&run).expect(name), [], "{name}");
+        assert_eq!(
+            one.removed().expect(name),
+            [(run.clone(), Some(at))],
+            "{name}"
+        );
+        assert_eq!(kind(one.remove(&run, at)), Kind::Missing, "{name}");
     });
 }
 
@@ -614,10 +623,9 @@ fn a_torn_tail_is_skipped_by_readers_and_cut_by_the_next_owner() {
             "readers change nothing"
         );
 
-        let mut journal = store.open(&run).expect("it is free");
+        let (mut journal, taken) = whole::take(&store, &run).expect("it is free");
         assert_eq!(fs::read(&path).expect("a file"), whole.as_bytes());
-        let mut chain = Chain::new(&run);
-        let records = chain.open(whole).expect("own lines");
+        let (mut chain, records) = (taken.chain, taken.records);
         let mut more = String::new();
         let seq = records.len() as u64 + 1;
         seal(&mut chain, seq, Fact::RunResumed {}, &mut more);
@@ -630,21 +638,28 @@ fn a_torn_tail_is_skipped_by_readers_and_cut_by_the_next_owner() {
 }
 
 #[test]
-fn a_torn_tail_may_be_long_and_no_text() {
+fn what_stands_behind_the_lines_and_was_not_written_is_left_alone() {
     let (_place, store, run, path) = in_files();
-    put(&store, &run, "first\nlast\n");
+    put(&store, &run, "");
+    let lines = sealed(&run);
     for tail in [
         vec![0; 100_000],
         vec![0xff; 4096],
         "é".as_bytes()[..1].to_vec(),
+        b"rubbish".to_vec(),
+        b"{\"seq\":99,\"at\":\"".to_vec(),
     ] {
-        let content = [b"first\nlast\n".as_slice(), &tail].concat();
+        let content = [lines.as_bytes(), &tail].concat();
         fs::write(&path, &content).expect("it is written");
-        assert_eq!(store.read(&run).expect("it is skipped"), "first\nlast\n");
-        let edges = store.edges(&run).expect("it is skipped").expect("lines");
-        assert_eq!(edges, ("first".to_owned(), "last".to_owned()));
-        drop(store.open(&run).expect("it is cut"));
-        assert_eq!(fs::read(&path).expect("a file"), b"first\nlast\n");
+        assert_eq!(store.read(&run).expect("the lines are text"), lines);
+        let last = lines.lines().next_back();
+        let edges = store.edges(&run).expect("it is read").expect("lines");
+        assert_eq!(Some(&*edges.1), last);
+        for _ in 0..2 {
+            assert_eq!(kind(whole::read(&store, &run)), Kind::Damaged);
+            assert_eq!(kind(whole::take(&store, &run)), Kind::Damaged);
+            assert_eq!(fs::read(&path).expect("a file"), content);
+        }
     }
 }
 
@@ -862,7 +877,7 @@ fn child_on_a_full_disk() {
         .len();
     let whole = store.read(&run).expect("it is text").len() as u64;
     assert!(size > whole, "the last write was done in part");
-    drop(store.open(&run).expect("what is torn is cut"));
+    drop(whole::take(&store, &run).expect("what is torn is cut"));
     let read = store.read(&run).expect("it is text");
     let records = open(&run, &read).expect("a good chain");
     assert_eq!(
@@ -937,7 +952,7 @@ fn what_has_changed_is_told_from_a_cursor_on() {
         let ended = told(Some(&begun), &run);
         drop(one.create(&next).expect(name));
         let both = told(Some(&ended), &next);
-        one.remove(&run).expect(name);
+        one.remove(&run, Timestamp::from_micros(0)).expect(name);
         let removed = other.changes(Some(&both)).expect(name);
         let gone = if removed.all {
             !removed.runs.contains(&run)

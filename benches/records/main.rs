@@ -113,7 +113,7 @@ fn many_runs(folder: &Path, options: &Options) -> io::Result<()> {
     let made = Instant::now();
     for number in 0..options.runs {
         let at = Timestamp::from_micros(began + i64::from(number) * 10_000_000);
-        let run = RunId::new(at, 0);
+        let run = RunId::new(at);
         let fails = number % 10 == 0;
         let records = simulate(&plan, &run, &hash, at, (0, fails));
         write(&store, &run, &plan, &records)?;
@@ -124,7 +124,7 @@ fn many_runs(folder: &Path, options: &Options) -> io::Result<()> {
         options.runs,
         simulate(
             &plan,
-            &RunId::new(Timestamp::from_micros(0), 0),
+            &RunId::new(Timestamp::from_micros(0)),
             &hash,
             Timestamp::from_micros(0),
             (0, false)
@@ -145,7 +145,7 @@ fn many_runs(folder: &Path, options: &Options) -> io::Result<()> {
     )?;
     row(folder, "first page of a task", options.rounds, &task)?;
     let middle = began + i64::from(options.runs / 2) * 10_000_000;
-    let middle = RunId::new(Timestamp::from_micros(middle), 0);
+    let middle = RunId::new(Timestamp::from_micros(middle));
     let page = ["history", "--before", middle.as_str()];
     row(folder, "a page in the midst", options.rounds, &page)?;
     let text = ["history", "--text", "nobody wrote this"];
@@ -164,7 +164,7 @@ fn many_runs(folder: &Path, options: &Options) -> io::Result<()> {
     )?;
     // One more has ended since the index was last read.
     let at = Timestamp::from_micros(now_micros());
-    let run = RunId::new(at, 1);
+    let run = RunId::new(at);
     write(
         &store,
         &run,
@@ -187,7 +187,7 @@ fn long_run(folder: &Path, options: &Options) -> io::Result<()> {
     let store = Files::new(folder.join(".flow"));
     let hash = put(&store, &plan)?;
     let at = Timestamp::from_micros(now_micros());
-    let run = RunId::new(at, 0);
+    let run = RunId::new(at);
     let records = simulate(&plan, &run, &hash, at, (items, false));
     write(&store, &run, &plan, &records)?;
     println!(

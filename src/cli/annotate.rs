@@ -4,15 +4,15 @@ use super::args::AnnotateArgs;
 use super::context::{self, Context};
 use super::reach::{self, Reach};
 use super::running::unrecorded;
-use super::runs;
+use super::runs::{self, unread};
 use super::{Exit, Trouble};
 use crate::core::Record;
 use crate::core::fact::Fact;
 use crate::engine::clock::Clock;
-use crate::record;
+use crate::record::{self, whole};
 use crate::report::screen;
+use crate::store::Kind;
 use crate::store::request::Request;
-use crate::store::{Kind, Store};
 
 /// Adds a note to a run: by its process, when it goes on; here, when it does not.
 pub(super) fn annotate(context: &Context, args: &AnnotateArgs) -> Result<Exit, Trouble> {
@@ -29,8 +29,8 @@ pub(super) fn annotate(context: &Context, args: &AnnotateArgs) -> Result<Exit, T
     reach::check_words([&by, &text], "names and comments")?;
     let reach = Reach::new();
     loop {
-        let mut journal = match store.open(&run) {
-            Ok(journal) => journal,
+        let (mut journal, lines) = match whole::take(&store, &run) {
+            Ok(taken) => taken,
             Err(error) if error.kind == Kind::Owned => {
                 let request = Request::Annotate {
                     text: text.clone(),
@@ -43,9 +43,9 @@ pub(super) fn annotate(context: &Context, args: &AnnotateArgs) -> Result<Exit, T
                 }
                 continue;
             }
-            Err(error) => return Err(unrecorded(&error)),
+            Err(error) => return Err(unread(&error)),
         };
-        let recorded = runs::read(&store, &run)?;
+        let recorded = runs::with_plan(&store, &run, lines)?;
         let (seq, mut chain) = (recorded.records.len() as u64, recorded.chain);
         if let Some(event) = args.event.filter(|event| *event == 0 || *event > seq) {
             let what = format!("run {run} has no fact {event}");

@@ -4,26 +4,40 @@ use serde_json::json;
 
 use super::args::ArchiveArgs;
 use super::context::Context;
-use super::running::unrecorded;
 use super::runs::{self, unread};
 use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
 use crate::model::id::RunId;
-use crate::record::{self, prune};
+use crate::record::prune::{self, Packed};
+use crate::record::{self, whole};
 use crate::report::table::bytes;
+use crate::store::files::Files;
 use crate::store::{Kind, Store};
 
 /// Packs runs.
 pub(super) fn archive(context: &Context, args: &ArchiveArgs) -> Result<Exit, Trouble> {
     let store = context.store()?;
-    let (runs, before, after) = match args.older_than {
+    let packed = match args.older_than {
         Some(age) => {
             let now = Clock::system().now();
             let done = prune::archive(&store, age, now, args.dry_run);
-            done.map_err(|error| unrecorded(&error))?
+            done.map_err(|error| unread(&error))?
         }
         None => named(context, &store, args)?,
     };
+    let shown = show(&packed, args)?;
+    runs::check_damaged(&packed.damaged)?;
+    Ok(shown)
+}
+
+fn show(packed: &Packed, args: &ArchiveArgs) -> Result<Exit, Trouble> {
+    let Packed {
+        runs,
+        before,
+        after,
+        ..
+    } = packed;
+    let (before, after) = (*before, *after);
     if args.json {
         let value = json!({"runs": runs, "bytes_before": before, "bytes_after": after});
         return super::show(&format!("{value}\n"));
@@ -50,14 +64,11 @@ pub(super) fn archive(context: &Context, args: &ArchiveArgs) -> Result<Exit, Tro
 }
 
 /// The runs that were named: all of them have ended, before any is packed.
-fn named(
-    context: &Context,
-    store: &dyn Store,
-    args: &ArchiveArgs,
-) -> Result<(Vec<RunId>, u64, u64), Trouble> {
-    let mut runs = Vec::new();
+fn named(context: &Context, store: &Files, args: &ArchiveArgs) -> Result<Packed, Trouble> {
+    let mut runs: Vec<RunId> = Vec::new();
     for word in &args.runs {
-        let run = runs::find(context, &context.store()?, word)?;
+        let run = runs::find(context, store, word)?;
+        whole::read(store, &run).map_err(|error| unread(&error))?;
         if record::end(store, &run)
             .map_err(|error| unread(&error))?
             .is_none()
@@ -74,19 +85,31 @@ fn named(
     }
     runs.sort();
     runs.dedup();
-    let (mut before, mut after) = (0, 0);
-    for run in runs.iter().filter(|_| !args.dry_run) {
-        match store.archive(run) {
+    let mut packed = Packed::default();
+    for run in runs {
+        match if args.dry_run {
+            Ok(None)
+        } else {
+            store.archive(&run)
+        } {
             Ok(sizes) => {
-                let (had, has) = sizes.unwrap_or_default();
-                (before, after) = (before + had, after + has);
+                let (before, after) = sizes.unwrap_or_default();
+                packed.before += before;
+                packed.after += after;
+                packed.runs.push(run);
+            }
+            // It was there a moment ago.
+            Err(error) if error.kind == Kind::Missing => {
+                return Err(runs::find(context, store, run.as_str())
+                    .err()
+                    .unwrap_or_else(|| unread(&error)));
             }
             Err(error) if error.kind == Kind::Owned => {
                 let what = format!("somebody is working on run {run}");
                 return Err(Trouble::call(what, "try again in a moment"));
             }
-            Err(error) => return Err(unrecorded(&error)),
+            Err(error) => return Err(unread(&error)),
         }
     }
-    Ok((runs, before, after))
+    Ok(packed)
 }

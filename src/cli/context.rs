@@ -13,6 +13,9 @@ use crate::report::failure::shown_path;
 use crate::report::style::Style;
 use crate::store::files::Files;
 
+/// The folder of flow's own data, beside the file.
+pub(super) const STATE: &str = ".flow";
+
 /// The surroundings of a command.
 #[derive(Debug)]
 pub(super) struct Context {
@@ -139,7 +142,7 @@ impl Context {
     /// The folder of flow's own data, beside the file.
     pub(super) fn state(&self) -> Result<PathBuf, Trouble> {
         let path = self.path()?;
-        Ok(path.parent().unwrap_or(Path::new("/")).join(".flow"))
+        Ok(path.parent().unwrap_or(Path::new("/")).join(STATE))
     }
 
     /// The record of runs.
@@ -216,6 +219,17 @@ pub(super) fn style_of_stdout() -> Style {
     Style {
         colour: colour_wanted(false),
     }
+}
+
+/// The name of a user of this machine, or the number of one that has none (passwd(5)).
+pub(super) fn user(uid: u32) -> String {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let mut users = users.lines().map(|line| line.split(':'));
+    let name = users.find_map(|mut words| {
+        let name = words.next()?;
+        (words.nth(1)? == uid.to_string()).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| uid.to_string())
 }
 
 /// Who runs this, by the environment.

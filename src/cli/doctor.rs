@@ -106,10 +106,16 @@ fn records(store: &Files) -> Result<Vec<Finding>, Trouble> {
     }
     let all = store.runs().map_err(|error| unread(&error))?;
     let (mut sound, mut findings) = (0, Vec::new());
+    let mut denied: Vec<&RunId> = Vec::new();
+    let removed = || store.removed().map_err(|error| unread(&error));
     for run in &all {
         let own = by_run.remove(run).unwrap_or_default();
         match verify::run(store, run, &own, None, false) {
             Ok(_) => sound += 1,
+            Err(error) if error.is_denied() => denied.push(run),
+            // While others were looked at.
+            Err(error)
+                if error.kind == Kind::Missing && removed()?.iter().any(|(one, _)| one == run) => {}
             Err(error) => findings.push(Finding {
                 what: "record",
                 state: State::Bad,
@@ -119,6 +125,21 @@ fn records(store: &Files) -> Result<Vec<Finding>, Trouble> {
             }),
         }
     }
+    if let Some(run) = denied.first() {
+        findings.push(Finding {
+            what: "record",
+            state: State::Bad,
+            words: format!(
+                "{} of {} can't be read, as run {run}",
+                denied.len(),
+                all.len()
+            ),
+            help: runs::of_another(&store.path_of(run)).unwrap_or_default(),
+        });
+    }
+    // What was removed since the heads were read is said in them by now.
+    let removed = removed()?;
+    by_run.retain(|run, _| !removed.iter().any(|(one, _)| one == *run));
     let mut gone: Vec<&&RunId> = by_run.keys().collect();
     gone.sort();
     findings.extend(gone.into_iter().map(|run| Finding {
@@ -149,6 +170,15 @@ fn index(context: &Context, store: &Files, rebuild: bool) -> Result<Finding, Tro
         Ok((_, None)) => "it was asked for".to_owned(),
         Ok((_, Some(run))) => format!("its row of run {run} was not what the record says"),
         Err(error) if error.kind == Kind::Damaged => error.to_string(),
+        Err(error) if error.is_denied() => {
+            let help = error.path.as_deref().and_then(runs::of_another);
+            return Ok(Finding {
+                what: "index",
+                state: State::Bad,
+                words: error.to_string(),
+                help: help.unwrap_or_default(),
+            });
+        }
         Err(error) => return Err(failed(error)),
     };
     let index = Index::rebuild(&path, store, now, &mut runs::told).map_err(failed)?;

@@ -10,6 +10,7 @@ use super::runs::{self, unread};
 use super::{Exit, Trouble};
 use crate::core::fact::{Fact, KINDS};
 use crate::model::time::Timestamp;
+use crate::record::whole;
 use crate::report::{screen, style::visible};
 use crate::store::Store;
 use crate::store::line;
@@ -37,7 +38,8 @@ pub(super) fn events(context: &Context, args: &EventsArgs) -> Result<Exit, Troub
     loop {
         // Asked first: what is written by an owner that goes now is there when it is read.
         let owned = store.is_owned(&run).map_err(|error| unread(&error))?;
-        let lines = store.read(&run).map_err(|error| unread(&error))?;
+        let lines = whole::read(&store, &run).map_err(|error| unread(&error))?;
+        let lines = lines.text;
         let mut text = String::new();
         let mut over = !owned;
         for line in lines.lines().skip(seen) {

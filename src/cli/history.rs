@@ -7,13 +7,14 @@ use super::context::Context;
 use super::runs::{self, unindexed, unread};
 use super::{Exit, Trouble};
 use crate::core::fact::Fact;
+use crate::engine::clock::Clock;
 use crate::index::{Filter, Index, Row, Status};
 use crate::model::id::RunId;
 use crate::model::time::{Timestamp, human};
-use crate::record;
+use crate::record::{self, whole};
 use crate::report::{screen, table};
 use crate::store::files::Files;
-use crate::store::{Kind, Store, line};
+use crate::store::{self, Kind, Store};
 
 /// What the list says of a run.
 struct Entry {
@@ -41,8 +42,8 @@ pub(super) fn history(context: &Context, args: &HistoryArgs) -> Result<Exit, Tro
             .map(|word| runs::find(context, &store, word))
             .transpose()?,
     };
-    let index = runs::index(context, &store)?;
-    let (entries, more) = entries(&index, &store, &mut filter, args)?;
+    let mut index = runs::index(context, &store)?;
+    let (entries, more) = entries(&mut index, &store, &mut filter, args)?;
     drop(index);
     if entries.is_empty() && args.limit > 0 && !args.json {
         let any = args.status.is_some() || filter != Filter::default();
@@ -75,6 +76,9 @@ pub(super) fn history(context: &Context, args: &HistoryArgs) -> Result<Exit, Tro
             words,
         });
     }
+    let denied = entries.iter().filter(|entry| entry.status == UNREADABLE);
+    let denied: Vec<&RunId> = denied.map(|entry| &entry.run).collect();
+    runs::say_denied(&store, &denied);
     Ok(shown)
 }
 
@@ -83,7 +87,7 @@ const PAGE: usize = 200;
 
 /// The entries that are wanted, and whether there are more.
 fn entries(
-    index: &Index,
+    index: &mut Index,
     store: &Files,
     filter: &mut Filter,
     args: &HistoryArgs,
@@ -91,12 +95,12 @@ fn entries(
     let mut entries = Vec::new();
     loop {
         let page = PAGE.min(args.limit.saturating_add(1));
-        let rows = index
-            .page(filter, page)
-            .map_err(|error| unindexed(&error))?;
+        let rows = page_of(index, store, filter, page).map_err(|error| unindexed(&error))?;
         for row in &rows {
-            let Some(entry) = entry(store, row).map_err(|error| unread(&error))? else {
-                continue;
+            let entry = match entry(store, row) {
+                Ok(Some(entry)) => entry,
+                Ok(None) => continue,
+                Err(error) => unread_entry(row, &error)?,
             };
             let wanted = args.status.as_deref();
             if wanted.is_some_and(|status| entry.status != status) {
@@ -114,11 +118,48 @@ fn entries(
     }
 }
 
+/// A page of rows that are what their records say.
+fn page_of(
+    index: &mut Index,
+    store: &Files,
+    filter: &Filter,
+    limit: usize,
+) -> Result<Vec<Row>, store::Error> {
+    let rows = index.page(filter, limit)?;
+    let known = |row: &&Row| row.status != Status::Open;
+    let stamps = rows.iter().filter(known);
+    let stamps: Vec<_> = stamps
+        .map(|row| (row.run.clone(), row.stamp.clone()))
+        .collect();
+    if index.look_again(store, &stamps, Clock::system().now())? {
+        return index.page(filter, limit);
+    }
+    Ok(rows)
+}
+
 /// What is said of a record that can't be read.
 const DAMAGED: &str = "damaged";
+/// What is said of a record that belongs to somebody else.
+const UNREADABLE: &str = "unreadable";
+
+/// What is said of a run of which the record can't be read: the others are listed all the same.
+fn unread_entry(row: &Row, error: &store::Error) -> Result<Entry, Trouble> {
+    let status = match error.kind {
+        Kind::Damaged => DAMAGED,
+        _ if error.is_denied() => UNREADABLE,
+        _ => return Err(unread(error)),
+    };
+    Ok(Entry {
+        run: row.run.clone(),
+        status,
+        asked: row.asked.clone(),
+        from: row.began,
+        to: None,
+    })
+}
 
 /// What is said of a run; nothing of one that has left no record, as nothing was done in it.
-fn entry(store: &dyn Store, row: &Row) -> Result<Option<Entry>, crate::store::Error> {
+fn entry(store: &dyn Store, row: &Row) -> Result<Option<Entry>, store::Error> {
     let entry = |status, to| Entry {
         run: row.run.clone(),
         status,
@@ -128,17 +169,18 @@ fn entry(store: &dyn Store, row: &Row) -> Result<Option<Entry>, crate::store::Er
     };
     let seen = match row.status {
         Status::Ended(end) => entry(runs::end_word(end), row.last),
+        Status::Begun => return Ok(None),
         Status::Damaged => Entry {
             from: None,
             ..entry(DAMAGED, None)
         },
+        Status::Denied => entry(UNREADABLE, None),
         Status::Open => {
             let owned = match store.is_owned(&row.run) {
                 Err(error) if error.kind == Kind::Missing => return Ok(None),
                 owned => owned?,
             };
-            let last = store.edges(&row.run)?;
-            let last = last.and_then(|(_, last)| line::parse(&last));
+            let last = whole::last(store, &row.run)?;
             let end = record::end(store, &row.run)?;
             let status = match last.as_ref().map(|last| &last.fact) {
                 _ if end.is_some() => end.map_or("", |(_, end)| runs::end_word(end)),

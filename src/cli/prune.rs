@@ -4,39 +4,45 @@ use serde_json::json;
 
 use super::args::PruneArgs;
 use super::context::{self, Context};
-use super::runs::unread;
+use super::runs::{check_damaged, unread};
 use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
 use crate::incremental;
-use crate::record::prune::{self, Policy};
+use crate::record::prune::{self, Policy, Pruned};
 use crate::report::table::bytes;
 
 /// Removes old runs, or what was not used for longest from the cache.
 pub(super) fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Trouble> {
-    let mut text = String::new();
+    let (mut text, mut damaged) = (String::new(), Vec::new());
     if let Some(older_than) = args.older_than {
         let keep = args.keep;
-        text.push_str(&runs(context, Policy { older_than, keep }, args)?);
+        let pruned = runs(context, Policy { older_than, keep }, args)?;
+        text.push_str(&as_text(&pruned, args));
+        damaged = pruned.damaged;
     }
     if args.cache {
         text.push_str(&cache(args.max_size)?);
     }
-    super::show(&text)
+    let shown = super::show(&text)?;
+    check_damaged(&damaged)?;
+    Ok(shown)
 }
 
-fn runs(context: &Context, policy: Policy, args: &PruneArgs) -> Result<String, Trouble> {
-    let dry = args.dry_run;
+fn runs(context: &Context, policy: Policy, args: &PruneArgs) -> Result<Pruned, Trouble> {
     let store = context.store()?;
     let now = Clock::system().now();
-    let pruned = prune::prune(&store, policy, now, Clock::wall(), dry);
-    let pruned = pruned.map_err(|error| unread(&error))?;
+    let pruned = prune::prune(&store, policy, now, Clock::wall(), args.dry_run);
+    pruned.map_err(|error| unread(&error))
+}
+
+fn as_text(pruned: &Pruned, args: &PruneArgs) -> String {
     if args.json {
         let value = json!({"runs": pruned.runs, "bytes": pruned.bytes, "left": pruned.left});
-        return Ok(format!("{value}\n"));
+        return format!("{value}\n");
     }
     let count = pruned.runs.len();
     let left = pruned.left;
-    Ok(match dry {
+    match args.dry_run {
         true => {
             let runs = pruned.runs.iter();
             let runs = runs.map(|run| format!("would remove run {run}\n"));
@@ -51,7 +57,7 @@ fn runs(context: &Context, policy: Policy, args: &PruneArgs) -> Result<String, T
             of(count),
             bytes(pruned.bytes)
         ),
-    })
+    }
 }
 
 fn of(runs: usize) -> String {

@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use super::args::ResumeArgs;
 use super::context::{self, Context};
 use super::needed::Work;
-use super::running::{Manner, Running, exit_of, unrecorded};
+use super::running::{Manner, Running, exit_of};
 use super::runs::{self, unread};
 use super::{Exit, Trouble, use_current};
 use crate::core::state::RunStage;
@@ -18,20 +18,27 @@ use crate::engine::past::{self, Past};
 use crate::model::id::RunId;
 use crate::model::plan::Plan;
 use crate::model::time::Timestamp;
-use crate::record::{self, Recorded};
+use crate::record::{Recorded, whole};
 use crate::report::failure::shown_path;
 use crate::report::screen;
+use crate::store::Kind;
 use crate::store::files::Files;
-use crate::store::{Kind, Store};
 
 /// Goes on with a run.
 pub(super) fn resume(context: &Context, args: &ResumeArgs) -> Result<Exit, Trouble> {
     let store = context.store()?;
     let run = match &args.run {
         Some(word) => runs::find(context, &store, word)?,
-        None => runs::newest_interrupted(context, &store)?.ok_or_else(|| {
-            Trouble::call("no run was interrupted", "`flow history` lists the runs")
-        })?,
+        None => match runs::newest_interrupted(context, &store)? {
+            Some(run) => run,
+            None => {
+                runs::say_all_denied(context, &store)?;
+                return Err(Trouble::call(
+                    "no run was interrupted",
+                    "`flow history` lists the runs",
+                ));
+            }
+        },
     };
     let taken = match take(&store, &run, GO_ON)? {
         Taken::Ours(taken) => taken,
@@ -83,16 +90,16 @@ pub(super) fn take(store: &Files, run: &RunId, what_for: &str) -> Result<Taken, 
     if let Some(exit) = ended(store, run, what_for)? {
         return Ok(Taken::Ended(exit));
     }
-    let journal = match store.open(run) {
-        Ok(journal) => journal,
+    let (journal, lines) = match whole::take(store, run) {
+        Ok(taken) => taken,
         Err(error) if error.kind == Kind::Owned => return Ok(Taken::Owned),
-        Err(error) => return Err(unrecorded(&error)),
+        Err(error) => return Err(unread(&error)),
     };
     // Now that nobody else writes, what is there is all there is.
     if let Some(exit) = ended(store, run, what_for)? {
         return Ok(Taken::Ended(exit));
     }
-    let recorded = runs::read(store, run)?;
+    let recorded = runs::with_plan(store, run, lines)?;
     let clock = Clock::system();
     end_left(run, &store.logs(), &clock)?;
     let words = words(&recorded);
@@ -118,8 +125,9 @@ pub(super) fn take(store: &Files, run: &RunId, what_for: &str) -> Result<Taken, 
 
 /// How a run has ended, which is said; a finished run is final.
 pub(super) fn ended(store: &Files, run: &RunId, what_for: &str) -> Result<Option<Exit>, Trouble> {
-    let end = record::end(store, run).map_err(|error| unread(&error))?;
-    let Some((at, status)) = end else {
+    // All of it is looked at: what is wrong in its midst is no end.
+    let lines = whole::read(store, run).map_err(|error| unread(&error))?;
+    let Some((at, status)) = lines.end() else {
         return Ok(None);
     };
     let words = format!(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::args::{self, ShowArgs};
 use super::context::{self, Context};
 use super::needed::{Values, Work, cores};
+use super::runs;
 use super::{Exit, Trouble};
 use crate::core::carried::Carried;
 use crate::core::fact::{RunEnd, Triggered};
@@ -100,7 +101,7 @@ impl Running {
     pub(super) fn begin(store: &dyn Store, plan: &Plan) -> Result<Self, Trouble> {
         let clock = Clock::system();
         let (plan_hash, text) = plan::pin(plan);
-        let (run, journal) = submit::new(store, (&plan_hash, &text), clock.now(), random)
+        let (run, journal) = submit::new(store, (&plan_hash, &text), clock.now())
             .map_err(|error| unrecorded(&error))?;
         drop(text);
         Ok(Self::of(run, plan_hash, journal, clock))
@@ -334,7 +335,7 @@ pub(super) fn unrecorded(error: &store::Error) -> Trouble {
     let help = "  help: --no-record runs without a record\n";
     Trouble {
         exit: Exit::Record,
-        words: format!("error: {error}\n{help}"),
+        words: format!("error: {error}\n{}{help}", runs::help(error)),
     }
 }
 

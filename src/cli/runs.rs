@@ -1,6 +1,10 @@
 //! Which run is meant, and in what state it is.
 
-use super::context::Context;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::context::{self, Context, STATE};
 use super::{Exit, Trouble};
 use crate::core::RunState;
 use crate::core::fact::RunEnd;
@@ -9,7 +13,8 @@ use crate::engine::clock::Clock;
 use crate::index::{Filter, Index, Row, Status};
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
-use crate::record::{self, Recorded};
+use crate::record::{self, Recorded, whole};
+use crate::report::failure::shown_path;
 use crate::report::screen;
 use crate::store::files::Files;
 use crate::store::{self, Kind, Store};
@@ -38,8 +43,15 @@ pub(super) fn find(context: &Context, store: &Files, word: &str) -> Result<RunId
             Trouble::call(format!("no run of the task {task:?} is recorded"), help)
         });
     }
+    if word.is_empty() {
+        return Err(Trouble::call(
+            "an empty word names no run",
+            "write its id or how that begins, `latest`, or `latest:TASK`; `flow history` lists the runs",
+        ));
+    }
     let Some(latest) = newest(store, Filter::default(), page)? else {
-        return Err(Trouble::call("no runs are recorded here yet", ""));
+        return Err(none_there(store, word)?
+            .unwrap_or_else(|| Trouble::call("no runs are recorded here yet", "")));
     };
     if word == "latest" {
         return Ok(latest);
@@ -48,10 +60,12 @@ pub(super) fn find(context: &Context, store: &Files, word: &str) -> Result<RunId
     let meant = meant.map_err(|error| unread(&error))?;
     match &meant[..] {
         [run] => Ok(run.clone()),
-        [] => Err(Trouble::call(
-            format!("there is no run {word:?}"),
-            "`flow history` lists the runs; `latest` and `latest:TASK` are names too",
-        )),
+        [] => Err(none_there(store, word)?.unwrap_or_else(|| {
+            Trouble::call(
+                format!("there is no run {word:?}"),
+                "`flow history` lists the runs; `latest` and `latest:TASK` are names too",
+            )
+        })),
         _ => {
             let names: Vec<&str> = meant.iter().take(5).map(RunId::as_str).collect();
             let more = if meant.len() == PAGE { "at least " } else { "" };
@@ -62,6 +76,19 @@ pub(super) fn find(context: &Context, store: &Files, word: &str) -> Result<RunId
             ))
         }
     }
+}
+
+/// A run of this name was removed.
+fn none_there(store: &Files, word: &str) -> Result<Option<Trouble>, Trouble> {
+    let removed = store.removed().map_err(|error| unread(&error))?;
+    let meant = |(run, _): &&(RunId, Option<Timestamp>)| run.as_str().starts_with(word);
+    Ok(removed.iter().rev().find(meant).map(|(run, at)| {
+        let at = at.map_or_else(String::new, |at| format!(" on {}", at.local()));
+        Trouble::call(
+            format!("run {run} was removed by flow{at}"),
+            "runs that ended long ago are removed once a day, or by `flow prune`; `flow history` lists those that are left",
+        )
+    }))
 }
 
 /// So many rows are asked for at a time.
@@ -75,7 +102,10 @@ fn newest(
 ) -> Result<Option<RunId>, Trouble> {
     loop {
         let rows = page(&filter)?;
-        let there = rows.iter().find(|row| store.is_owned(&row.run).is_ok());
+        let is_missing = |error: &store::Error| error.kind == Kind::Missing;
+        let there = rows
+            .iter()
+            .find(|row| !store.is_owned(&row.run).as_ref().is_err_and(is_missing));
         if let Some(row) = there {
             return Ok(Some(row.run.clone()));
         }
@@ -209,19 +239,107 @@ pub(super) fn time(text: &str) -> Result<Timestamp, Trouble> {
 
 /// A run with all that is recorded of it.
 pub(super) fn read(store: &dyn Store, run: &RunId) -> Result<Recorded, Trouble> {
-    Recorded::read(store, run).map_err(|error| match error.kind {
-        Kind::Missing if store.read(run).is_ok_and(|lines| lines.is_empty()) => Trouble::call(
+    let lines = whole::read(store, run).map_err(|error| unread(&error))?;
+    with_plan(store, run, lines)
+}
+
+/// The run that has these lines.
+pub(super) fn with_plan(
+    store: &dyn Store,
+    run: &RunId,
+    lines: whole::Lines,
+) -> Result<Recorded, Trouble> {
+    if lines.records.is_empty() {
+        return Err(Trouble::call(
             format!("run {run} ended before anything of it was recorded"),
-            "run its tasks anew; nothing of them had begun",
-        ),
-        _ => unread(&error),
-    })
+            "run its tasks once more; nothing of them had begun",
+        ));
+    }
+    Recorded::of(store, run, lines, |_| None).map_err(|error| unread(&error))
 }
 
 /// A record that can't be read.
-pub(super) fn unread(error: &impl std::fmt::Display) -> Trouble {
+pub(super) fn unread(error: &store::Error) -> Trouble {
+    Trouble {
+        exit: Exit::Record,
+        words: format!("error: {error}\n{}", help(error)),
+    }
+}
+
+/// Records that are not what was written were met, and left alone.
+pub(super) fn check_damaged(runs: &[RunId]) -> Result<(), Trouble> {
+    let Some(run) = runs.first() else {
+        return Ok(());
+    };
+    let more = match runs.len() {
+        1 => format!("the record of run {run} is"),
+        many => format!("the records of run {run} and {} more are", many - 1),
+    };
+    Err(Trouble {
+        exit: Exit::Record,
+        words: format!(
+            "error: {more} not what was written\n  help: nothing of it was changed; `flow verify {run}` says what is wrong\n"
+        ),
+    })
+}
+
+/// The same of what is no record, and lies beside them.
+pub(super) fn unreadable(error: &impl std::fmt::Display) -> Trouble {
     Trouble {
         exit: Exit::Record,
         words: format!("error: {error}\n"),
     }
+}
+
+/// What can be done about it, as a line of its own, where anything can.
+pub(super) fn help(error: &store::Error) -> String {
+    let help = match (&error.path, error.kind) {
+        (Some(path), _) if error.is_denied() => of_another(path),
+        (_, Kind::Damaged) => {
+            Some("nothing of it was changed; `flow verify --all` looks at all records".to_owned())
+        }
+        _ => None,
+    };
+    help.map_or_else(String::new, |help| format!("  help: {help}\n"))
+}
+
+/// The same of all runs there are.
+pub(super) fn say_all_denied(context: &Context, store: &Files) -> Result<(), Trouble> {
+    let index = any_index(context, store)?;
+    let denied = index.with_status(Status::Denied, Timestamp::from_micros(0));
+    let denied = denied.map_err(|error| unread(&error))?;
+    say_denied(store, &denied.iter().collect::<Vec<_>>());
+    Ok(())
+}
+
+/// Says which runs somebody else has made here, who lets nobody read them.
+pub(super) fn say_denied(store: &Files, runs: &[&RunId]) {
+    let Some(run) = runs.first() else {
+        return;
+    };
+    let count = match runs.len() {
+        1 => format!("run {run} can't be read"),
+        many => format!("run {run} and {} more can't be read", many - 1),
+    };
+    let help = of_another(&store.path_of(run)).unwrap_or_default();
+    // Nobody may want to know.
+    let _ = screen::print("", &format!("note: {count}\n  help: {help}\n"));
+}
+
+/// Whose a file of `.flow` is that we may not use, and how it becomes ours.
+pub(super) fn of_another(path: &Path) -> Option<String> {
+    let folder = path.ancestors().find(|folder| folder.ends_with(STATE))?;
+    let own = rustix::process::geteuid().as_raw();
+    let below = path.ancestors().take_while(|at| at.starts_with(folder));
+    let mut owners = below.filter_map(|at| Some(fs::metadata(at).ok()?.uid()));
+    let shown = shown_path(folder);
+    let other = owners.find(|owner| *owner != own);
+    Some(match other {
+        Some(other) => format!(
+            "{shown} has files of {}, who ran flow here; they become yours by: sudo chown -R {} {shown}",
+            context::user(other),
+            context::user(own),
+        ),
+        None => format!("your own files there forbid it: chmod -R u+rwX {shown}"),
+    })
 }

@@ -6,17 +6,21 @@ use super::args::StatsArgs;
 use super::context::Context;
 use super::runs;
 use super::{Exit, Trouble};
+use crate::engine::clock::Clock;
 use crate::index::stats::{self, Numbers, Stats};
-use crate::model::time::human;
+use crate::index::{Index, Status};
+use crate::model::time::{Timestamp, human};
 use crate::report::table;
+use crate::store;
+use crate::store::files::Files;
 
 /// Shows the numbers of many runs.
 pub(super) fn stats(context: &Context, args: &StatsArgs) -> Result<Exit, Trouble> {
     let store = context.store()?;
     let since = runs::time(&args.since)?;
-    let index = runs::index(context, &store)?;
+    let mut index = runs::index(context, &store)?;
     let mut stats =
-        stats::of(&index, since, args.steps).map_err(|error| runs::unindexed(&error))?;
+        numbers(&mut index, &store, since, args.steps).map_err(|error| runs::unindexed(&error))?;
     if let Some(task) = &args.task {
         stats.rows.retain(|row| row.task == *task);
         if stats.rows.is_empty() {
@@ -27,11 +31,29 @@ pub(super) fn stats(context: &Context, args: &StatsArgs) -> Result<Exit, Trouble
             ));
         }
     }
-    super::show(&if args.json {
+    let shown = super::show(&if args.json {
         format!("{:#}\n", as_json(&stats))
     } else {
         as_text(&stats, &args.since)
-    })
+    })?;
+    let damaged = index.with_status(Status::Damaged, since);
+    runs::check_damaged(&damaged.map_err(|error| runs::unindexed(&error))?)?;
+    let denied = index.with_status(Status::Denied, since);
+    let denied = denied.map_err(|error| runs::unindexed(&error))?;
+    runs::say_denied(&store, &denied.iter().collect::<Vec<_>>());
+    Ok(shown)
+}
+
+/// The numbers of runs that are what their records say.
+fn numbers(
+    index: &mut Index,
+    store: &Files,
+    since: Timestamp,
+    steps: bool,
+) -> Result<Stats, store::Error> {
+    let stamps = index.stamps(since)?;
+    index.look_again(store, &stamps, Clock::system().now())?;
+    stats::of(index, since, steps)
 }
 
 fn as_text(stats: &Stats, since: &str) -> String {
@@ -41,6 +63,7 @@ fn as_text(stats: &Stats, since: &str) -> String {
         (stats.cancelled, "cancelled"),
         (stats.open, "not ended"),
         (stats.damaged, "damaged"),
+        (stats.denied, "unreadable"),
     ];
     let all: usize = words.iter().map(|(count, _)| count).sum();
     let told: Vec<String> = words
@@ -120,6 +143,7 @@ fn as_json(stats: &Stats) -> serde_json::Value {
             "cancelled": stats.cancelled,
             "not_ended": stats.open,
             "damaged": stats.damaged,
+            "unreadable": stats.denied,
         },
         "tasks": rows.collect::<Vec<_>>(),
     })

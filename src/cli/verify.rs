@@ -1,13 +1,17 @@
 //! `flow verify`: whether records are what was written.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use super::args::VerifyArgs;
 use super::context::Context;
 use super::runs::{self, unread};
 use super::{Exit, Trouble};
+use crate::engine::clock::Clock;
 use crate::index::Index;
 use crate::model::id::RunId;
+use crate::model::time::Timestamp;
 use crate::record::verify;
 use crate::report::screen;
 use crate::store::files::Files;
@@ -40,6 +44,14 @@ pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit, Troub
             .cloned()
             .collect();
         let found = verify::run(&store, run, &own, key.as_ref(), args.key.is_some());
+        if found
+            .as_ref()
+            .is_err_and(|error| error.kind == Kind::Missing)
+            && is_removed(&store, run)?
+        {
+            // While others were looked at.
+            continue;
+        }
         let found = found.and_then(|sound| fits(index.as_ref(), &store, run).map(|()| sound));
         wrong += u32::from(found.is_err());
         let text = match (&found, args.json) {
@@ -63,7 +75,7 @@ pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit, Troub
         };
         super::show(&format!("{text}\n"))?;
     }
-    wrong += missing(&runs, &heads, args)?;
+    wrong += missing(&store, &runs, &heads, args)?;
     if wrong > 0 {
         let words = format!(
             "error: {wrong} of {} records are not what was written\n",
@@ -123,12 +135,20 @@ fn index(context: &Context, store: &Files) -> Result<Option<Index>, Trouble> {
     if !context.state()?.join(runs::INDEX).exists() {
         return Ok(None);
     }
-    runs::index(context, store).map(Some)
+    let mut index = runs::index(context, store)?;
+    let brought_up = index.stamps(Timestamp::from_micros(0)).and_then(|stamps| {
+        // A record that was put back from a copy is what it was.
+        index.look_again(store, &stamps, Clock::system().now())
+    });
+    brought_up.map_err(|error| runs::unindexed(&error))?;
+    Ok(Some(index))
 }
 
 /// Whether the index says the same of a run.
 fn fits(index: Option<&Index>, store: &Files, run: &RunId) -> Result<(), Error> {
     match index.map(|index| index.is_wrong(store, run)).transpose()? {
+        // It was removed in between.
+        Some(Some(_)) if !store.path_of(run).exists() => Ok(()),
         Some(Some(wrong)) => Err(Error::new(
             Kind::Damaged,
             format!("trust the index: run {run} {wrong}; flow doctor makes it anew"),
@@ -137,15 +157,30 @@ fn fits(index: Option<&Index>, store: &Files, run: &RunId) -> Result<(), Error> 
     }
 }
 
+/// Whether flow has removed a run.
+fn is_removed(store: &Files, run: &RunId) -> Result<bool, Trouble> {
+    let removed = store.removed().map_err(|error| unread(&error))?;
+    Ok(removed.iter().any(|(one, _)| one == run))
+}
+
 /// Tells the runs of which there is a head and no record.
-fn missing(runs: &[RunId], heads: &[Head], args: &VerifyArgs) -> Result<u32, Trouble> {
+fn missing(
+    store: &Files,
+    runs: &[RunId],
+    heads: &[Head],
+    args: &VerifyArgs,
+) -> Result<u32, Trouble> {
     if !args.all {
         return Ok(0);
     }
+    // What was removed since the heads were read is said in them by now.
+    let removed = store.removed().map_err(|error| unread(&error))?;
+    let removed: HashSet<&RunId> = removed.iter().map(|(run, _)| run).collect();
+    let there: HashSet<&RunId> = runs.iter().collect();
     let mut gone: Vec<&RunId> = heads
         .iter()
         .map(|head| &head.run)
-        .filter(|run| !runs.contains(run))
+        .filter(|run| !there.contains(run) && !removed.contains(run))
         .collect();
     gone.sort_unstable();
     gone.dedup();

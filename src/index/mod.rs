@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use self::rows::OpenRun;
 pub use self::rows::{Filter, Row, Status};
 use crate::core::fact::Fact;
 use crate::model::id::RunId;
@@ -25,7 +26,8 @@ use crate::model::plan::Plan;
 use crate::model::time::Timestamp;
 use crate::record::Recorded;
 use crate::record::summary::Summary;
-use crate::store::{Error, Kind, Store, line};
+use crate::record::whole;
+use crate::store::{Error, Head, Kind, Store};
 
 /// An index that is up to date, and nobody else's as long as this lives.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub struct Index {
 }
 
 /// The version of the tables, as `PRAGMA user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// What tells our files from other databases, as `PRAGMA application_id`: "flow".
 const APPLICATION: i64 = 0x666c_6f77;
 /// So many runs are written in one transaction.
@@ -181,7 +183,7 @@ impl Index {
         let Some(row) = self.row(run)? else {
             return Ok(Some("is not in it"));
         };
-        if row.status == Status::Open {
+        if matches!(row.status, Status::Open | Status::Begun | Status::Denied) {
             return Ok(None);
         }
         let Ok(recorded) = Recorded::read(store, run) else {
@@ -270,9 +272,8 @@ impl Index {
             changes.runs
         } else {
             // One that was open may have been ended by a process that was killed before it could say so.
-            let moved = |(run, seq): &(RunId, u64)| has_moved(store, run, *seq, now);
-            let moved = open.iter().filter(|open| moved(open));
-            let mut runs: Vec<RunId> = moved.map(|(run, _)| run.clone()).collect();
+            let moved = open.iter().filter(|open| has_moved(store, open, now));
+            let mut runs: Vec<RunId> = moved.map(|open| open.run.clone()).collect();
             runs.extend(changes.runs);
             runs
         };
@@ -280,32 +281,79 @@ impl Index {
         if looked_at.is_empty() && cursor.as_ref() == Some(&changes.cursor) {
             return Ok(());
         }
-        let mut plans = Plans::default();
-        let mut left = looked_at.len();
-        for batch in looked_at.chunks(BATCH) {
-            progress(left);
-            left -= batch.len();
-            let looks: Vec<(&RunId, Looked)> = batch
-                .iter()
-                .map(|run| Ok((run, look(store, run, now, &mut plans)?)))
-                .collect::<Result<_, Error>>()?;
-            self.write(&looks, None)?;
-        }
+        self.look_at(store, &looked_at, now, progress)?;
         self.write(&[], Some(&changes.cursor))
     }
 
-    fn write(&mut self, looks: &[(&RunId, Looked)], cursor: Option<&str>) -> Result<(), Error> {
+    /// Looks once more at those of these runs whose records were touched without a word in the list of changes, which flow never
+    /// does; whether there were any.
+    ///
+    /// # Errors
+    ///
+    /// When the index or the store can't be read.
+    pub fn look_again(
+        &mut self,
+        store: &dyn Store,
+        rows: &[(RunId, String)],
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let touched = rows.iter().filter(|(run, stamp)| {
+            let there = store.stamp(run);
+            there.is_some_and(|there| there != *stamp)
+        });
+        let touched: Vec<RunId> = touched.map(|(run, _)| run.clone()).collect();
+        self.look_at(store, &touched, now, &mut |_| {})?;
+        Ok(!touched.is_empty())
+    }
+
+    fn look_at(
+        &mut self,
+        store: &dyn Store,
+        runs: &[RunId],
+        now: Timestamp,
+        progress: Progress<'_>,
+    ) -> Result<(), Error> {
+        let mut looker = Looker {
+            store,
+            now,
+            plans: Plans::default(),
+            heads: None,
+        };
+        if runs.len() > HEADS_ONE_BY_ONE {
+            looker.read_heads()?;
+        }
+        let mut left = runs.len();
+        for batch in runs.chunks(BATCH) {
+            progress(left);
+            left -= batch.len();
+            let looks: Vec<Look<'_>> = batch
+                .iter()
+                .map(|run| looker.look(run))
+                .collect::<Result<_, Error>>()?;
+            self.write(&looks, None)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, looks: &[Look<'_>], cursor: Option<&str>) -> Result<(), Error> {
         let path = self.path.clone();
         let mut write = || {
             let behavior = TransactionBehavior::Immediate;
             let transaction = self.database.transaction_with_behavior(behavior)?;
-            for (run, looked) in looks {
-                rows::forget(&transaction, run)?;
-                match looked {
-                    Looked::Gone => {}
-                    Looked::Damaged => rows::insert_damaged(&transaction, run)?,
-                    Looked::Pending => rows::insert_pending(&transaction, run)?,
-                    Looked::Summary(summary) => rows::insert(&transaction, summary)?,
+            for look in looks {
+                // What it was asked for is known still.
+                if let Found::Unread(status @ (Status::Damaged | Status::Denied)) = look.found
+                    && rows::set_unread(&transaction, look.run, &look.stamp, status)?
+                {
+                    continue;
+                }
+                rows::forget(&transaction, look.run)?;
+                match &look.found {
+                    Found::Gone => {}
+                    Found::Unread(status) => {
+                        rows::insert_unread(&transaction, look.run, &look.stamp, *status)?;
+                    }
+                    Found::Summary(summary) => rows::insert(&transaction, &look.stamp, summary)?,
                 }
             }
             if let Some(cursor) = cursor {
@@ -323,16 +371,24 @@ impl Index {
 }
 
 /// What came of looking at a run.
-enum Looked {
+struct Look<'r> {
+    run: &'r RunId,
+    /// Its stamp, taken before it was read.
+    stamp: String,
+    found: Found,
+}
+
+enum Found {
     /// It has no record, or none any more.
     Gone,
-    /// It has no record yet, or nothing in it.
-    Pending,
-    /// Its record can't be read.
-    Damaged,
+    /// There is nothing to be read.
+    Unread(Status),
     /// This.
     Summary(Box<Summary>),
 }
+
+/// Up to so many runs have their heads looked up one by one, and not in a table of all.
+const HEADS_ONE_BY_ONE: usize = 8;
 
 /// Plans that were read a moment ago: most runs of a project follow one of a few.
 #[derive(Default)]
@@ -341,48 +397,104 @@ struct Plans(HashMap<String, Arc<Plan>>);
 /// So many are kept.
 const PLANS_MAX: usize = 16;
 
-fn look(
-    store: &dyn Store,
-    run: &RunId,
+/// Looks at one run after another.
+struct Looker<'s> {
+    store: &'s dyn Store,
     now: Timestamp,
-    plans: &mut Plans,
-) -> Result<Looked, Error> {
-    let read = Recorded::read_with(store, run, |hash| plans.0.get(hash).cloned());
-    match read {
-        Ok(recorded) => {
-            if plans.0.len() >= PLANS_MAX {
-                plans.0.clear();
-            }
-            let hash = recorded.plan_hash().to_owned();
-            plans.0.insert(hash, Arc::clone(&recorded.plan));
-            let summary = Summary::of(&recorded, &recorded.state());
-            Ok(Looked::Summary(Box::new(summary)))
+    plans: Plans,
+    /// The heads of all runs, where many are looked at.
+    heads: Option<HashMap<RunId, Vec<Head>>>,
+}
+
+impl Looker<'_> {
+    fn read_heads(&mut self) -> Result<(), Error> {
+        let mut heads: HashMap<RunId, Vec<Head>> = HashMap::new();
+        for head in self.store.heads()? {
+            heads.entry(head.run.clone()).or_default().push(head);
         }
-        Err(error) if error.kind == Kind::Damaged => Ok(Looked::Damaged),
-        Err(error) if error.kind == Kind::Missing => match store.read(run) {
-            // It was killed before it wrote anything, or is about to.
-            Ok(lines) if lines.is_empty() => Ok(Looked::Pending),
-            // Its record is there, its plan is not.
-            Ok(_) => Ok(Looked::Damaged),
-            Err(error) if error.kind == Kind::Missing => {
-                let young = run.began().is_none_or(|began| now.since(began) < BEGINS);
-                Ok(if young { Looked::Pending } else { Looked::Gone })
+        self.heads = Some(heads);
+        Ok(())
+    }
+
+    fn look<'r>(&mut self, run: &'r RunId) -> Result<Look<'r>, Error> {
+        let stamp = self.store.stamp(run).unwrap_or_default();
+        let found = match self.read(run) {
+            Ok(summary) => Found::Summary(Box::new(summary)),
+            Err(error) => self.unread(run, error)?,
+        };
+        Ok(Look { run, stamp, found })
+    }
+
+    fn read(&mut self, run: &RunId) -> Result<Summary, Error> {
+        let own;
+        let heads = match &self.heads {
+            Some(heads) => heads.get(run).map_or(&[][..], Vec::as_slice),
+            None => {
+                own = self.store.heads_of(run)?;
+                &own
             }
-            Err(error) => Err(error),
-        },
-        Err(error) => Err(error),
+        };
+        let plans = &mut self.plans.0;
+        let known = |hash: &str| plans.get(hash).cloned();
+        let recorded = Recorded::read_with(self.store, run, heads, known)?;
+        if plans.len() >= PLANS_MAX {
+            plans.clear();
+        }
+        let hash = recorded.plan_hash().to_owned();
+        plans.insert(hash, Arc::clone(&recorded.plan));
+        Ok(Summary::of(&recorded, &recorded.state()))
+    }
+
+    /// What is known of a run that can't be read.
+    fn unread(&self, run: &RunId, error: Error) -> Result<Found, Error> {
+        if error.is_denied() {
+            return Ok(Found::Unread(Status::Denied));
+        }
+        match error.kind {
+            Kind::Damaged => Ok(Found::Unread(Status::Damaged)),
+            Kind::Missing => match self.store.read(run) {
+                // It was killed before it wrote anything, or is about to.
+                Ok(lines) if lines.is_empty() => Ok(Found::Unread(Status::Open)),
+                // Its record is there, its plan is not.
+                Ok(_) => Ok(Found::Unread(Status::Damaged)),
+                Err(error) if error.kind == Kind::Missing => self.absent(run),
+                Err(error) => Err(error),
+            },
+            _ => Err(error),
+        }
+    }
+
+    /// A run without a record: about to have one, or it has none any more.
+    fn absent(&self, run: &RunId) -> Result<Found, Error> {
+        let young = run
+            .began()
+            .is_none_or(|began| self.now.since(began) < BEGINS);
+        let was_removed = || {
+            let removed = self.store.removed()?;
+            Ok::<_, Error>(removed.iter().any(|(one, _)| one == run))
+        };
+        Ok(if young && !was_removed()? {
+            Found::Unread(Status::Begun)
+        } else {
+            Found::Gone
+        })
     }
 }
 
 /// Whether an open run has another row than its record would have now.
-fn has_moved(store: &dyn Store, run: &RunId, seq: u64, now: Timestamp) -> bool {
-    match store.edges(run) {
-        Ok(Some((_, last))) => line::parse(&last).is_none_or(|last| {
-            // A run that goes on has a fact every moment; what matters of it is its end.
-            seq == 0 || last.seq != seq && matches!(last.fact, Fact::RunFinished { .. })
-        }),
-        Ok(None) => false,
-        Err(_) => run.began().is_some_and(|began| now.since(began) >= BEGINS),
+fn has_moved(store: &dyn Store, open: &OpenRun, now: Timestamp) -> bool {
+    match whole::last(store, &open.run) {
+        // A run that goes on has a fact every moment; what matters of it is its end.
+        Ok(Some(last)) => {
+            open.seq == 0 || last.seq != open.seq && matches!(last.fact, Fact::RunFinished { .. })
+        }
+        // Its record is there, and was not.
+        Ok(None) => open.status == Status::Begun,
+        Err(error) if error.kind == Kind::Missing => {
+            let began = open.run.began();
+            began.is_some_and(|began| now.since(began) >= BEGINS)
+        }
+        Err(_) => true,
     }
 }
 

@@ -29,6 +29,18 @@ pub struct Row {
     pub hash: String,
     /// The tasks that were asked for.
     pub asked: Vec<String>,
+    /// The stamp of its record when it was looked at.
+    pub stamp: String,
+}
+
+/// A run that had not ended when it was looked at.
+pub(super) struct OpenRun {
+    /// Its id.
+    pub(super) run: RunId,
+    /// How many facts it had.
+    pub(super) seq: u64,
+    /// Whether it had a record.
+    pub(super) status: Status,
 }
 
 /// How a run stands, as far as that does not change by itself.
@@ -38,8 +50,12 @@ pub enum Status {
     Ended(RunEnd),
     /// It goes on, or can go on.
     Open,
-    /// Its record can't be read.
+    /// It has been announced, and has no record yet.
+    Begun,
+    /// Its record is not what was written.
     Damaged,
+    /// Its record belongs to somebody else, who lets nobody read it.
+    Denied,
 }
 
 /// Which runs are wanted; all that is given must hold.
@@ -64,7 +80,9 @@ impl Status {
             Self::Ended(RunEnd::Failed) => "failed",
             Self::Ended(RunEnd::Cancelled) => "cancelled",
             Self::Open => "open",
+            Self::Begun => "begun",
             Self::Damaged => "damaged",
+            Self::Denied => "unreadable",
         }
     }
 }
@@ -74,7 +92,8 @@ impl FromStr for Status {
 
     fn from_str(word: &str) -> Result<Self, ()> {
         let ends = [RunEnd::Completed, RunEnd::Failed, RunEnd::Cancelled].map(Self::Ended);
-        let mut all = ends.into_iter().chain([Self::Open, Self::Damaged]);
+        let others = [Self::Open, Self::Begun, Self::Damaged, Self::Denied];
+        let mut all = ends.into_iter().chain(others);
         all.find(|status| status.word() == word).ok_or(())
     }
 }
@@ -91,21 +110,27 @@ pub(super) fn forget(transaction: &Transaction<'_>, run: &RunId) -> rusqlite::Re
     Ok(())
 }
 
-const INSERT: &str = "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const INSERT: &str = "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
-/// A run of which nothing is recorded yet.
-pub(super) fn insert_pending(transaction: &Transaction<'_>, run: &RunId) -> rusqlite::Result<()> {
-    insert_unread(transaction, run, Status::Open)
-}
-
-/// A run of which the record can't be read.
-pub(super) fn insert_damaged(transaction: &Transaction<'_>, run: &RunId) -> rusqlite::Result<()> {
-    insert_unread(transaction, run, Status::Damaged)
-}
-
-fn insert_unread(
+/// A run that was known and can't be read any more; `false` when it was not known.
+pub(super) fn set_unread(
     transaction: &Transaction<'_>,
     run: &RunId,
+    stamp: &str,
+    status: Status,
+) -> rusqlite::Result<bool> {
+    let sql = "DELETE FROM work WHERE run = ?1";
+    transaction.prepare_cached(sql)?.execute([run.as_str()])?;
+    let sql = "UPDATE runs SET status = ?2, stamp = ?3 WHERE id = ?1";
+    let row = params![run.as_str(), status.word(), stamp];
+    Ok(transaction.prepare_cached(sql)?.execute(row)? > 0)
+}
+
+/// A run of which nothing is known but how it stands.
+pub(super) fn insert_unread(
+    transaction: &Transaction<'_>,
+    run: &RunId,
+    stamp: &str,
     status: Status,
 ) -> rusqlite::Result<()> {
     let began = run.began().map(Timestamp::as_micros);
@@ -119,14 +144,19 @@ fn insert_unread(
         "",
         "",
         "[]",
-        ""
+        "",
+        stamp
     ];
     transaction.prepare_cached(INSERT)?.execute(row)?;
     Ok(())
 }
 
 /// A run with all that is known of it.
-pub(super) fn insert(transaction: &Transaction<'_>, summary: &Summary) -> rusqlite::Result<()> {
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    stamp: &str,
+    summary: &Summary,
+) -> rusqlite::Result<()> {
     let run = summary.run.as_str();
     let status = summary.end.map_or(Status::Open, Status::Ended);
     let asked = serde_json::to_string(&summary.asked).unwrap_or_default();
@@ -140,6 +170,7 @@ pub(super) fn insert(transaction: &Transaction<'_>, summary: &Summary) -> rusqli
         summary.plan,
         asked,
         summary.words.join("\u{1f}"),
+        stamp,
     ])?;
     let mut asks = transaction.prepare_cached("INSERT OR IGNORE INTO asked VALUES (?1, ?2)")?;
     for task in &summary.asked {
@@ -194,19 +225,59 @@ impl Index {
         cursor.map_err(|error| self.trouble("read", error))
     }
 
-    /// The runs that had not ended when they were looked at, with how many facts they had.
-    pub(super) fn open_runs(&self) -> Result<Vec<(RunId, u64)>, Error> {
-        let sql = "SELECT id, seq FROM runs WHERE status = 'open'";
+    /// The runs that had not ended when they were looked at.
+    pub(super) fn open_runs(&self) -> Result<Vec<OpenRun>, Error> {
+        let sql = "SELECT id, seq, status FROM runs WHERE status IN ('open', 'begun')";
         let read = || {
             let mut open = self.database.prepare_cached(sql)?;
             let rows = open.query_map([], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?))
+                let (id, seq, status): (String, u64, String) =
+                    (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(RunId::parse(&id).map(|run| OpenRun {
+                    run,
+                    seq,
+                    status: status.parse().unwrap_or(Status::Open),
+                }))
             })?;
-            rows.collect::<Result<Vec<_>, _>>()
+            rows.filter_map(Result::transpose)
+                .collect::<Result<Vec<_>, _>>()
         };
-        let rows = read().map_err(|error| self.trouble("read", error))?;
-        let run = |(run, seq): (String, u64)| Some((RunId::parse(&run)?, seq));
-        Ok(rows.into_iter().filter_map(run).collect())
+        read().map_err(|error| self.trouble("read", error))
+    }
+
+    /// The runs that began since then and stand so, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be read.
+    pub fn with_status(&self, status: Status, since: Timestamp) -> Result<Vec<RunId>, Error> {
+        let filter = Filter {
+            status: Some(status),
+            since: Some(since),
+            ..Filter::default()
+        };
+        let rows = self.page(&filter, usize::MAX)?;
+        Ok(rows.into_iter().map(|row| row.run).collect())
+    }
+
+    /// The runs that began since then and have ended, each with the stamp of its record when it was looked at.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be read.
+    pub fn stamps(&self, since: Timestamp) -> Result<Vec<(RunId, String)>, Error> {
+        let sql =
+            "SELECT id, stamp FROM runs WHERE began >= ?1 AND status NOT IN ('begun', 'open')";
+        let read = || {
+            let mut all = self.database.prepare_cached(sql)?;
+            let rows = all.query_map([since.as_micros()], |row| {
+                let id: String = row.get(0)?;
+                Ok(RunId::parse(&id).zip(row.get(1)?))
+            })?;
+            rows.filter_map(Result::transpose)
+                .collect::<Result<Vec<_>, _>>()
+        };
+        read().map_err(|error| self.trouble("read", error))
     }
 
     /// Nothing is known of any run any more.
@@ -229,8 +300,10 @@ impl Index {
             conditions.push(condition);
             values.push(value);
         };
-        if let Some(status) = filter.status {
-            add("status = ?", Value::from(status.word().to_owned()));
+        match filter.status {
+            Some(status) => add("status = ?", Value::from(status.word().to_owned())),
+            // What has no record was never there, as long as it has none.
+            None => add("status <> ?", Value::from(Status::Begun.word().to_owned())),
         }
         // The runs of a task are found by the task, in their order.
         let (from, id) = match &filter.task {
@@ -257,7 +330,7 @@ impl Index {
         };
         values.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
         let sql = format!(
-            "SELECT id, status, began, last, seq, hash, asked FROM {from} {filter} ORDER BY {id} DESC LIMIT ?"
+            "SELECT id, status, began, last, seq, hash, asked, stamp FROM {from} {filter} ORDER BY {id} DESC LIMIT ?"
         );
         self.rows(&sql, values)
     }
@@ -268,7 +341,7 @@ impl Index {
     ///
     /// When it can't be read.
     pub fn row(&self, run: &RunId) -> Result<Option<Row>, Error> {
-        let sql = "SELECT id, status, began, last, seq, hash, asked FROM runs WHERE id = ?";
+        let sql = "SELECT id, status, began, last, seq, hash, asked, stamp FROM runs WHERE id = ?";
         let mut rows = self.rows(sql, vec![Value::from(run.to_string())])?;
         Ok(rows.pop())
     }
@@ -279,7 +352,7 @@ impl Index {
     ///
     /// When it can't be read.
     pub fn count(&self) -> Result<usize, Error> {
-        let sql = "SELECT count(*) FROM runs";
+        let sql = "SELECT count(*) FROM runs WHERE status <> 'begun'";
         let count = self.database.query_row(sql, [], |row| row.get(0));
         count.map_err(|error| self.trouble("read", error))
     }
@@ -338,7 +411,7 @@ impl Index {
     /// When it can't be read.
     pub fn with_beginning(&self, beginning: &str, limit: usize) -> Result<Vec<RunId>, Error> {
         // All digits of ids come before this one.
-        let sql = "SELECT id, status, began, last, seq, hash, asked FROM runs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?";
+        let sql = "SELECT id, status, began, last, seq, hash, asked, stamp FROM runs WHERE id >= ? AND id < ? AND status <> 'begun' ORDER BY id LIMIT ?";
         let values = vec![
             Value::from(beginning.to_owned()),
             Value::from(format!("{beginning}\u{7f}")),
@@ -424,6 +497,7 @@ impl Index {
                     seq,
                     hash,
                     asked: serde_json::from_str(&asked).unwrap_or_default(),
+                    stamp: row.get(7).unwrap_or_default(),
                 }))
             })?;
             rows.filter_map(Result::transpose)

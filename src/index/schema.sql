@@ -1,4 +1,5 @@
--- Version 1. A run has a row once its record was looked at; `status` is how it ended, or `open`.
+-- Version 2. A run has a row once its record was looked at; `status` is how it ended, or `open`, or `begun` without a record.
+-- `stamp` is what changes when somebody touches the record.
 CREATE TABLE runs (
     id     TEXT PRIMARY KEY,
     status TEXT NOT NULL,
@@ -8,7 +9,8 @@ CREATE TABLE runs (
     hash   TEXT NOT NULL,
     plan   TEXT NOT NULL,
     asked  TEXT NOT NULL,
-    words  TEXT NOT NULL
+    words  TEXT NOT NULL,
+    stamp  TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX runs_by_status ON runs (status, id);
 

@@ -20,8 +20,10 @@ pub struct Stats {
     pub cancelled: usize,
     /// They go on, or can go on.
     pub open: usize,
-    /// They can't be read.
+    /// They are not what was written.
     pub damaged: usize,
+    /// They belong to somebody else, who lets nobody read them.
+    pub denied: usize,
     /// By task, or by task and step; those that took most time in all first.
     pub rows: Vec<Numbers>,
 }
@@ -78,6 +80,8 @@ pub fn of(index: &Index, since: Timestamp, steps: bool) -> Result<Stats, Error> 
             Status::Ended(RunEnd::Cancelled) => &mut stats.cancelled,
             Status::Open => &mut stats.open,
             Status::Damaged => &mut stats.damaged,
+            Status::Denied => &mut stats.denied,
+            Status::Begun => continue,
         };
         *counted += count;
     }

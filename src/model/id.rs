@@ -14,23 +14,39 @@ const EPOCH_MICROS: i64 = 1_577_836_800_000_000;
 
 /// The name of a run: ten characters that sort by the time of its start.
 ///
-/// Six give the second since 2020 (enough until 2054), two the fraction of it in steps of about a millisecond,
-/// two are random. Two runs that still get the same name are told apart by the store, which never creates one twice.
+/// Six give the second since 2020 (enough until 2054), four the fraction of it, so finely that each microsecond has a name of its
+/// own. Of two runs of one microsecond the second gets the next name: the store never creates one twice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(String);
 
 impl RunId {
-    /// The id of a run that starts now, with some random bits.
-    pub fn new(now: Timestamp, random: u16) -> Self {
+    /// The id of a run that starts now.
+    pub fn new(now: Timestamp) -> Self {
         let micros = u64::try_from(now.as_micros().saturating_sub(EPOCH_MICROS)).unwrap_or(0);
-        let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000 * 1024 / 1_000_000);
-        let number = (seconds & 0x3fff_ffff) << 20 | fraction << 10 | u64::from(random & 0x3ff);
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+        let fraction = (micros << 20) / 1_000_000;
+        let number = (seconds & 0x3fff_ffff) << 20 | fraction;
         let text = (0..10).rev().map(|place| {
             let digit = number >> (5 * place) & 31;
             char::from(DIGITS[usize::try_from(digit).expect("five bits fit")])
         });
         Self(text.collect())
+    }
+
+    /// The id behind this one.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        let mut digits = self.0.clone().into_bytes();
+        for digit in digits.iter_mut().rev() {
+            let place = DIGITS.iter().position(|known| known == digit);
+            let next = place.map_or(0, |place| (place + 1) % DIGITS.len());
+            *digit = DIGITS[next];
+            if next > 0 {
+                break;
+            }
+        }
+        Self(digits.into_iter().map(char::from).collect())
     }
 
     /// The id with this text, if it can be one: one to forty of the digits that ids have.
@@ -95,13 +111,26 @@ mod tests {
 
     #[test]
     fn ids_sort_by_time() {
-        let at = |micros| RunId::new(Timestamp::from_micros(EPOCH_MICROS + micros), 1023);
-        assert_eq!(at(0).as_str(), "00000000zz");
-        assert!(
-            at(0) < at(2_000)
-                && at(2_000) < at(1_000_000)
-                && at(1_000_000) < at(i64::from(u32::MAX))
-        );
+        let at = |micros| RunId::new(Timestamp::from_micros(EPOCH_MICROS + micros));
+        assert_eq!(at(0).as_str(), "0000000000");
+        let mut last = at(0);
+        // Each microsecond: of a second's beginning and end, and those in between by steps that meet all digits.
+        let near = (1..3_000).chain(997_000..1_003_000);
+        let far = (1_003_000..2_000_000).step_by(7);
+        for micros in near
+            .chain(far)
+            .chain([i64::from(u32::MAX), i64::from(u32::MAX) + 1])
+        {
+            if micros == 997_000 {
+                last = at(996_999);
+            }
+            let next = at(micros);
+            assert!(last < next, "{micros}: {last} {next}");
+            last = next;
+        }
+        let next = |text: &str| RunId::parse(text).map(|run| run.next().to_string());
+        assert_eq!(next("0000000000").as_deref(), Some("0000000001"));
+        assert_eq!(next("0000009zzz").as_deref(), Some("000000a000"));
         assert!(RunId::parse(at(77_000_000).as_str()).is_some());
         assert!(RunId::parse("../etc").is_none() && RunId::parse("").is_none());
     }

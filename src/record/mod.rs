@@ -8,6 +8,7 @@ pub mod spans;
 pub mod submit;
 pub mod summary;
 pub mod verify;
+pub mod whole;
 
 use std::sync::Arc;
 
@@ -16,8 +17,8 @@ use crate::core::fact::{Fact, Log, Record, RunEnd, Triggered};
 use crate::model::id::{NodeId, RunId};
 use crate::model::plan::Plan;
 use crate::model::time::Timestamp;
-use crate::store::line::{self, Chain};
-use crate::store::{Error, Journal, Kind, Store};
+use crate::store::line::Chain;
+use crate::store::{Error, Head, Journal, Kind, Store};
 
 /// A recorded run.
 #[derive(Debug)]
@@ -62,10 +63,11 @@ impl Recorded {
     /// When there is none, when nothing of it was recorded ([`Kind::Missing`]), and when a line or the plan is not as it was
     /// written ([`Kind::Damaged`]).
     pub fn read(store: &dyn Store, run: &RunId) -> Result<Self, Error> {
-        Self::read_with(store, run, |_| None)
+        let heads = store.heads_of(run)?;
+        Self::read_with(store, run, &heads, |_| None)
     }
 
-    /// The same for whoever has read many: `known` has plans by their hashes.
+    /// The same for who reads many: with the heads of this one; `known` has plans by their hashes.
     ///
     /// # Errors
     ///
@@ -73,11 +75,30 @@ impl Recorded {
     pub fn read_with(
         store: &dyn Store,
         run: &RunId,
+        heads: &[Head],
         known: impl FnOnce(&str) -> Option<Arc<Plan>>,
     ) -> Result<Self, Error> {
-        let lines = store.read(run)?;
-        let mut chain = Chain::new(run);
-        let records = chain.open(&lines)?;
+        let lines = whole::read_with(store, run, heads)?;
+        Self::of(store, run, lines, known)
+    }
+
+    /// The run that has these lines.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::read`].
+    pub fn of(
+        store: &dyn Store,
+        run: &RunId,
+        lines: whole::Lines,
+        known: impl FnOnce(&str) -> Option<Arc<Plan>>,
+    ) -> Result<Self, Error> {
+        let whole::Lines {
+            text: lines,
+            records,
+            chain,
+            ..
+        } = lines;
         let hash = match records.first().map(|record| &record.fact) {
             Some(Fact::RunCreated { plan, .. }) => plan,
             Some(_) => {
@@ -192,22 +213,13 @@ impl Recorded {
 ///
 /// When there is no such run, and when it can't be read.
 pub fn end(store: &dyn Store, run: &RunId) -> Result<Option<(Timestamp, RunEnd)>, Error> {
-    let last = store.edges(run)?.and_then(|(_, last)| line::parse(&last));
-    let end = |last: &Record| match last.fact {
-        Fact::RunFinished { status } => Some((last.at, status)),
-        _ => None,
-    };
+    let last = whole::last(store, run)?;
     match last {
         // What comes after the end are notes.
         Some(last) if matches!(last.fact, Fact::NoteAdded { .. }) => {
-            let lines = store.read(run)?;
-            Ok(lines
-                .lines()
-                .rev()
-                .filter_map(line::parse)
-                .find_map(|record| end(&record)))
+            Ok(whole::read(store, run)?.end())
         }
-        last => Ok(last.as_ref().and_then(end)),
+        last => Ok(last.as_ref().and_then(whole::end_in)),
     }
 }
 

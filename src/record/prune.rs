@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
+use super::whole;
 use crate::core::fact::Fact;
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
@@ -31,6 +32,8 @@ const EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Pruned {
     /// The runs, the newest first.
     pub runs: Vec<RunId>,
+    /// Runs whose records are not what was written: they stay.
+    pub damaged: Vec<RunId>,
     /// How many are left.
     pub left: usize,
     /// How much room that makes, in bytes.
@@ -56,11 +59,26 @@ pub fn prune(
         let young = run
             .began()
             .is_some_and(|began| now.since(began) < policy.older_than);
-        if number >= policy.keep && !young && is_old(store, &run, policy, now)? {
-            pruned.bytes += if dry { 0 } else { store.remove(&run)? };
-            pruned.runs.push(run);
-        } else {
+        if number < policy.keep || young {
             left.push(run);
+            continue;
+        }
+        let removed = match state_of(store, &run, policy, now)? {
+            State::Old if dry => Some(0),
+            State::Old => of_others(store.remove(&run, now))?,
+            State::Damaged => {
+                pruned.damaged.push(run.clone());
+                None
+            }
+            State::Kept => None,
+            State::Gone => continue,
+        };
+        match removed {
+            Some(bytes) => {
+                pruned.bytes += bytes;
+                pruned.runs.push(run);
+            }
+            None => left.push(run),
         }
     }
     pruned.left = left.len();
@@ -70,7 +88,10 @@ pub fn prune(
             match plan_of(store, run) {
                 Ok(plan) => plans.extend(plan),
                 // Which plan it has can't be known, so all are kept.
-                Err(error) if error.kind == Kind::Damaged => return Ok(pruned),
+                Err(error) if error.kind == Kind::Damaged || error.is_denied() => {
+                    return Ok(pruned);
+                }
+                Err(error) if error.kind == Kind::Missing => {}
                 Err(error) => return Err(error),
             }
         }
@@ -79,8 +100,20 @@ pub fn prune(
     Ok(pruned)
 }
 
-/// Packs the runs that have ended and in which nothing has happened for so long; these, and how many bytes they had and have.
-/// With `dry` it only says which these are.
+/// What was packed, or would be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Packed {
+    /// The runs, the newest first.
+    pub runs: Vec<RunId>,
+    /// Runs whose records are not what was written: they stay.
+    pub damaged: Vec<RunId>,
+    /// How many bytes they had.
+    pub before: u64,
+    /// How many they have.
+    pub after: u64,
+}
+
+/// Packs the runs that have ended and in which nothing has happened for so long. With `dry` it only says which these are.
 ///
 /// # Errors
 ///
@@ -90,43 +123,94 @@ pub fn archive(
     older_than: Duration,
     now: Timestamp,
     dry: bool,
-) -> Result<(Vec<RunId>, u64, u64), Error> {
+) -> Result<Packed, Error> {
     let policy = Policy {
         older_than,
         keep: 0,
     };
-    let (mut runs, mut before, mut after) = (Vec::new(), 0, 0);
+    let mut packed = Packed::default();
     for run in store.runs()? {
-        if store.is_archived(&run) || !is_old(store, &run, policy, now)? {
+        if store.is_archived(&run) {
             continue;
         }
-        if !dry && let Some((had, has)) = store.archive(&run)? {
-            (before, after) = (before + had, after + has);
+        match state_of(store, &run, policy, now)? {
+            State::Old if dry => packed.runs.push(run),
+            State::Old => {
+                if let Some(sizes) = of_others(store.archive(&run))? {
+                    let (before, after) = sizes.unwrap_or_default();
+                    packed.before += before;
+                    packed.after += after;
+                    packed.runs.push(run);
+                }
+            }
+            State::Damaged => packed.damaged.push(run),
+            State::Kept | State::Gone => {}
         }
-        runs.push(run);
     }
-    Ok((runs, before, after))
+    Ok(packed)
+}
+
+/// What came of it, unless somebody else has the run at the moment or has removed it.
+fn of_others<T>(done: Result<T, Error>) -> Result<Option<T>, Error> {
+    match done {
+        Err(error) if matches!(error.kind, Kind::Owned | Kind::Missing) => Ok(None),
+        done => done.map(Some),
+    }
+}
+
+/// What a run is to somebody who tidies up.
+enum State {
+    /// It has ended long ago, and is what was written.
+    Old,
+    /// It can go on, or something happened in it not long ago.
+    Kept,
+    /// It is not what was written.
+    Damaged,
+    /// Somebody else has removed it.
+    Gone,
 }
 
 /// Whether a run has ended long ago. One that can go on is kept for ever, and so is one that nobody can read.
-fn is_old(store: &dyn Store, run: &RunId, policy: Policy, now: Timestamp) -> Result<bool, Error> {
-    let edges = match store.edges(run) {
-        Err(error) if error.kind == Kind::Damaged => return Ok(false),
-        edges => edges?,
+fn state_of(
+    store: &dyn Store,
+    run: &RunId,
+    policy: Policy,
+    now: Timestamp,
+) -> Result<State, Error> {
+    let old = || {
+        let last = whole::last(store, run)?;
+        // A note is something that has happened.
+        let old = last.is_some_and(|last| now.since(last.at) >= policy.older_than);
+        if !old || store.is_owned(run)? {
+            return Ok::<bool, Error>(false);
+        }
+        // What can't be brought back is looked at in whole before.
+        Ok(whole::read(store, run)?.end().is_some())
     };
-    let last = edges.and_then(|(_, last)| line::parse(&last));
-    // A note is something that has happened.
-    let old = last.is_some_and(|last| now.since(last.at) >= policy.older_than);
-    Ok(old && super::end(store, run)?.is_some() && !store.is_owned(run)?)
+    match old() {
+        Ok(true) => Ok(State::Old),
+        Ok(false) => Ok(State::Kept),
+        Err(error) if error.kind == Kind::Damaged => Ok(State::Damaged),
+        Err(error) if error.kind == Kind::Missing => Ok(State::Gone),
+        // It belongs to somebody else, who can remove it.
+        Err(error) if error.is_denied() => Ok(State::Kept),
+        Err(error) => Err(error),
+    }
 }
 
 /// The hash of the plan of a run, as far as it can be read.
 fn plan_of(store: &dyn Store, run: &RunId) -> Result<Option<String>, Error> {
-    let first = store.edges(run)?.and_then(|(first, _)| line::parse(&first));
-    Ok(first.and_then(|first| match first.fact {
-        Fact::RunCreated { plan, .. } => Some(plan),
-        _ => None,
-    }))
+    let Some((first, _)) = store.edges(run)? else {
+        // Nothing of it was recorded, or its first line is no line.
+        return whole::read(store, run).map(|_| None);
+    };
+    match line::parse(&first).map(|first| first.fact) {
+        Some(Fact::RunCreated { plan, .. }) => Ok(Some(plan)),
+        _ => Err(Error::new(
+            Kind::Damaged,
+            format!("read the plan of run {run}"),
+        )),
+    }
 }
 
 /// The same by the default policy, once a day.

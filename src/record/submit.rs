@@ -3,10 +3,11 @@
 //! Whoever submits says either that any id will do, as `flow run` does, or which one it has to be. Of several who submit with the
 //! same id, at whatever moments and in whatever processes, one begins a run: the record is a file that is created once.
 
+use super::whole;
 use crate::core::fact::{Fact, Triggered};
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
-use crate::store::{Error, Journal, Kind, Store};
+use crate::store::{Error, Journal, Kind, Store, line};
 
 /// What became of a submission with an id of its own.
 pub enum Submitted {
@@ -27,14 +28,13 @@ pub fn new(
     store: &dyn Store,
     plan: (&str, &[u8]),
     now: Timestamp,
-    random: impl Fn() -> u64,
 ) -> Result<(RunId, Box<dyn Journal>), Error> {
     keep(store, plan)?;
+    let mut run = RunId::new(now);
     loop {
-        let run = RunId::new(now, u16::try_from(random() & 0xffff).unwrap_or(0));
         match store.create(&run) {
             Ok(journal) => return Ok((run, journal)),
-            Err(error) if error.kind == Kind::Exists => {}
+            Err(error) if error.kind == Kind::Exists => run = run.next(),
             Err(error) => return Err(error),
         }
     }
@@ -63,10 +63,8 @@ pub fn once(
         First::Trigger(trigger) if is_it(&trigger) => Ok(Submitted::Begun),
         First::Trigger(_) | First::Other => Ok(Submitted::OfAnother),
         // Whoever created it died, or is just about to write its first fact.
-        First::Nothing => match store.open(run) {
-            Ok(journal) if matches!(triggered(store, run)?, First::Nothing) => {
-                Ok(Submitted::New(journal))
-            }
+        First::Nothing => match whole::take(store, run) {
+            Ok((journal, lines)) if lines.records.is_empty() => Ok(Submitted::New(journal)),
             Ok(_) => once(store, plan, run, is_it),
             Err(error) if error.kind == Kind::Owned => Ok(Submitted::Begun),
             Err(error) => Err(error),
@@ -94,12 +92,15 @@ pub fn triggered(store: &dyn Store, run: &RunId) -> Result<First, Error> {
     let Some((first, _)) = store.edges(run)? else {
         return Ok(First::Nothing);
     };
-    let fact = crate::store::line::parse(&first).map(|record| record.fact);
-    Ok(match fact {
-        Some(Fact::RunCreated {
+    let Some(first) = line::parse(&first) else {
+        let doing = format!("trust run {run}: its first line is no fact");
+        return Err(Error::new(Kind::Damaged, doing));
+    };
+    Ok(match first.fact {
+        Fact::RunCreated {
             trigger: Some(trigger),
             ..
-        }) => First::Trigger(Box::new(trigger)),
+        } => First::Trigger(Box::new(trigger)),
         _ => First::Other,
     })
 }

@@ -94,7 +94,7 @@ impl Desk {
         let timer = Timer::new().map_err(|error| Error::System("make a timer", error))?;
         let (socket, every) = settings.manager.clone();
         Ok(Self {
-            scheduler: Scheduler::new(state, machine, settings.random),
+            scheduler: Scheduler::new(state, machine),
             ledger,
             complained: false,
             runs,

@@ -9,7 +9,7 @@
 //! .flow/plans/HASH.json         the plans that runs follow
 //! .flow/signing.key             the key by which the ends of records are signed, if there is one
 //! .flow/heads                   a line each time a run begins (`RUN begun`), flow ends its work on one (`RUN FACTS HASH`: the end of
-//!                               the record then, and its signature), or one is removed (`RUN removed`)
+//!                               the record then, and its signature), or one is removed (`RUN removed TIME`)
 //! ```
 //!
 //! Names in these paths are ids, numbers and hashes, never a user's words. A line is written by one call; what a crash
@@ -25,10 +25,11 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, FileType};
 
-use super::heads::{Heads, whole_lines};
+use super::heads::Heads;
 use super::request::Request;
-use super::{Changes, Error, Head, Journal, Kind, Store, packed, signature};
+use super::{Changes, Error, Head, Journal, Kind, Store, packed, signature, whole_lines};
 use crate::model::id::RunId;
+use crate::model::time::Timestamp;
 
 /// The store of a `.flow` folder.
 #[derive(Clone, Debug)]
@@ -58,6 +59,15 @@ impl Files {
 
     fn facts(&self, run: &RunId) -> PathBuf {
         self.root.join("runs").join(format!("{run}.facts"))
+    }
+
+    /// Where the record of a run is, packed or not.
+    pub fn path_of(&self, run: &RunId) -> PathBuf {
+        let facts = self.facts(run);
+        match self.is_archived(run) {
+            true => packed::beside(&facts),
+            false => facts,
+        }
     }
 
     /// The folder of the output of all runs.
@@ -138,8 +148,30 @@ impl Files {
         }
     }
 
+    /// The right to a record in whichever form it is, for one who removes it; it ends when this is dropped.
+    fn hold(&self, run: &RunId) -> Result<Held, Error> {
+        match self.take(run) {
+            Err(error) if error.kind == Kind::Missing => {}
+            taken => return taken.map(Held::Plain),
+        }
+        // Whoever unpacks it holds the packed file.
+        let facts = self.facts(run);
+        let path = packed::beside(&facts);
+        let file = File::open(&path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::new(Kind::Missing, format!("find run {run}")),
+            _ => Error::io("open the record", &path, error),
+        })?;
+        match file.try_lock() {
+            Ok(()) if !facts.exists() => Ok(Held::Packed(file)),
+            Ok(()) | Err(TryLockError::WouldBlock) => {
+                Err(Error::new(Kind::Owned, format!("remove run {run}")))
+            }
+            Err(TryLockError::Error(error)) => Err(Error::io("lock the record", &path, error)),
+        }
+    }
+
     /// All of a record, packed or not.
-    fn bytes(&self, run: &RunId) -> Result<(Vec<u8>, PathBuf), Error> {
+    fn stored(&self, run: &RunId) -> Result<(Vec<u8>, PathBuf), Error> {
         let path = self.facts(run);
         let trouble = |error| Error::io("read the record", &path, error);
         let Some(mut file) = packed::open(&path, 0).map_err(trouble)? else {
@@ -233,16 +265,18 @@ impl Store for Files {
     fn open(&self, run: &RunId) -> Result<Box<dyn Journal>, Error> {
         let path = self.facts(run);
         packed::unpack(&path).map_err(|error| Error::io("unpack the record", &path, error))?;
-        let mut journal = self.take(run)?;
-        journal.cut_torn_tail()?;
+        let journal = self.take(run)?;
         // The pipe of a dead process, if it has left one.
         let _ = fs::remove_file(&journal.requests);
         Ok(Box::new(journal))
     }
 
+    fn bytes(&self, run: &RunId) -> Result<Vec<u8>, Error> {
+        self.stored(run).map(|(bytes, _)| bytes)
+    }
+
     fn read(&self, run: &RunId) -> Result<String, Error> {
-        let (bytes, path) = self.bytes(run)?;
-        let mut bytes = bytes;
+        let (mut bytes, path) = self.stored(run)?;
         bytes.truncate(whole_lines(&bytes));
         String::from_utf8(bytes).map_err(|_| Error {
             path: Some(path),
@@ -255,7 +289,7 @@ impl Store for Files {
         match self.existing(run, false) {
             Ok((mut file, path)) => edges(&mut file).map_err(|error| trouble(&path, error)),
             Err(error) if error.kind == Kind::Missing => {
-                let (bytes, path) = self.bytes(run)?;
+                let (bytes, path) = self.stored(run)?;
                 edges(&mut Cursor::new(bytes)).map_err(|error| trouble(&path, error))
             }
             Err(error) => Err(error),
@@ -328,12 +362,11 @@ impl Store for Files {
         written.map_err(|error| Error::io("keep the plan", &path, error))
     }
 
-    fn remove(&self, run: &RunId) -> Result<u64, Error> {
-        if !self.is_packed(run) {
-            self.existing(run, false)?;
-        }
+    fn remove(&self, run: &RunId, at: Timestamp) -> Result<u64, Error> {
+        // Nobody goes on with it or packs it in between.
+        let _ours = self.hold(run)?;
         // Said first: a record that is gone for no reason is what `verify` tells of.
-        self.heads_list().removed(run)?;
+        self.heads_list().remove(run, at)?;
         let mut size = 0;
         let facts = self.facts(run);
         for path in [packed::beside(&facts), facts] {
@@ -355,6 +388,26 @@ impl Store for Files {
             }
             _ => Ok(size),
         }
+    }
+
+    fn removed(&self) -> Result<Vec<(RunId, Option<Timestamp>)>, Error> {
+        self.heads_list().removed()
+    }
+
+    fn heads_of(&self, run: &RunId) -> Result<Vec<Head>, Error> {
+        self.heads_list().of_run(run)
+    }
+
+    fn stamp(&self, run: &RunId) -> Option<String> {
+        let facts = self.facts(run);
+        let file = fs::metadata(&facts).or_else(|_| fs::metadata(packed::beside(&facts)));
+        let file = file.ok()?;
+        Some(format!(
+            "{} {}.{}",
+            file.len(),
+            file.ctime(),
+            file.ctime_nsec()
+        ))
     }
 
     fn keep_plans(&self, hashes: &HashSet<String>, now: SystemTime) -> Result<(), Error> {
@@ -529,6 +582,13 @@ fn last_line<F: Read + Seek>(file: &mut F) -> std::io::Result<String> {
     }
 }
 
+/// A record that nobody else works on, as long as this lives.
+#[expect(dead_code, reason = "what it holds is the lock")]
+enum Held {
+    Plain(FileJournal),
+    Packed(File),
+}
+
 struct FileJournal {
     file: File,
     path: PathBuf,
@@ -538,23 +598,6 @@ struct FileJournal {
     requests: PathBuf,
     /// There is a pipe at `requests`, which is ours.
     listens: bool,
-}
-
-impl FileJournal {
-    fn cut_torn_tail(&mut self) -> Result<(), Error> {
-        let mut cut = || {
-            let mut bytes = Vec::new();
-            self.file.seek(SeekFrom::Start(0))?;
-            self.file.read_to_end(&mut bytes)?;
-            let whole = whole_lines(&bytes);
-            if whole < bytes.len() {
-                self.file.set_len(whole as u64)
-            } else {
-                Ok(())
-            }
-        };
-        cut().map_err(|error| Error::io("mend the record", &self.path, error))
-    }
 }
 
 impl Drop for FileJournal {
@@ -571,6 +614,12 @@ impl Journal for FileJournal {
         self.file
             .write_all(lines.as_bytes())
             .map_err(|error| Error::io("write the record", &self.path, error))
+    }
+
+    fn cut(&mut self, size: u64) -> Result<(), Error> {
+        self.file
+            .set_len(size)
+            .map_err(|error| Error::io("mend the record", &self.path, error))
     }
 
     fn sync(&mut self) -> Result<(), Error> {

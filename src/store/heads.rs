@@ -1,5 +1,5 @@
 //! The list of what happens to runs, one file for all of them: a line when a run begins (`RUN begun`), when flow ends its work on one
-//! (`RUN FACTS HASH`, with the signature where there is a key), and when one is removed (`RUN removed`).
+//! (`RUN FACTS HASH`, with the signature where there is a key), and when one is removed (`RUN removed TIME`).
 //!
 //! It only grows. Whoever has read it goes on from a cursor, which is a position and the line that stands before it.
 
@@ -9,8 +9,9 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{Changes, Error, Head};
+use super::{Changes, Error, Head, whole_lines};
 use crate::model::id::RunId;
+use crate::model::time::Timestamp;
 
 /// The list.
 #[derive(Clone, Debug)]
@@ -21,7 +22,7 @@ pub(super) struct Heads {
 /// What stands behind the id of a run that begins.
 const BEGUN: &str = " begun";
 /// What stands behind the id of a run that was removed.
-const REMOVED: &str = " removed";
+const REMOVED: &str = "removed";
 
 impl Heads {
     /// The list in this folder.
@@ -42,9 +43,34 @@ impl Heads {
     }
 
     /// A run is removed.
-    pub(super) fn removed(&self, run: &RunId) -> Result<(), Error> {
-        let added = self.add(&format!("{run}{REMOVED}\n"));
+    pub(super) fn remove(&self, run: &RunId, at: Timestamp) -> Result<(), Error> {
+        let added = self.add(&format!("{run} {REMOVED} {at}\n"));
         added.map_err(|error| self.trouble("write", error))
+    }
+
+    /// The runs that were removed, and when.
+    pub(super) fn removed(&self) -> Result<Vec<(RunId, Option<Timestamp>)>, Error> {
+        let text = self.text()?;
+        let removed = text.lines().filter_map(removed);
+        let run = |(run, at): (&str, Option<&str>)| {
+            let at = at.and_then(|at| at.parse().ok());
+            Some((RunId::parse(run)?, at))
+        };
+        Ok(removed.filter_map(run).collect())
+    }
+
+    /// The ends of the record of one run.
+    pub(super) fn of_run(&self, run: &RunId) -> Result<Vec<Head>, Error> {
+        let text = self.text()?;
+        let own = text.lines().filter(|line| {
+            let rest = line.strip_prefix(run.as_str());
+            rest.is_some_and(|rest| rest.starts_with(' '))
+        });
+        let own: Vec<&str> = own.collect();
+        if own.iter().any(|line| removed(line).is_some()) {
+            return Ok(Vec::new());
+        }
+        Ok(own.into_iter().filter_map(head).collect())
     }
 
     /// The end of a record.
@@ -58,15 +84,11 @@ impl Heads {
 
     /// The ends of the records of all runs that were not removed.
     pub(super) fn all(&self) -> Result<Vec<Head>, Error> {
-        let text = match fs::read(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(self.trouble("read", error)),
-        };
-        let text = String::from_utf8_lossy(&text);
+        let text = self.text()?;
         let removed: HashSet<&str> = text
             .lines()
-            .filter_map(|line| line.strip_suffix(REMOVED))
+            .filter_map(removed)
+            .map(|(run, _)| run)
             .collect();
         let heads = text.lines().filter_map(head);
         Ok(heads
@@ -104,6 +126,15 @@ impl Heads {
             all: true,
             cursor,
         })
+    }
+
+    fn text(&self) -> Result<String, Error> {
+        match fs::read(&self.path) {
+            Ok(text) => Ok(String::from_utf8(text)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => Err(self.trouble("read", error)),
+        }
     }
 
     /// Adds a line, short enough for others who write at the same time to stand before or behind it.
@@ -170,6 +201,13 @@ fn end_of(file: &mut File) -> std::io::Result<String> {
     Ok(text.lines().next_back().map(cursor).unwrap_or_default())
 }
 
+/// The run that a line says was removed, and when; older versions did not write that down.
+fn removed(line: &str) -> Option<(&str, Option<&str>)> {
+    let (run, rest) = line.split_once(' ')?;
+    let at = rest.strip_prefix(REMOVED)?;
+    (at.is_empty() || at.starts_with(' ')).then(|| (run, at.strip_prefix(' ')))
+}
+
 /// A line of the file with heads; one that a crash has left unfinished is none.
 fn head(line: &str) -> Option<Head> {
     let mut words = line.split(' ');
@@ -180,12 +218,4 @@ fn head(line: &str) -> Option<Head> {
         signature: words.next().map(str::to_owned),
     };
     (head.hash.len() == 64 && words.next().is_none()).then_some(head)
-}
-
-/// The length of the whole lines at the beginning of `bytes`.
-pub(super) fn whole_lines(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |end| end + 1)
 }

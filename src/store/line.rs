@@ -10,6 +10,7 @@
 //! run's id. So a line that was changed, removed, added or moved is noticed, by whoever knows the last hash.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::{Error, Kind};
 use crate::core::fact::{Fact, Record};
@@ -93,6 +94,29 @@ impl Chain {
             records.push(record);
         }
         Ok(records)
+    }
+
+    /// Whether these bytes, which have no line's end, can be what is left of a write of the line that comes next.
+    ///
+    /// A line is written by one call, so what a crash or a full disk leaves of it is how it begins. All else was put there by
+    /// somebody, or by a disk that fails.
+    pub fn may_be_torn(&self, tail: &[u8], seq: u64) -> bool {
+        let start = format!("{{\"seq\":{seq},\"at\":\"");
+        let common = start.len().min(tail.len());
+        if tail[..common] != start.as_bytes()[..common] {
+            return false;
+        }
+        match (
+            std::str::from_utf8(tail),
+            serde_json::from_slice::<IgnoredAny>(tail),
+        ) {
+            // The last character may be torn, too.
+            (Err(error), _) if error.error_len().is_some() => false,
+            (_, Err(error)) => error.is_eof(),
+            // Nothing but the line's end is missing.
+            (Ok(line), Ok(_)) => self.clone().read(line).is_ok(),
+            (Err(_), Ok(_)) => false,
+        }
     }
 
     fn read(&mut self, line: &str) -> Result<Record, String> {

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use super::{Error, Head, Journal, Kind, Store};
 use crate::model::id::RunId;
+use crate::model::time::Timestamp;
 
 /// A store in memory; a clone is another handle on the same data.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,7 @@ struct Content {
     owned: BTreeSet<RunId>,
     plans: BTreeMap<String, Vec<u8>>,
     heads: Vec<Head>,
+    removed: Vec<(RunId, Option<Timestamp>)>,
 }
 
 impl Memory {
@@ -51,9 +53,11 @@ impl Store for Memory {
         Ok(self.own(run))
     }
 
-    fn read(&self, run: &RunId) -> Result<String, Error> {
+    fn bytes(&self, run: &RunId) -> Result<Vec<u8>, Error> {
         let missing = || Error::new(Kind::Missing, format!("find run {run}"));
-        self.content().runs.get(run).cloned().ok_or_else(missing)
+        let content = self.content();
+        let lines = content.runs.get(run).ok_or_else(missing)?;
+        Ok(lines.clone().into_bytes())
     }
 
     fn edges(&self, run: &RunId) -> Result<Option<(String, String)>, Error> {
@@ -83,12 +87,20 @@ impl Store for Memory {
         self.content().plans.get(hash).cloned().ok_or_else(missing)
     }
 
-    fn remove(&self, run: &RunId) -> Result<u64, Error> {
+    fn remove(&self, run: &RunId, at: Timestamp) -> Result<u64, Error> {
         let lines = self.read(run)?;
+        if self.is_owned(run)? {
+            return Err(Error::new(Kind::Owned, format!("remove run {run}")));
+        }
         let mut content = self.content();
         content.runs.remove(run);
+        content.removed.push((run.clone(), Some(at)));
         content.heads.retain(|head| head.run != *run);
         Ok(lines.len() as u64)
+    }
+
+    fn removed(&self) -> Result<Vec<(RunId, Option<Timestamp>)>, Error> {
+        Ok(self.content().removed.clone())
     }
 
     fn keep_plans(&self, hashes: &HashSet<String>, _: SystemTime) -> Result<(), Error> {
@@ -114,6 +126,14 @@ impl Journal for MemoryJournal {
             .entry(self.run.clone())
             .or_default()
             .push_str(lines);
+        Ok(())
+    }
+
+    fn cut(&mut self, size: u64) -> Result<(), Error> {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        if let Some(lines) = self.store.content().runs.get_mut(&self.run) {
+            lines.truncate(size);
+        }
         Ok(())
     }
 
@@ -155,7 +175,7 @@ impl Store for Nothing {
         Err(Error::new(Kind::Missing, format!("find run {run}")))
     }
 
-    fn read(&self, run: &RunId) -> Result<String, Error> {
+    fn bytes(&self, run: &RunId) -> Result<Vec<u8>, Error> {
         Err(Error::new(Kind::Missing, format!("find run {run}")))
     }
 
@@ -175,8 +195,12 @@ impl Store for Nothing {
         Ok(())
     }
 
-    fn remove(&self, run: &RunId) -> Result<u64, Error> {
+    fn remove(&self, run: &RunId, _: Timestamp) -> Result<u64, Error> {
         Err(Error::new(Kind::Missing, format!("find run {run}")))
+    }
+
+    fn removed(&self) -> Result<Vec<(RunId, Option<Timestamp>)>, Error> {
+        Ok(Vec::new())
     }
 
     fn keep_plans(&self, _: &HashSet<String>, _: SystemTime) -> Result<(), Error> {
@@ -194,6 +218,10 @@ impl Store for Nothing {
 
 impl Journal for Nothing {
     fn append(&mut self, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn cut(&mut self, _: u64) -> Result<(), Error> {
         Ok(())
     }
 

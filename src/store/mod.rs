@@ -20,17 +20,32 @@ use std::time::{Duration, SystemTime};
 
 use self::request::Request;
 use crate::model::id::RunId;
+use crate::model::time::Timestamp;
 
 /// A place where runs are recorded.
 pub trait Store {
     /// A new run, owned by the caller; [`Kind::Exists`] when there is one of that id.
     fn create(&self, run: &RunId) -> Result<Box<dyn Journal>, Error>;
 
-    /// Takes a run over whose owner is gone; [`Kind::Owned`] when it is not. What its last write left unfinished is cut.
+    /// Takes a run over whose owner is gone; [`Kind::Owned`] when it is not. What its last write left unfinished is still
+    /// there: only who has read the lines before it can tell whether it is that ([`Journal::cut`]).
     fn open(&self, run: &RunId) -> Result<Box<dyn Journal>, Error>;
 
+    /// All that is stored of a run, with what its last write left unfinished, without owning it.
+    fn bytes(&self, run: &RunId) -> Result<Vec<u8>, Error>;
+
     /// The whole lines of a run, without owning it.
-    fn read(&self, run: &RunId) -> Result<String, Error>;
+    fn read(&self, run: &RunId) -> Result<String, Error> {
+        let mut bytes = self.bytes(run)?;
+        bytes.truncate(whole_lines(&bytes));
+        let damaged = |_| {
+            Error::new(
+                Kind::Damaged,
+                format!("read the record of run {run} as text"),
+            )
+        };
+        String::from_utf8(bytes).map_err(damaged)
+    }
 
     /// The first and the last whole line of a run, without reading what lies between; `None` before the first.
     fn edges(&self, run: &RunId) -> Result<Option<(String, String)>, Error>;
@@ -61,8 +76,17 @@ pub trait Store {
     /// The text of a plan.
     fn plan(&self, hash: &str) -> Result<Vec<u8>, Error>;
 
-    /// Removes a run with its output, which is written down beside the heads; how much room that makes, in bytes.
-    fn remove(&self, run: &RunId) -> Result<u64, Error>;
+    /// Removes a run with its output, which is written down beside the heads with the time; how much room that makes, in bytes.
+    /// [`Kind::Owned`] when somebody is working on it, or packs it.
+    fn remove(&self, run: &RunId, at: Timestamp) -> Result<u64, Error>;
+
+    /// The runs that were removed, and when, as far as that was written down.
+    fn removed(&self) -> Result<Vec<(RunId, Option<Timestamp>)>, Error>;
+
+    /// What changes when the record of a run does, without reading it; `None` where there is none, or it can't be told.
+    fn stamp(&self, _run: &RunId) -> Option<String> {
+        None
+    }
 
     /// Removes all plans but these, unless somebody has just put one down.
     fn keep_plans(&self, hashes: &HashSet<String>, now: SystemTime) -> Result<(), Error>;
@@ -102,6 +126,21 @@ pub trait Store {
 
     /// The heads that were kept, of all runs that were not removed, the oldest first.
     fn heads(&self) -> Result<Vec<Head>, Error>;
+
+    /// Those of one run.
+    fn heads_of(&self, run: &RunId) -> Result<Vec<Head>, Error> {
+        let mut heads = self.heads()?;
+        heads.retain(|head| head.run == *run);
+        Ok(heads)
+    }
+}
+
+/// The length of the whole lines at the beginning of `bytes`.
+pub fn whole_lines(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1)
 }
 
 /// The end of a record at the end of a process that worked on it, kept apart from the record.
@@ -132,6 +171,9 @@ pub struct Changes {
 pub trait Journal: Send {
     /// Adds whole lines. They survive the death of the process once this returns; [`Journal::sync`] is for power cuts.
     fn append(&mut self, lines: &str) -> Result<(), Error>;
+
+    /// Cuts what the last write left unfinished: all behind the first so many bytes.
+    fn cut(&mut self, size: u64) -> Result<(), Error>;
 
     /// Returns once all that was added is on the disk.
     fn sync(&mut self) -> Result<(), Error>;
@@ -189,6 +231,12 @@ impl Error {
             path: None,
             cause: None,
         }
+    }
+
+    /// The file belongs to somebody else.
+    pub fn is_denied(&self) -> bool {
+        let kind = self.cause.as_ref().map(std::io::Error::kind);
+        kind == Some(std::io::ErrorKind::PermissionDenied)
     }
 
     fn io(doing: impl Into<String>, path: &Path, cause: std::io::Error) -> Self {

@@ -43,7 +43,6 @@ pub struct Scheduler {
     /// The fires whose runs are being worked on by somebody.
     working: BTreeSet<u64>,
     machine: TimeZone,
-    random: u64,
 }
 
 /// A trigger that starts something.
@@ -80,8 +79,8 @@ pub fn offset(trigger: &Trigger, seed: u64) -> Duration {
 }
 
 impl Scheduler {
-    /// From the facts so far. Random bits make the ids of runs.
-    pub fn new(state: State, machine: TimeZone, random: u64) -> Self {
+    /// From the facts so far.
+    pub fn new(state: State, machine: TimeZone) -> Self {
         Self {
             state,
             triggers: Vec::new(),
@@ -89,7 +88,6 @@ impl Scheduler {
             queue: BinaryHeap::new(),
             working: BTreeSet::new(),
             machine,
-            random,
         }
     }
 
@@ -434,22 +432,18 @@ impl Scheduler {
         self.add(now, Fact::Fired(Box::new(fire)), facts);
     }
 
-    /// An id that no open fire has.
-    fn new_id(&mut self, now: Timestamp) -> RunId {
-        loop {
-            // The constants are Knuth's (MMIX).
-            self.random = self
-                .random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            let random = u16::try_from(self.random >> 48).unwrap_or(0);
-            // The same moment has a thousand ids; more of them are of the next milliseconds.
-            let later = Duration::from_millis(self.random >> 40 & 0xff);
-            let run = RunId::new(now.plus(later), random);
-            if !self.state.open.values().any(|fire| fire.run == run) {
-                return run;
-            }
+    /// An id behind those of all open fires, so that ids sort as they fired; only that of no other one, when the clock was set back.
+    fn new_id(&self, now: Timestamp) -> RunId {
+        let ids = || self.state.open.values().map(|fire| &fire.run);
+        let mut run = RunId::new(now);
+        let soon = RunId::new(now.plus(Duration::from_secs(1)));
+        if let Some(last) = ids().max().filter(|last| run <= **last && **last < soon) {
+            run = last.next();
         }
+        while ids().any(|one| *one == run) {
+            run = run.next();
+        }
+        run
     }
 
     /// The triggers that start something.

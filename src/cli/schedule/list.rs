@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::args::ScheduleArgs;
 use super::super::context::{self, Context};
-use super::super::runs::unread;
+use super::super::runs::unreadable;
 use super::super::serve::project::triggers;
 use super::super::{Exit, Trouble, show};
 use super::chosen;
@@ -39,8 +39,8 @@ struct Row<'t> {
 pub(super) fn list(context: &Context, args: &ScheduleArgs) -> Result<Exit, Trouble> {
     let all = triggers(context)?.triggers;
     let journal = Journal::of(&context.state()?);
-    let state = journal.state().map_err(|error| unread(&error))?;
-    let server = journal.server().map_err(|error| unread(&error))?;
+    let state = journal.state().map_err(|error| unreadable(&error))?;
+    let server = journal.server().map_err(|error| unreadable(&error))?;
     let machine = jiff::tz::TimeZone::system();
     let mut rows = Vec::new();
     for (path, trigger) in chosen(&all, &args.words, |(_, trigger)| trigger)? {

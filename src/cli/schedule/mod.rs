@@ -7,7 +7,7 @@ mod list;
 
 use super::args::ScheduleArgs;
 use super::context::{self, Context};
-use super::runs::unread;
+use super::runs::unreadable;
 use super::serve::project::triggers;
 use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
@@ -67,7 +67,7 @@ fn pause(context: &Context, name: &str, pause: bool) -> Result<Exit, Trouble> {
     let names = [name.to_owned()];
     chosen(&all, &names, |(_, trigger)| trigger)?;
     let journal = Journal::of(&context.state()?);
-    let state = journal.state().map_err(|error| unread(&error))?;
+    let state = journal.state().map_err(|error| unreadable(&error))?;
     let known = state.triggers.get(name);
     let is_paused = known.is_some_and(|known| known.paused.is_some());
     if is_paused != pause {
@@ -81,7 +81,7 @@ fn pause(context: &Context, name: &str, pause: bool) -> Result<Exit, Trouble> {
         let made = context.store()?.make_folders();
         made.map_err(|error| super::running::unrecorded(&error))?;
         let added = journal.add(&[Record { at, fact }]);
-        added.map_err(|error| unread(&error))?;
+        added.map_err(|error| unreadable(&error))?;
         tell_server(&journal);
     }
     let words = match (pause, is_paused) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::super::args::{RunArgs, verbs_that_win};
 use super::super::context::Context;
 use super::super::needed::Work;
-use super::super::running::{self, Fired, Manner, Running};
-use super::super::runs::unread;
+use super::super::running::{Fired, Manner, Running};
+use super::super::runs::unreadable;
 use super::super::{Exit, Trouble};
 use super::project;
 use crate::engine::clock::Clock;
@@ -23,7 +23,7 @@ pub(in crate::cli) fn fire(
     number: u64,
 ) -> Result<Exit, Trouble> {
     let journal = Journal::of(&context.state()?);
-    let state = journal.state().map_err(|error| unread(&error))?;
+    let state = journal.state().map_err(|error| unreadable(&error))?;
     let Some(fire) = state.open.get(&number) else {
         let _ = screen::print("", &format!("fire {number} is over, or there was none\n"));
         return Ok(Exit::Done);
@@ -64,13 +64,14 @@ pub(in crate::cli) fn fire(
 
 /// Another id for a fire whose id another run has, written down before it is used.
 fn rename(journal: &Journal, fire: &mut Fire) -> Result<(), Trouble> {
-    let random = u16::try_from(running::random() & 0xffff).unwrap_or(0);
-    fire.run = RunId::new(Clock::of_day(), random);
+    fire.run = RunId::new(Clock::of_day());
     let renamed = Fact::Renamed {
         fire: fire.fire,
         run: fire.run.clone(),
     };
-    journal.add(&[now(renamed)]).map_err(|error| unread(&error))
+    journal
+        .add(&[now(renamed)])
+        .map_err(|error| unreadable(&error))
 }
 
 fn now(fact: Fact) -> Record {
