@@ -17,7 +17,7 @@ pub(super) fn all(plan: &Arc<Plan>) -> Result<bool, Trouble> {
     let evaluator = Arc::new(Evaluator::new(
         Arc::clone(plan),
         std::env::vars_os(),
-        Box::new(World::new(Secrets::default())),
+        Box::new(World::new(Arc::default(), Secrets::default())),
     ));
     for confirm in &plan.confirms {
         let text = evaluator.text(confirm.scope, &confirm.text, &Here::default());

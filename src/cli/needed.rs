@@ -9,6 +9,7 @@ use super::args::RunArgs;
 use super::context::{self, Context};
 use super::{Trouble, run};
 use crate::engine::clock::Clock;
+use crate::engine::desk::Desk;
 use crate::engine::incremental::{Ahead, DecidedBy, Freshness, Told};
 use crate::engine::outside::World;
 use crate::eval::Evaluator;
@@ -26,15 +27,19 @@ use crate::report;
 pub(super) struct Values {
     pub(super) secrets: Secrets,
     pub(super) evaluator: Arc<Evaluator>,
+    /// Where it hands in commands that run for its answers.
+    pub(super) desk: Arc<Desk>,
 }
 
 impl Values {
     fn of(plan: &Arc<Plan>) -> Self {
         let secrets = Secrets::default();
-        let world = Box::new(World::new(secrets.clone()));
+        let desk = Arc::new(Desk::default());
+        let world = Box::new(World::new(Arc::clone(&desk), secrets.clone()));
         let evaluator = Evaluator::new(Arc::clone(plan), std::env::vars_os(), world);
         Self {
             secrets,
+            desk,
             evaluator: Arc::new(evaluator),
         }
     }

@@ -204,7 +204,11 @@ impl Running {
         let recorded_in = self.journal.logs().map(|_| context.store()).transpose()?;
         let json = settings.mode == report::Mode::Json;
         let (slots, threads) = slots_and_threads(manner.jobs, plan);
-        let Values { secrets, evaluator } = &work.values;
+        let Values {
+            secrets,
+            evaluator,
+            desk,
+        } = &work.values;
         let began_at = self.past.as_ref().and_then(Past::began_at);
         let of_past = || self.past.as_ref().and_then(Past::trigger);
         let trigger = self.trigger.as_ref().or_else(of_past);
@@ -227,6 +231,7 @@ impl Running {
         let engine = Engine {
             run: self.run,
             evaluator: Arc::clone(evaluator),
+            desk: Arc::clone(desk),
             plan_hash: self.plan_hash,
             parent: std::env::var("FLOW_RUN_ID")
                 .ok()
@@ -234,7 +239,7 @@ impl Running {
             actor: context::person(),
             slots,
             journal: self.journal,
-            programs: Programs::new(std::env::vars_os().collect()),
+            programs: Programs::of_this_process(),
             secrets: secrets.clone(),
             threads,
             inbox,

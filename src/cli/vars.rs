@@ -38,7 +38,7 @@ pub(super) fn vars(context: &Context, args: &OfTaskArgs) -> Result<Exit, Trouble
     let evaluator = Arc::new(Evaluator::new(
         Arc::new(plan),
         std::env::vars_os(),
-        Box::new(World::new(Secrets::default())),
+        Box::new(World::new(Arc::default(), Secrets::default())),
     ));
     let shown = evaluator.show(0);
     let text = if args.json {

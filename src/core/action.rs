@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::fact::Outcome;
-use super::state::{Class, RunStage, RunState};
+use super::state::{Class, RunStage, RunState, Stop};
 use crate::model::id::NodeId;
 use crate::model::plan::Kind;
 
@@ -75,6 +75,17 @@ pub enum Signal {
     Kill,
 }
 
+impl Signal {
+    /// How what runs is told that it is to stop.
+    pub fn of(stop: Stop) -> Self {
+        match stop.signal {
+            _ if stop.now => Self::Kill,
+            Some(number) if stop.outcome == Outcome::Interrupted => Self::Number(number),
+            _ => Self::Terminate,
+        }
+    }
+}
+
 /// All that the world should be doing.
 pub fn actions(state: &RunState) -> Vec<Action> {
     if matches!(state.stage(), RunStage::Finished(_) | RunStage::Pending) {
@@ -121,17 +132,10 @@ fn work(state: &RunState, node: NodeId) -> Action {
     let attempt = state.node(node).attempt;
     match state.stopped(node) {
         None => Action::Run { node, attempt },
-        Some(stop) => {
-            let signal = match stop.signal {
-                _ if stop.now => Signal::Kill,
-                Some(number) if stop.outcome == Outcome::Interrupted => Signal::Number(number),
-                _ => Signal::Terminate,
-            };
-            Action::Stop {
-                node,
-                attempt,
-                signal,
-            }
-        }
+        Some(stop) => Action::Stop {
+            node,
+            attempt,
+            signal: Signal::of(stop),
+        },
     }
 }

@@ -176,6 +176,8 @@ pub enum Answer {
     TakenOver(RunId),
     /// It must not run, for this reason.
     Fail(String),
+    /// Answering took longer than its time, or that of what it is part of; in words.
+    TimedOut(String),
 }
 
 /// The facts that an input amounts to.
@@ -436,6 +438,11 @@ fn answered(state: &RunState, node: NodeId, answer: &Answer) -> Option<Fact> {
         Answer::Fail(reason) => Fact::TaskFinished {
             node,
             outcome: Outcome::Failed,
+            reason: Some(reason.clone()),
+        },
+        Answer::TimedOut(reason) => Fact::TaskFinished {
+            node,
+            outcome: Outcome::TimedOut,
             reason: Some(reason.clone()),
         },
         Answer::Branch(_) | Answer::Items(_) => return None,

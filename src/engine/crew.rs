@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::Instant;
 
+use super::desk;
 use super::going::Going;
 use super::inbox::{Inbox, Knocker, Ready};
 use super::questions::{Outcome, Told};
@@ -17,8 +18,7 @@ use crate::core::Input;
 use crate::exec::mask::Secrets;
 use crate::exec::runner::{CaptureError, Runner, Started};
 use crate::exec::shell::Programs;
-use crate::exec::{Event, Job};
-use crate::model::id::NodeId;
+use crate::exec::{CommandId, Event, Job};
 
 /// What the threads share.
 pub(super) struct Crew<'a> {
@@ -87,16 +87,17 @@ impl<'a> Crew<'a> {
     /// Answers questions as long as there are any.
     fn answer_questions(&self) {
         loop {
-            let (question, evaluator, freshness, locking, clock) = {
+            let (question, asker, evaluator, freshness, locking, clock) = {
                 let mut shared = self.lock();
                 let question = shared.going.next_question();
                 let open = shared.over.is_none();
-                let Some(question) = question.filter(|_| open) else {
+                let Some((question, asker)) = question.filter(|_| open) else {
                     shared.answering -= 1;
                     return;
                 };
                 (
                     question,
+                    asker,
                     Arc::clone(&shared.going.evaluator),
                     shared.going.freshness.clone(),
                     shared.going.locking.clone(),
@@ -104,9 +105,15 @@ impl<'a> Crew<'a> {
                 )
             };
             let (freshness, locking) = (freshness.as_deref(), locking.as_deref());
-            let outcome = question.answer(&evaluator, freshness, locking, clock.instant());
+            let began = clock.instant();
+            let outcome = desk::asking(&asker, || {
+                question.answer(&evaluator, freshness, locking, &asker, clock)
+            });
             let mut shared = self.lock();
+            let took = clock.instant().saturating_duration_since(began);
+            shared.going.spend(asker.query, took);
             match outcome {
+                Outcome::Prepared(node, attempt) => shared.going.waiting.push((node, attempt)),
                 Outcome::Answered(answer, why) => {
                     shared.answers.push(answer);
                     shared.notices.extend(why);
@@ -136,7 +143,7 @@ struct Hand<'c, 'a, 'i> {
     /// What it has taken and not started.
     jobs: Vec<Job>,
     /// What could not be started, and has not been told.
-    failed: Vec<(NodeId, Event)>,
+    failed: Vec<(CommandId, Event)>,
 }
 
 /// A panic ends the run for everybody, and all that runs.
@@ -239,8 +246,10 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         shared.going.slots.div_ceil(self.crew.size)
     }
 
+    /// How many commands of steps it looks after; what runs for answers takes nobody's place.
     fn load(&self) -> usize {
-        self.runner.len() + self.jobs.len()
+        let steps = |job: &&Job| matches!(job.id, CommandId::Step(_));
+        self.runner.steps() + self.jobs.iter().filter(steps).count()
     }
 
     /// As much of what is waiting as this thread should have.
@@ -251,8 +260,11 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         for (node, attempt) in taken {
             match shared.going.job(node, attempt)? {
                 Ok(job) => self.jobs.push(job),
-                Err(ended) => self.failed.push((node, ended)),
+                Err(ended) => self.failed.push((node.into(), ended)),
             }
+        }
+        if self.number == 0 {
+            self.jobs.extend(shared.going.take_orders());
         }
         Ok(())
     }
@@ -284,14 +296,22 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
     {
         let crew = self.crew;
         while shared.answering < shared.going.questions.len().min(shared.going.slots) {
-            if self.number == 0 && shared.knockers[0].is_none() {
-                shared.knockers[0] = self.inbox.knocker().ok();
+            self.can_be_knocked_at(shared);
+            // The first thread runs the commands of those who answer.
+            if let Some(knocker) = &shared.knockers[0] {
+                shared.going.desk.open(knocker.clone());
             }
             let hired = thread::Builder::new().spawn_scoped(scope, move || crew.answer_questions());
             if hired.is_err() {
                 break;
             }
             shared.answering += 1;
+        }
+    }
+
+    fn can_be_knocked_at(&mut self, shared: &mut Shared<'a>) {
+        if self.number == 0 && shared.knockers[0].is_none() {
+            shared.knockers[0] = self.inbox.knocker().ok();
         }
     }
 
@@ -310,9 +330,7 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
     where
         'c: 's,
     {
-        if self.number == 0 && shared.knockers[0].is_none() {
-            shared.knockers[0] = self.inbox.knocker().ok();
-        }
+        self.can_be_knocked_at(shared);
         let (crew, number) = (self.crew, shared.knockers.len());
         let mut inbox = Inbox::without_signals();
         let Ok(knocker) = inbox.knocker() else {
@@ -333,10 +351,10 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         for job in jobs {
             match self.runner.start(&job) {
                 Started::Running(process) => {
-                    self.crew.lock().going.stops.started(job.node, process.pid);
+                    self.crew.lock().going.stops.started(job.id, process.pid);
                     self.runner.add(job, process);
                 }
-                Started::Failed(event) => self.failed.push((job.node, event)),
+                Started::Failed(event) => self.failed.push((job.id, event)),
             }
         }
     }
@@ -391,13 +409,19 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         self.runner.reap(now, &mut going.stops, &mut events)?;
         if events
             .iter()
+            .any(|event| matches!(event, Event::Answered { .. }))
+        {
+            going.stops.reap_orphans();
+        }
+        if events
+            .iter()
             .any(|event| matches!(event, Event::Ended { .. }))
         {
             going.stops.reap_orphans();
             going.files_may_have_changed();
         }
-        for (node, event) in self.failed.drain(..) {
-            going.stops.remove(node);
+        for (id, event) in self.failed.drain(..) {
+            going.stops.remove(id);
             events.push(event);
         }
         if inputs.is_empty() {

@@ -11,7 +11,9 @@ use std::time::Instant;
 
 use rustix::process::Signal as Number;
 
+use super::asked::{self, Asked};
 use super::clock::Clock;
+use super::desk::Desk;
 use super::incremental::{Freshness, Who};
 use super::locking::Locking;
 use super::questions::{Notice, Query};
@@ -19,7 +21,7 @@ use super::{Caller, Ending, Error};
 use crate::core::action::{Action, Signal as HowToStop, actions};
 use crate::core::carried::Carried;
 use crate::core::fact::{Exit, Fact, Outcome, Record, RunEnd, Why};
-use crate::core::observer::{Observer, Seen, Signal};
+use crate::core::observer::{Observer, Seen, Signal, Stream};
 use crate::core::state::{RunStage, Stage};
 use crate::core::{Input, RunState, turn};
 use crate::eval::Evaluator;
@@ -29,7 +31,8 @@ use crate::eval::results::Ended;
 use crate::exec::handed_on::Handover;
 use crate::exec::stops::{Stop, Stops};
 use crate::exec::terminal;
-use crate::exec::{Event, Handed, Job, OwnStreams};
+use crate::exec::{CommandId, Event, Handed, Job, OwnStreams};
+use crate::incremental::Reason;
 use crate::model::id::{NodeId, RunId};
 use crate::model::plan::Kind;
 use crate::store::Journal;
@@ -67,7 +70,11 @@ pub(super) struct Going<'a> {
     /// What is to be answered and nobody has taken yet.
     pub(super) questions: VecDeque<Query>,
     /// The questions that were ever taken up, and when.
-    pub(super) asked: HashMap<Query, Instant>,
+    pub(super) asked_since: HashMap<Query, Instant>,
+    /// The commands that run for answers.
+    pub(super) asked: Asked,
+    /// Where they are handed in.
+    pub(super) desk: Arc<Desk>,
     /// The questions that are to be asked again, and when.
     pub(super) again: BTreeSet<(Instant, Query)>,
     /// What it takes over from another run.
@@ -111,7 +118,9 @@ impl Going<'_> {
             self.keep_fresh(&records);
         }
         self.give_back(&locked, &records);
-        self.act()
+        self.act()?;
+        self.mind_asked(self.clock.instant());
+        Ok(())
     }
 
     /// Makes the lines of these facts; returns where each of them ends.
@@ -151,9 +160,14 @@ impl Going<'_> {
         for action in actions(&self.state) {
             match action {
                 Action::Run { node, attempt } if !self.stops.has(node, attempt) => {
-                    let interactive = self.state.rules(node).interactive;
-                    self.stops.insert(node, attempt, interactive);
-                    self.waiting.push((node, attempt));
+                    let rules = self.state.rules(node);
+                    self.stops.insert(node, attempt, rules.interactive);
+                    // Commands may have to run for its values, which nobody must wait for here.
+                    if rules.ask && !self.asked.prepared.remove(&(node, attempt)) {
+                        self.questions.push_back(Query::Prepare { node, attempt });
+                    } else {
+                        self.waiting.push((node, attempt));
+                    }
                 }
                 Action::Run { .. } => {}
                 Action::Stop { node, signal, .. } => self.stops.stop(node, how(signal), now),
@@ -177,7 +191,7 @@ impl Going<'_> {
 
     /// Something is to be answered, if nobody has taken it up yet.
     fn ask(&mut self, query: Query, now: Instant) {
-        if let Entry::Vacant(entry) = self.asked.entry(query) {
+        if let Entry::Vacant(entry) = self.asked_since.entry(query) {
             entry.insert(now);
             self.questions.push_back(query);
         }
@@ -191,6 +205,15 @@ impl Going<'_> {
                 self.notice(&Signal::Runs { node, why: &why });
             }
             (Notice::Waits(what), node) => self.notice(&Signal::Waits { node, what }),
+            // What its command said is no part of its output, and is not kept.
+            (Notice::Runs(Reason::Status(said)), Some(node)) if !said.is_empty() => {
+                let bytes = format!("{said}\n").into_bytes();
+                self.notice(&Signal::Output {
+                    node,
+                    stream: Stream::Stderr,
+                    bytes: &bytes,
+                });
+            }
             (Notice::Runs(_), _) | (Notice::Restored(_), None) => {}
             (Notice::Restored(restored), Some(node)) => {
                 self.restored = true;
@@ -420,21 +443,24 @@ impl Going<'_> {
         } else {
             Here::default()
         };
+        let not_started = |error: String| {
+            let exit = Exit {
+                error: Some(error),
+                ..Exit::default()
+            };
+            Ok(Err(Event::Ended {
+                node,
+                attempt,
+                exit,
+                result: Handed::default(),
+            }))
+        };
+        if evaluated && self.stops.was_told(node) {
+            return not_started("it was stopped before it began".to_owned());
+        }
         let rendered = match self.evaluator.command(work, &here) {
             Ok(rendered) => rendered,
-            Err(problem) => {
-                let error = Some(self.evaluator.told(&problem));
-                let exit = Exit {
-                    error,
-                    ..Exit::default()
-                };
-                return Ok(Err(Event::Ended {
-                    node,
-                    attempt,
-                    exit,
-                    result: Handed::default(),
-                }));
-            }
+            Err(problem) => return not_started(self.evaluator.told(&problem)),
         };
         if evaluated {
             self.notice(&Signal::Command {
@@ -461,13 +487,13 @@ impl Going<'_> {
         let (keeps_stdout, interactive, stdin) =
             (rules.keeps_stdout, rules.interactive, rules.stdin);
         Ok(Ok(Job {
-            node,
+            id: node.into(),
             attempt,
             program: rendered.program,
             dir: rendered.dir,
             env,
             logs: self.logs.clone(),
-            handover,
+            handover: Some(handover),
             keeps_stdout,
             stdin,
             own_streams: interactive.then_some(OwnStreams {
@@ -492,14 +518,21 @@ impl Going<'_> {
     /// Ctrl-C goes to the command that has the terminal and to nobody else. One that died of it was to be ended with all the
     /// rest, as for a shell.
     pub(super) fn interrupted_at_terminal(&self, event: &Event) -> Option<i32> {
-        let Event::Ended { node, exit, .. } = event else {
-            return None;
+        let (id, exit, stopped) = match event {
+            Event::Ended { node, exit, .. } => {
+                let stopped = self.state.stopped(*node).is_some();
+                (CommandId::Step(*node), exit, stopped)
+            }
+            Event::Answered { question, said } => {
+                (CommandId::Question(*question), &said.exit, false)
+            }
+            Event::Output { .. } => return None,
         };
-        let alone = self.signal.is_none() && self.state.stopped(*node).is_none();
+        let alone = self.signal.is_none() && !stopped;
         let interrupted = |signal: &i32| *signal == Number::INT.as_raw();
         exit.signal
             .filter(interrupted)
-            .filter(|_| alone && self.stops.had_terminal(*node))
+            .filter(|_| alone && self.stops.had_terminal(id))
     }
 
     /// What another process asks of the run.
@@ -579,6 +612,13 @@ impl Going<'_> {
                     exit,
                 })
             }
+            Event::Answered { question, said } => {
+                self.answered(question, &said);
+                if let Some(logs) = &self.logs {
+                    asked::forget_handed_on(logs);
+                }
+                None
+            }
         }
     }
 
@@ -595,10 +635,17 @@ impl Going<'_> {
             .next_timer()
             .map(|at| self.clock.instant() + self.clock.until(at));
         let again = self.again.first().map(|(at, _)| *at);
-        [timer, again, self.stops.next_deadline(), self.listen_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let asked = self.asked_deadline();
+        [
+            timer,
+            again,
+            asked,
+            self.stops.next_deadline(),
+            self.listen_at,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Whether the run is over and no command of it was ever started: such a run is not kept.
@@ -638,7 +685,7 @@ const fn status(outcome: Outcome) -> &'static str {
     }
 }
 
-fn how(signal: HowToStop) -> Stop {
+pub(super) fn how(signal: HowToStop) -> Stop {
     match signal {
         HowToStop::Kill => Stop::Kill,
         HowToStop::Terminate => Stop::Ask(Number::TERM),

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,7 +14,7 @@ use crate::exec::runner::{Place, Runner};
 use crate::store::request::Request;
 
 /// The signals that end a run, each of which is passed on as it is.
-const ENDING: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
+pub(super) const ENDING: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT];
 
 /// The signals by which a shell suspends flow and lets it go on, and by which a child says that it was stopped or has ended.
 const JOB_CONTROL: [Signal; 3] = [Signal::TSTP, Signal::CONT, Signal::CHILD];
@@ -26,6 +27,7 @@ impl Signals {
     /// Begins to catch those that end a run, and with a terminal those of job control. What flow was started to ignore (as by
     /// `nohup`) stays ignored.
     pub fn catch(terminal: bool) -> io::Result<Self> {
+        super::alone::signals_are_waited_for();
         let mut caught = Vec::new();
         // The first process of a container is told of orphans that have ended by the last of them.
         let more = terminal || family::is_first_process();
@@ -71,14 +73,14 @@ pub struct Ready {
 }
 
 /// Makes a waiting thread look.
-#[derive(Debug)]
-pub struct Knocker(PipeWriter);
+#[derive(Clone, Debug)]
+pub struct Knocker(Arc<PipeWriter>);
 
 impl Knocker {
     /// Knocks; as often as one likes.
     pub fn knock(&self) {
         // A full pipe has been knocked at enough, and a closed one belongs to a thread that is done.
-        let _ = (&self.0).write(b"k");
+        let _ = (&*self.0).write(b"k");
     }
 }
 
@@ -208,7 +210,7 @@ fn knocker() -> io::Result<(PipeReader, Knocker)> {
     let (reader, writer) = io::pipe()?;
     rustix::io::ioctl_fionbio(&reader, true)?;
     rustix::io::ioctl_fionbio(&writer, true)?;
-    Ok((reader, Knocker(writer)))
+    Ok((reader, Knocker(Arc::new(writer))))
 }
 
 /// Empties a pipe and says how many bytes it held.

@@ -316,11 +316,11 @@ impl Freshness {
             return Ok(verdict);
         }
         match self.evaluator.status(incremental, here) {
-            Ok(true) => Ok(match verdict {
+            Ok(None) => Ok(match verdict {
                 Verdict::Stale(_) => Verdict::UpToDate(None),
                 fresh => fresh,
             }),
-            Ok(false) => Ok(Verdict::Stale(Reason::Status)),
+            Ok(Some(said)) => Ok(Verdict::Stale(Reason::Status(said))),
             Err(problem) => Err(self.evaluator.told(&problem)),
         }
     }

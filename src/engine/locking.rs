@@ -457,7 +457,7 @@ impl Going<'_> {
     /// What a node asks for, or the run.
     pub(super) fn lock_question(&mut self, query: Query) -> LockQuestion {
         let now = self.clock.instant();
-        let since = *self.asked.entry(query).or_insert(now);
+        let since = *self.asked_since.entry(query).or_insert(now);
         let (sets, wait_micros) = match query {
             Query::Locks { node, .. } if self.is_done_before(node) => (Vec::new(), None),
             Query::Locks { node, .. } => (vec![self.set_of(node)], None),

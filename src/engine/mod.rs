@@ -12,8 +12,11 @@
 //! but the core's; what it has to do follows from that state by [`crate::core::action::actions`], so taking a run up is the
 //! same as going on with it.
 
+mod alone;
+mod asked;
 pub mod clock;
 mod crew;
+pub mod desk;
 mod going;
 pub mod inbox;
 pub mod incremental;
@@ -31,8 +34,10 @@ use std::time::Duration;
 
 use rustix::process::Signal as Number;
 
+use self::asked::Asked;
 use self::clock::Clock;
 use self::crew::Crew;
+use self::desk::Desk;
 use self::going::Going;
 use self::inbox::Inbox;
 use self::incremental::Freshness;
@@ -78,6 +83,8 @@ pub struct Engine<'a> {
     pub journal: Box<dyn Journal>,
     /// What evaluates what the plan leaves open.
     pub evaluator: Arc<Evaluator>,
+    /// Where it hands in commands that run for its answers.
+    pub desk: Arc<Desk>,
     /// Where programs are.
     pub programs: Programs,
     /// What is masked in all output; it may grow while the run goes on.
@@ -189,7 +196,9 @@ impl Engine<'_> {
             waiting: Vec::new(),
             evaluator: self.evaluator,
             questions: VecDeque::new(),
-            asked: HashMap::new(),
+            asked_since: HashMap::new(),
+            asked: Asked::default(),
+            desk: self.desk,
             again: BTreeSet::new(),
             handed: HashMap::new(),
             freshness: self.freshness,

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::clock::Clock;
+use super::desk::Asker;
 use super::going::Going;
 use super::incremental::{Asked, Freshness, Who};
 use super::locking::{Answered, LockQuestion, Locking};
@@ -14,7 +16,7 @@ use crate::core::carried::{self, ITEMS};
 use crate::core::decide::Answer;
 use crate::eval::Evaluator;
 use crate::eval::here::Here;
-use crate::eval::questions::Answer as Evaluated;
+use crate::eval::questions::{Answer as Evaluated, with_words};
 use crate::incremental::{Reason, Restored};
 use crate::model::id::{NodeId, RunId};
 use crate::model::plan::{About, Ask, Kind, Work};
@@ -28,6 +30,8 @@ pub(super) enum Query {
     Locks { node: NodeId, round: u32 },
     /// The locks of the run.
     RunLocks,
+    /// The values of a command that is about to start: of one that is tried again, or of a run that was taken up.
+    Prepare { node: NodeId, attempt: u32 },
 }
 
 /// What is taken from the run, to be answered without it.
@@ -36,6 +40,16 @@ pub(super) enum Open {
     Begin(Box<Question>),
     /// Locks.
     Locks(LockQuestion),
+    /// What a command is made of.
+    Prepare(Box<Preparation>),
+}
+
+/// A command whose values are to be there when it starts.
+pub(super) struct Preparation {
+    node: NodeId,
+    attempt: u32,
+    work: Option<Work>,
+    here: Here,
 }
 
 /// What is asked about a node.
@@ -101,24 +115,36 @@ pub(super) enum Outcome {
     Answered(Input, Option<Told>),
     /// It is to be asked again at this time, and what is to be told of that.
     Again(Instant, Query, Option<Told>),
+    /// This try can start.
+    Prepared(NodeId, u32),
 }
 
 impl Going<'_> {
     /// The question that has waited longest.
-    pub(super) fn next_question(&mut self) -> Option<Open> {
+    pub(super) fn next_question(&mut self) -> Option<(Open, Asker)> {
         loop {
             let query = self.questions.pop_front()?;
-            match query {
+            let open = match query {
                 Query::Begin { node, round } if self.state.asks(node, round) => {
-                    return Some(Open::Begin(Box::new(self.question(node, round))));
+                    Some(Open::Begin(Box::new(self.question(node, round))))
                 }
                 Query::Locks { node, round } if self.state.locks(node, round) => {
-                    return Some(Open::Locks(self.lock_question(query)));
+                    Some(Open::Locks(self.lock_question(query)))
                 }
                 Query::RunLocks if self.state.lacks_locks() => {
-                    return Some(Open::Locks(self.lock_question(query)));
+                    Some(Open::Locks(self.lock_question(query)))
                 }
-                _ => {
+                Query::Prepare { node, attempt } => Some(Open::Prepare(Box::new(Preparation {
+                    node,
+                    attempt,
+                    work: self.work_of(node),
+                    here: self.here(node),
+                }))),
+                _ => None,
+            };
+            match open {
+                Some(open) => return Some((open, self.asker(query, self.clock.instant()))),
+                None => {
                     if let Some(locking) = &self.locking {
                         locking.forget(query);
                     }
@@ -127,17 +153,26 @@ impl Going<'_> {
         }
     }
 
+    fn work_of(&self, node: NodeId) -> Option<Work> {
+        match &self.state.spec(node).kind {
+            Kind::Work(work) => Some(work.clone()),
+            _ => None,
+        }
+    }
+
     fn question(&mut self, node: NodeId, round: u32) -> Question {
         let now = self.clock.instant();
         let query = Query::Begin { node, round };
-        let since = *self.asked.entry(query).or_insert(now);
+        let since = *self.asked_since.entry(query).or_insert(now);
         let spec = self.state.spec(node);
         let first = self.state.asks_first(node);
         let task = spec.task.as_deref().filter(|_| first);
-        let work = match &spec.kind {
-            Kind::Work(work) => Some(work.clone()),
-            _ => None,
-        };
+        let work = self.work_of(node);
+        if work.is_some() && !first {
+            let attempt = self.state.node(node).attempt + 1;
+            self.asked.prepared.insert((node, attempt));
+        }
+        let spec = self.state.spec(node);
         Question {
             node,
             round,
@@ -190,10 +225,22 @@ impl Open {
         evaluator: &Arc<Evaluator>,
         freshness: Option<&Freshness>,
         locking: Option<&Locking>,
-        now: Instant,
+        asker: &Asker,
+        clock: Clock,
     ) -> Outcome {
+        let now = clock.instant();
         let (question, locking) = match (self, locking) {
-            (Self::Begin(question), _) => return question.answer(evaluator, freshness, now),
+            (Self::Begin(question), _) => {
+                return question.answer(evaluator, freshness, asker, clock);
+            }
+            (Self::Prepare(one), _) => {
+                // What is wrong with it is found again, and told, when it is to start.
+                let _ = one
+                    .work
+                    .as_ref()
+                    .map(|work| evaluator.command(work, &one.here));
+                return Outcome::Prepared(one.node, one.attempt);
+            }
             (Self::Locks(question), Some(locking)) => (question, locking),
             (Self::Locks(question), None) => return Outcome::Again(now, question.query, None),
         };
@@ -217,8 +264,10 @@ impl Question {
         self,
         evaluator: &Arc<Evaluator>,
         freshness: Option<&Freshness>,
-        now: Instant,
+        asker: &Asker,
+        clock: Clock,
     ) -> Outcome {
+        let now = clock.instant();
         if let Some(known) = &self.known {
             return self.answered(self.as_before(known, evaluator), None);
         }
@@ -265,10 +314,18 @@ impl Question {
             Evaluated::Items(items) => Answer::Items(items),
             Evaluated::Skip(reason) => Answer::Skip(reason),
             Evaluated::Fail(reason) => Answer::Fail(reason),
-            Evaluated::NotYet => match self.again(now) {
+            // The command may have taken a while.
+            Evaluated::NotYet(said) => match self.again(clock.instant(), &said) {
                 Ok(at) => return Outcome::Again(at, self.query(), None),
                 Err(reason) => Answer::Fail(evaluator.hidden(&reason)),
             },
+        };
+        let answer = match (answer, asker.expired()) {
+            (Answer::Fail(_), Some(limit)) if limit.of_wait => {
+                Answer::Fail(evaluator.hidden(&self.waited(limit.timeout, "")))
+            }
+            (Answer::Fail(reason), Some(_)) => Answer::TimedOut(reason),
+            (answer, _) => answer,
         };
         self.answered(answer, why)
     }
@@ -356,11 +413,11 @@ impl Question {
     }
 
     /// When what is waited for is looked at again; why it is not any more.
-    fn again(&self, now: Instant) -> Result<Instant, String> {
+    fn again(&self, now: Instant, said: &str) -> Result<Instant, String> {
         let Some(About::Until {
-            condition,
             interval_micros,
             timeout_micros,
+            ..
         }) = self.ask.as_ref().map(|ask| &ask.about)
         else {
             return Ok(now);
@@ -371,12 +428,19 @@ impl Question {
         };
         let end = self.since + timeout;
         if now >= end {
-            let after = crate::model::time::human(timeout);
-            return Err(format!(
-                "it waited {after} for this: {}",
-                condition.written()
-            ));
+            return Err(self.waited(timeout, said));
         }
         Ok(next.min(end))
+    }
+
+    /// What to say of something that was waited for and has not come.
+    fn waited(&self, timeout: Duration, said: &str) -> String {
+        let condition = match self.ask.as_ref().map(|ask| &ask.about) {
+            Some(About::Until { condition, .. }) => condition.written(),
+            _ => String::new(),
+        };
+        let after = crate::model::time::human(timeout);
+        let what = format!("it waited {after} for this: {condition}");
+        with_words(&what, said)
     }
 }

@@ -205,6 +205,10 @@ fn read(frame: &Frame, from: &SecretFrom) -> Result<Vec<u8>, Problem> {
                 Err(NoOutput::NotNow) => Ok(b"***".to_vec()),
                 // What it printed may be a part of the secret.
                 Err(NoOutput::Failed(_)) => Err(problem("no-secret", "its command failed", None)),
+                Err(NoOutput::Stopped(why)) => {
+                    let what = format!("its command was ended: {why}");
+                    Err(problem("no-secret", what, None))
+                }
             }
         }
     }
@@ -254,7 +258,7 @@ impl Names for Git {
             Ok(bytes) => Ok(Some(typed::data(bytes, false))),
             Err(NoOutput::NotNow) if name == "dirty" => Ok(Some(Value::Bool(false))),
             Err(NoOutput::NotNow) => Ok(Some(typed::code(&format!("$({text})")))),
-            Err(NoOutput::Failed(why)) => Err(problem(
+            Err(NoOutput::Failed(why) | NoOutput::Stopped(why)) => Err(problem(
                 "git",
                 format!("git.{name} is not known: {why}"),
                 Some("it is there in a git repository with a commit".to_owned()),

@@ -391,7 +391,7 @@ impl Frame {
             Ok(bytes) => Ok(typed::data(bytes, secret)),
             // Stands for itself where nothing is run.
             Err(NoOutput::NotNow) => Ok(typed::code(&format!("$({})", text.text.trim()))),
-            Err(NoOutput::Failed(why)) => Err(problem(
+            Err(NoOutput::Failed(why) | NoOutput::Stopped(why)) => Err(problem(
                 "command-failed",
                 format!(
                     "the command `{}` has no value: {why}",

@@ -44,7 +44,8 @@ pub struct Evaluator {
     inherited: BTreeMap<String, Vec<u8>>,
     outside: Box<dyn Outside>,
     run: OnceLock<RunNames>,
-    outputs: Mutex<HashMap<OutputKey, Arc<Output>>>,
+    /// The commands whose output has been written down, by their hashes.
+    written: Mutex<HashSet<String>>,
     dotenvs: Mutex<HashMap<PathBuf, Dotenv>>,
     results: Store,
     /// What serves again when the run is resumed, and has not been written down yet.
@@ -55,8 +56,6 @@ pub struct Evaluator {
     closed: bool,
 }
 
-type Output = OnceLock<Result<Vec<u8>, NoOutput>>;
-type OutputKey = (String, PathBuf, Vec<(String, Vec<u8>)>);
 type Dotenv = Result<Arc<Vec<(String, Vec<u8>)>>, Problem>;
 
 /// What `run.…` is.
@@ -104,7 +103,7 @@ impl Evaluator {
             inherited: inherited.into_iter().filter_map(text).collect(),
             outside,
             run: OnceLock::new(),
-            outputs: Mutex::default(),
+            written: Mutex::default(),
             dotenvs: Mutex::default(),
             kept: Mutex::default(),
             recalled: Mutex::default(),
@@ -429,45 +428,32 @@ impl Evaluator {
         let mut env = command.script.env.iter().chain(command.env);
         let secret =
             !command.script.secrets.is_empty() || env.any(|(_, value)| self.has_secret(value));
-        self.once(command, |key| match secret {
-            true => self.outside.output(command),
-            false => self.new_output(key, command),
-        })
-    }
-
-    /// The same, of what is never written down and read anew by a run that is resumed.
-    fn secret_output(&self, command: &Command<'_>) -> Result<Vec<u8>, NoOutput> {
-        self.once(command, |_| self.outside.output(command))
-    }
-
-    fn once(
-        &self,
-        command: &Command<'_>,
-        run: impl FnOnce(&OutputKey) -> Result<Vec<u8>, NoOutput>,
-    ) -> Result<Vec<u8>, NoOutput> {
-        let env = command.script.env.iter().chain(command.env).cloned();
-        let key = (
-            command.script.text.clone(),
-            command.dir.to_owned(),
-            env.collect(),
+        if secret {
+            return self.outside.output(command);
+        }
+        let env = command.script.env.iter().chain(command.env);
+        let text = (
+            &command.script.text,
+            command.dir.as_os_str().as_encoded_bytes(),
+            env.collect::<Vec<_>>(),
         );
-        let output = Arc::clone(lock(&self.outputs).entry(key.clone()).or_default());
-        // Whoever else reads it at the same time waits for the one command.
-        output.get_or_init(|| run(&key)).clone()
-    }
-
-    /// What a command prints that has not run yet in this process. It is to be written down before anybody can read it.
-    fn new_output(&self, key: &OutputKey, command: &Command<'_>) -> Result<Vec<u8>, NoOutput> {
-        let text = serde_json::to_vec(&(&key.0, key.1.as_os_str().as_encoded_bytes(), &key.2));
-        let hash = blake3::hash(&text.unwrap_or_default()).to_hex();
+        let text = serde_json::to_vec(&text).unwrap_or_default();
+        let hash = blake3::hash(&text).to_hex();
         if let Some(output) = lock(&self.recalled).get(hash.as_str()) {
             return Ok(output.clone());
         }
         let output = self.outside.output(command)?;
-        if !self.has_secret(&output) {
+        // It is to be written down before anybody can read it, whoever is the first to have it.
+        let mut written = lock(&self.written);
+        if written.insert(hash.to_string()) && !self.has_secret(&output) {
             self.keep(None, &format!("{PRINTED}{hash}"), kept::of_bytes(&output));
         }
         Ok(output)
+    }
+
+    /// The same, of what is never written down and read anew by a run that is resumed.
+    fn secret_output(&self, command: &Command<'_>) -> Result<Vec<u8>, NoOutput> {
+        self.outside.output(command)
     }
 
     /// `web/Workflowfile.yml:3:5`, relative to the folder of the root file where that is possible.

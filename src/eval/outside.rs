@@ -9,11 +9,12 @@ pub trait Outside: std::fmt::Debug + Send + Sync {
     /// The content of a file; `None` when there is none.
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, String>;
 
-    /// What a command for the shell prints, without the newlines at its end.
+    /// What a command for the shell prints, without the newlines at its end. The same one, in the same folder and environment,
+    /// runs once, whoever asks.
     fn output(&self, command: &Command<'_>) -> Result<Vec<u8>, NoOutput>;
 
-    /// Whether a command for the shell succeeds.
-    fn succeeds(&self, command: &Command<'_>) -> Result<bool, NoOutput>;
+    /// What a command for the shell answers: yes when it succeeds.
+    fn holds(&self, command: &Command<'_>) -> Result<Holds, NoOutput>;
 
     /// Whether nothing runs, now or ever: what only a run can tell stands for itself.
     fn rests(&self) -> bool;
@@ -42,6 +43,15 @@ pub struct Command<'a> {
     pub env: &'a [(String, Vec<u8>)],
 }
 
+/// What a command answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// It succeeded.
+    Yes,
+    /// It failed, and has said this on stderr. One that could not be run has not answered.
+    No(String),
+}
+
 /// Why there is no output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoOutput {
@@ -49,6 +59,8 @@ pub enum NoOutput {
     NotNow,
     /// It failed; why, as a part of a sentence: `it failed with exit code 3: …`.
     Failed(String),
+    /// It was stopped before it had ended; why, as a part of a sentence. Who asks again may get an answer.
+    Stopped(String),
 }
 
 /// No world at all: for values that are what they are whatever the world is.
@@ -64,7 +76,7 @@ impl Outside for Nowhere {
         Err(NoOutput::Failed("nothing is run yet".to_owned()))
     }
 
-    fn succeeds(&self, _: &Command<'_>) -> Result<bool, NoOutput> {
+    fn holds(&self, _: &Command<'_>) -> Result<Holds, NoOutput> {
         Err(NoOutput::Failed("nothing is run yet".to_owned()))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::frame::Frame;
 use super::here::Here;
-use super::outside::{Command, NoOutput};
+use super::outside::{Command, Holds, NoOutput};
 use super::results::Outputs;
 use super::{Evaluator, problem, typed};
 use crate::expr::{self, Problem, Value};
@@ -28,8 +28,8 @@ pub enum Answer {
     Skip(String),
     /// It must not run, for this reason.
     Fail(String),
-    /// What is waited for has not come.
-    NotYet,
+    /// What is waited for has not come; what its command said of that.
+    NotYet(String),
 }
 
 impl Evaluator {
@@ -42,9 +42,9 @@ impl Evaluator {
                 preconditions,
             } => self.begin(&frame, condition.as_ref(), preconditions),
             About::Branch(condition) => frame.holds(condition).map(|holds| match holds {
-                true => Answer::Branch(0),
-                false if branches > 1 => Answer::Branch(1),
-                false => Answer::Skip(self.is_false(condition)),
+                Holds::Yes => Answer::Branch(0),
+                Holds::No(_) if branches > 1 => Answer::Branch(1),
+                Holds::No(said) => Answer::Skip(self.is_false(condition, &said)),
             }),
             About::Items { items, name } => frame.items(items, name).map(|items| {
                 let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
@@ -87,8 +87,8 @@ impl Evaluator {
             // Asked of those who know files.
             About::Made(_) => Ok(Answer::Go),
             About::Until { condition, .. } => frame.holds(condition).map(|holds| match holds {
-                true => Answer::Go,
-                false => Answer::NotYet,
+                Holds::Yes => Answer::Go,
+                Holds::No(said) => Answer::NotYet(self.hidden(&said)),
             }),
         };
         match answer {
@@ -105,9 +105,9 @@ impl Evaluator {
         preconditions: &[Check],
     ) -> Result<Answer, Problem> {
         if let Some(condition) = condition
-            && !frame.holds(condition)?
+            && let Holds::No(said) = frame.holds(condition)?
         {
-            return Ok(Answer::Skip(self.is_false(condition)));
+            return Ok(Answer::Skip(self.is_false(condition, &said)));
         }
         for check in preconditions {
             if let Some(wrong) = frame.check(check)? {
@@ -117,31 +117,33 @@ impl Evaluator {
         Ok(Answer::Go)
     }
 
-    fn is_false(&self, condition: &Condition) -> String {
-        format!(
+    fn is_false(&self, condition: &Condition, said: &str) -> String {
+        let written = condition.written();
+        self.hidden(&format!(
             "its condition does not hold: {}",
-            self.hidden(&condition.written())
-        )
+            with_words(&written, said)
+        ))
     }
 }
 
 impl Frame {
     /// Whether a condition holds.
-    fn holds(&self, condition: &Condition) -> Result<bool, Problem> {
+    fn holds(&self, condition: &Condition) -> Result<Holds, Problem> {
         let place = self.evaluator().place(condition.place());
         let here = |problem: Problem| super::inside("a condition", &place, &problem);
         match condition {
             Condition::Expr(expression) => {
                 match expr::expression(&expression.text, self).map_err(here)? {
-                    Value::Bool(holds) => Ok(holds),
+                    Value::Bool(true) => Ok(Holds::Yes),
+                    Value::Bool(false) => Ok(Holds::No(String::new())),
                     other => Err(here(not_bool(&other))),
                 }
             }
-            Condition::Sh(text) => self.succeeds(text).map_err(here),
+            Condition::Sh(text) => self.asked(text).map_err(here),
         }
     }
 
-    fn succeeds(&self, text: &Text) -> Result<bool, Problem> {
+    fn asked(&self, text: &Text) -> Result<Holds, Problem> {
         let script = self.script(text)?;
         let (dir, env) = (self.dir()?, self.environment()?);
         let command = Command {
@@ -149,10 +151,10 @@ impl Frame {
             dir: &dir,
             env: &env,
         };
-        match self.evaluator().outside.succeeds(&command) {
+        match self.evaluator().outside.holds(&command) {
             Ok(holds) => Ok(holds),
-            Err(NoOutput::NotNow) => Ok(true),
-            Err(NoOutput::Failed(why)) => Err(problem(
+            Err(NoOutput::NotNow) => Ok(Holds::Yes),
+            Err(NoOutput::Failed(why) | NoOutput::Stopped(why)) => Err(problem(
                 "command-failed",
                 format!("the command `{}`: {why}", text.text.trim()),
                 None,
@@ -162,18 +164,19 @@ impl Frame {
 
     /// What to say of a check that does not hold.
     fn check(&self, check: &Check) -> Result<Option<String>, Problem> {
-        if self.holds(&check.condition)? {
+        let Holds::No(said) = self.holds(&check.condition)? else {
             return Ok(None);
-        }
+        };
         let Some(message) = &check.message else {
             let kind = match check.condition {
                 Condition::Expr(_) => "this does not hold",
                 Condition::Sh(_) => "this command failed",
             };
-            return Ok(Some(format!("{kind}: {}", check.condition.written())));
+            let written = check.condition.written();
+            return Ok(Some(format!("{kind}: {}", with_words(&written, &said))));
         };
         let (bytes, _) = typed::bytes(&self.text(message)?)?;
-        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+        Ok(Some(with_words(&String::from_utf8_lossy(&bytes), &said)))
     }
 
     fn set(&self, outputs: &[(String, Data)]) -> Result<Outputs, Problem> {
@@ -340,6 +343,14 @@ impl Frame {
             all.push(self.set(more)?);
         }
         Ok(all)
+    }
+}
+
+/// A remark with what a command has said on stderr.
+pub fn with_words(what: &str, said: &str) -> String {
+    match said {
+        "" => what.to_owned(),
+        said => format!("{}; it said: {said}", what.trim_end()),
     }
 }
 

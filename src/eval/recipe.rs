@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::Frame;
 use super::here::Here;
-use super::outside::{Command, NoOutput};
+use super::outside::{Command, Holds, NoOutput};
 use super::{Evaluator, inside, problem, typed};
 use crate::expr::{self, Names, Problem, Script, Use, Value};
 use crate::model::id::NodeId;
@@ -232,7 +232,7 @@ impl Evaluator {
         })
     }
 
-    /// Whether all commands of `status` say that there is nothing to do.
+    /// Whether all commands of `status` say that there is nothing to do; `None` when they do, else what the one said that does not.
     ///
     /// # Errors
     ///
@@ -241,7 +241,7 @@ impl Evaluator {
         self: &Arc<Self>,
         incremental: &Incremental,
         here: &Here,
-    ) -> Result<bool, Problem> {
+    ) -> Result<Option<String>, Problem> {
         let context = &self.plan.contexts[incremental.context as usize];
         let frame = context
             .scope
@@ -264,16 +264,17 @@ impl Evaluator {
                 dir: &dir,
                 env: &env,
             };
-            match self.outside.succeeds(&command) {
-                Ok(true) => {}
-                Ok(false) | Err(NoOutput::NotNow) => return Ok(false),
-                Err(NoOutput::Failed(why)) => {
+            match self.outside.holds(&command) {
+                Ok(Holds::Yes) => {}
+                Ok(Holds::No(said)) => return Ok(Some(self.hidden(&said))),
+                Err(NoOutput::NotNow) => return Ok(Some(String::new())),
+                Err(NoOutput::Failed(why) | NoOutput::Stopped(why)) => {
                     let what = format!("the command `{}`: {why}", text.text.trim());
                     return Err(problem("command-failed", what, None));
                 }
             }
         }
-        Ok(true)
+        Ok(None)
     }
 
     /// A command: the values that it reads, its environment, and what becomes of it if all of that is known yet.

@@ -6,7 +6,6 @@
 pub mod family;
 pub mod forms;
 pub mod handed_on;
-pub mod helper;
 pub mod mask;
 pub mod output;
 pub mod process;
@@ -25,11 +24,26 @@ use crate::core::observer::Stream;
 use crate::model::id::NodeId;
 use crate::model::plan::Program;
 
+/// What a command is run for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CommandId {
+    /// A step.
+    Step(NodeId),
+    /// An answer: what it prints, or how it ends. By a number that no other one of the process has.
+    Question(u64),
+}
+
+impl From<NodeId> for CommandId {
+    fn from(node: NodeId) -> Self {
+        Self::Step(node)
+    }
+}
+
 /// One try of a command, with all that is needed to make it.
 #[derive(Debug)]
 pub struct Job {
-    /// The node that it is for; the answers name it.
-    pub node: NodeId,
+    /// What it is for; the events name it.
+    pub id: CommandId,
     /// Which try it is.
     pub attempt: u32,
     /// What is started.
@@ -40,8 +54,8 @@ pub struct Job {
     pub env: Vec<(String, Vec<u8>)>,
     /// The folder for its output, when that is kept.
     pub logs: Option<Arc<std::path::Path>>,
-    /// Where it may write values for later steps.
-    pub handover: Handover,
+    /// Where it may write values for later steps, if there are any.
+    pub handover: Option<Handover>,
     /// Somebody reads what it prints on stdout.
     pub keeps_stdout: bool,
     /// It reads flow's own stdin.
@@ -82,6 +96,24 @@ pub enum Event {
         /// What it hands on.
         result: Handed,
     },
+    /// A command that was run for an answer has ended.
+    Answered {
+        /// The number of the question.
+        question: u64,
+        /// What came of it.
+        said: Said,
+    },
+}
+
+/// What came of a command that was run for an answer. It may have secrets in it.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// How it ended.
+    pub exit: Exit,
+    /// What it printed on stdout: at most [`crate::model::plan::STDOUT_BYTES_MAX`] and a byte, after which it was killed.
+    pub stdout: Vec<u8>,
+    /// The end of what it printed on stderr.
+    pub stderr: Vec<u8>,
 }
 
 /// What a command hands on to later steps. It may have secrets in it.

@@ -15,11 +15,10 @@ use super::mask::{Mask, Secrets};
 use super::output::Capture;
 use super::process::{Group, Process, signal_group};
 use super::shell::Programs;
-use super::stops::Stops;
-use super::{Event, Handed, Job};
+use super::stops::{Stop, Stops};
+use super::{CommandId, Event, Handed, Job, Said};
 use crate::core::fact::Exit;
 use crate::core::observer::Stream;
-use crate::model::id::NodeId;
 use crate::model::plan::STDOUT_BYTES_MAX;
 
 /// How long output is waited for after a process has ended while something else holds its pipe.
@@ -43,17 +42,25 @@ pub struct Runner {
     buffer: Vec<u8>,
 }
 
+/// How often a stream is read at a time of which nothing is told: more than a pipe holds, and not for ever.
+const READS_MAX: u32 = 32;
+
+/// How much of the end of its stderr is kept of a command that is run for an answer, in bytes.
+const STDERR_BYTES_MAX: usize = 4 * 1024;
+
 #[derive(Debug)]
 struct Running {
-    node: NodeId,
+    id: CommandId,
     attempt: u32,
     process: Process,
     /// What hides the secrets in each of its streams.
     masks: [Mask; 2],
     capture: Capture,
-    handover: Handover,
+    handover: Option<Handover>,
     /// What it printed on stdout, where that is read.
     stdout: Option<Vec<u8>>,
+    /// The end of what it printed on stderr, where that is read.
+    stderr: Vec<u8>,
     exit: Option<Exit>,
     /// When it is looked at again after its end: its output may still come, or its group linger.
     again_at: Option<Instant>,
@@ -98,26 +105,31 @@ impl Runner {
                     error: Some(self.secrets.masked(&why)),
                     ..Exit::default()
                 };
-                Started::Failed(Event::Ended {
-                    node: job.node,
-                    attempt: job.attempt,
+                Started::Failed(ended(
+                    job.id,
+                    job.attempt,
                     exit,
-                    result: Handed::default(),
-                })
+                    Handed::default(),
+                    Vec::new(),
+                ))
             }
         }
     }
 
     /// Looks after a command that was started.
     pub fn add(&mut self, job: Job, process: Process) {
-        let (node, attempt) = (job.node, job.attempt);
-        let capture = Capture::new(job.logs, format!("{node}.{attempt}.log"));
+        let (id, attempt) = (job.id, job.attempt);
+        let capture = match id {
+            CommandId::Step(node) => Capture::new(job.logs, format!("{node}.{attempt}.log")),
+            CommandId::Question(_) => Capture::new(None, String::new()),
+        };
         let masks = [(); 2].map(|()| Mask::new(self.secrets.clone()));
         let (again_at, drained_at) = (None, None);
         self.running.push(Running {
             handover: job.handover,
             stdout: job.keeps_stdout.then(Vec::new),
-            node,
+            stderr: Vec::new(),
+            id,
             attempt,
             process,
             masks,
@@ -128,9 +140,10 @@ impl Runner {
         });
     }
 
-    /// How many commands it looks after.
-    pub fn len(&self) -> usize {
-        self.running.len()
+    /// How many commands of steps it looks after.
+    pub fn steps(&self) -> usize {
+        let steps = |running: &&Running| matches!(running.id, CommandId::Step(_));
+        self.running.iter().filter(steps).count()
     }
 
     /// Whether it has nothing to look after.
@@ -179,9 +192,12 @@ impl Runner {
             if running.exit.is_some() {
                 running.drain(&mut self.buffer, now, events)?;
             }
+            if running.says_too_much() {
+                stops.stop(running.id, Stop::Kill, now);
+            }
             if running.is_over(now, stops) {
                 let mut running = self.running.remove(index);
-                stops.remove(running.node);
+                stops.remove(running.id);
                 running.say_the_rest(events)?;
                 events.push(running.finish());
             } else {
@@ -211,14 +227,19 @@ impl Drop for Runner {
 
 impl Running {
     fn read(&mut self, stream: usize, buffer: &mut Vec<u8>) -> Result<Option<Event>, CaptureError> {
+        let mut silent = 0;
         // As long as all of it is held back, what follows decides.
         while let Some(pipe) = &mut self.process.pipes[stream] {
             match pipe.read(buffer) {
                 Ok(0) => return self.close(stream),
                 Ok(count) => {
-                    if let (0, Some(kept)) = (stream, &mut self.stdout) {
-                        let room = (STDOUT_BYTES_MAX + 1).saturating_sub(kept.len());
-                        kept.extend_from_slice(&buffer[..count.min(room)]);
+                    self.keep(stream, &buffer[..count]);
+                    if matches!(self.id, CommandId::Question(_)) {
+                        silent += 1;
+                        if silent < READS_MAX {
+                            continue;
+                        }
+                        break;
                     }
                     let bytes = self.masks[stream].feed(&buffer[..count]).into_owned();
                     if count == buffer.len() {
@@ -239,6 +260,29 @@ impl Running {
         Ok(None)
     }
 
+    /// Keeps what somebody reads.
+    fn keep(&mut self, stream: usize, bytes: &[u8]) {
+        match (stream, &mut self.stdout, self.id) {
+            (0, Some(kept), _) => {
+                let room = (STDOUT_BYTES_MAX + 1).saturating_sub(kept.len());
+                kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
+            (1, _, CommandId::Question(_)) => {
+                self.stderr.extend_from_slice(bytes);
+                let surplus = self.stderr.len().saturating_sub(STDERR_BYTES_MAX);
+                self.stderr.drain(..surplus);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether it prints more than can be an answer.
+    fn says_too_much(&self) -> bool {
+        let stdout = self.stdout.as_ref();
+        matches!(self.id, CommandId::Question(_))
+            && stdout.is_some_and(|stdout| stdout.len() > STDOUT_BYTES_MAX)
+    }
+
     /// The stream is over: what was held back is no secret.
     fn close(&mut self, stream: usize) -> Result<Option<Event>, CaptureError> {
         self.process.pipes[stream] = None;
@@ -248,12 +292,15 @@ impl Running {
 
     /// Keeps what it printed, which has no secrets any more, and tells it.
     fn said(&mut self, stream: usize, bytes: Vec<u8>) -> Result<Option<Event>, CaptureError> {
+        let CommandId::Step(node) = self.id else {
+            return Ok(None);
+        };
         if bytes.is_empty() {
             return Ok(None);
         }
         self.capture.add(&bytes).map_err(CaptureError)?;
         Ok(Some(Event::Output {
-            node: self.node,
+            node,
             stream: STREAMS[stream],
             bytes,
         }))
@@ -292,7 +339,7 @@ impl Running {
         }
         let silent = self.process.pipes.iter().all(Option::is_none);
         let drained = silent || self.drained_at.is_some_and(|at| at <= now);
-        let alone = !stops.was_told(self.node) || self.process.group() == Group::Gone;
+        let alone = !stops.was_told(self.id) || self.process.group() == Group::Gone;
         self.again_at = if alone {
             self.drained_at
         } else {
@@ -306,20 +353,36 @@ impl Running {
             log: self.capture.finish(),
             ..self.exit.unwrap_or_default()
         };
-        let outputs = self.handover.take().unwrap_or_else(|why| {
+        let outputs = self.handover.map(Handover::take).transpose();
+        let outputs = outputs.unwrap_or_else(|why| {
             exit.error.get_or_insert(why);
-            Vec::new()
+            None
         });
         let result = Handed {
-            outputs,
+            outputs: outputs.unwrap_or_default(),
             stdout: self.stdout,
         };
-        Event::Ended {
-            node: self.node,
-            attempt: self.attempt,
+        ended(self.id, self.attempt, exit, result, self.stderr)
+    }
+}
+
+/// What is told of the end of a command.
+fn ended(id: CommandId, attempt: u32, exit: Exit, result: Handed, stderr: Vec<u8>) -> Event {
+    match id {
+        CommandId::Step(node) => Event::Ended {
+            node,
+            attempt,
             exit,
             result,
-        }
+        },
+        CommandId::Question(question) => Event::Answered {
+            question,
+            said: Said {
+                exit,
+                stdout: result.stdout.unwrap_or_default(),
+                stderr,
+            },
+        },
     }
 }
 
@@ -358,6 +421,7 @@ fn why_not_started(job: &Job, error: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::id::NodeId;
     use crate::model::plan::Program;
 
     const TOKEN: &str = "s3cr3t-t0k3n/with+signs";
@@ -369,14 +433,14 @@ mod tests {
         let programs = Programs::new(std::env::vars_os().collect());
         let mut runner = Runner::new(programs, secrets.clone());
         let job = Job {
-            node: NodeId(7),
+            id: NodeId(7).into(),
             attempt: 1,
             program: Program::Script {
                 shell: None,
                 text: command.to_owned(),
                 args: Vec::new(),
             },
-            handover: Handover::File(logs.join("handover")),
+            handover: Some(Handover::File(logs.join("handover"))),
             keeps_stdout: false,
             stdin: false,
             own_streams: None,
@@ -401,6 +465,7 @@ mod tests {
                 match event {
                     Event::Output { stream, bytes, .. } => printed.push((stream, bytes)),
                     Event::Ended { exit, .. } => return (printed, exit),
+                    Event::Answered { .. } => panic!("nothing was asked"),
                 }
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -466,14 +531,14 @@ mod tests {
         secrets.add(TOKEN.as_bytes());
         let mut runner = Runner::new(Programs::new(Vec::new()), secrets);
         let job = Job {
-            node: NodeId(1),
+            id: NodeId(1).into(),
             attempt: 1,
             program: Program::Script {
                 shell: None,
                 text: "true".to_owned(),
                 args: Vec::new(),
             },
-            handover: Handover::File("/nowhere/handover".into()),
+            handover: Some(Handover::File("/nowhere/handover".into())),
             keeps_stdout: false,
             stdin: false,
             own_streams: None,

@@ -157,6 +157,11 @@ impl Programs {
         }
     }
 
+    /// For the environment of this process.
+    pub fn of_this_process() -> Self {
+        Self::new(std::env::vars_os().collect())
+    }
+
     /// The program and the words of a command that needs no shell, its name first.
     ///
     /// `path` is the child's own `PATH`, when it has another than flow, and `dir` its folder.

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
-use super::family;
 use super::process::signal_group;
 use super::terminal::{self, Terminal};
+use super::{CommandId, family};
 use crate::model::id::NodeId;
 
 /// How long a process has between being told to stop and being killed.
@@ -30,12 +30,12 @@ pub enum Stop {
 /// The commands that are under way.
 #[derive(Debug, Default)]
 pub struct Stops {
-    entries: HashMap<NodeId, Entry>,
+    entries: HashMap<CommandId, Entry>,
     terminal: Terminal,
     /// A child was stopped or ended while a command was starting: it may have been that one, whose process was not known.
     look_again: bool,
     /// The last command that has given the terminal back.
-    had_terminal: Option<NodeId>,
+    had_terminal: Option<CommandId>,
 }
 
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Stops {
     /// Whether this try is under way.
     pub fn has(&self, node: NodeId, attempt: u32) -> bool {
         self.entries
-            .get(&node)
+            .get(&node.into())
             .is_some_and(|entry| entry.attempt == attempt)
     }
 
@@ -72,9 +72,9 @@ impl Stops {
     }
 
     /// A try is about to be started.
-    pub fn insert(&mut self, node: NodeId, attempt: u32, wants_terminal: bool) {
+    pub fn insert(&mut self, id: impl Into<CommandId>, attempt: u32, wants_terminal: bool) {
         self.entries.insert(
-            node,
+            id.into(),
             Entry {
                 attempt,
                 wants_terminal,
@@ -86,8 +86,8 @@ impl Stops {
     }
 
     /// It has a process now, which is told what was missed in between.
-    pub fn started(&mut self, node: NodeId, pid: Pid) {
-        let Some(entry) = self.entries.get_mut(&node) else {
+    pub fn started(&mut self, id: impl Into<CommandId>, pid: Pid) {
+        let Some(entry) = self.entries.get_mut(&id.into()) else {
             return;
         };
         entry.pid = Some(pid);
@@ -106,12 +106,13 @@ impl Stops {
     }
 
     /// It is over.
-    pub fn remove(&mut self, node: NodeId) {
-        let Some(entry) = self.entries.remove(&node) else {
+    pub fn remove(&mut self, id: impl Into<CommandId>) {
+        let id = id.into();
+        let Some(entry) = self.entries.remove(&id) else {
             return;
         };
         if entry.pid.is_some_and(|pid| self.terminal.is_lent_to(pid)) {
-            self.had_terminal = Some(node);
+            self.had_terminal = Some(id);
             self.terminal.take_back();
             self.lend();
         }
@@ -126,8 +127,8 @@ impl Stops {
     }
 
     /// Whether a command that has just ended had the terminal until then.
-    pub fn had_terminal(&self, node: NodeId) -> bool {
-        self.had_terminal == Some(node)
+    pub fn had_terminal(&self, id: impl Into<CommandId>) -> bool {
+        self.had_terminal == Some(id.into())
     }
 
     /// Looks which commands have been stopped. One that was stopped because it wants the terminal gets it, sooner or later.
@@ -191,15 +192,15 @@ impl Stops {
     }
 
     /// Whether it was told to stop.
-    pub fn was_told(&self, node: NodeId) -> bool {
+    pub fn was_told(&self, id: impl Into<CommandId>) -> bool {
         self.entries
-            .get(&node)
+            .get(&id.into())
             .is_some_and(|entry| entry.told != Told::Nothing)
     }
 
     /// Tells a command to stop, the first time it is asked for, and kills it when that is asked for.
-    pub fn stop(&mut self, node: NodeId, stop: Stop, now: Instant) {
-        let Some(entry) = self.entries.get_mut(&node) else {
+    pub fn stop(&mut self, id: impl Into<CommandId>, stop: Stop, now: Instant) {
+        let Some(entry) = self.entries.get_mut(&id.into()) else {
             return;
         };
         match (stop, entry.told) {
@@ -218,6 +219,11 @@ impl Stops {
                 entry.tell(Signal::KILL, Told::Killed);
             }
         }
+    }
+
+    /// All that is under way.
+    pub fn ids(&self) -> Vec<CommandId> {
+        self.entries.keys().copied().collect()
     }
 
     /// Kills all of them.

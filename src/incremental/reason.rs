@@ -14,8 +14,8 @@ pub enum Reason {
     Forced,
     /// It reads flow's stdin.
     Stdin,
-    /// One of the commands of `status` failed.
-    Status,
+    /// One of the commands of `status` failed, and said this on stderr.
+    Status(String),
     /// Nothing is known of it.
     New,
     /// It was begun and has not succeeded.
@@ -66,7 +66,10 @@ impl fmt::Display for Reason {
             Self::Always => write!(f, "it has no 'sources' and no 'status', so it always runs"),
             Self::Forced => write!(f, "that was asked for (--force)"),
             Self::Stdin => write!(f, "it reads stdin, so it always runs"),
-            Self::Status => write!(f, "a command of its 'status' failed"),
+            Self::Status(said) if said.is_empty() => {
+                write!(f, "a command of its 'status' failed")
+            }
+            Self::Status(said) => write!(f, "a command of its 'status' failed: {said}"),
             Self::New => write!(f, "it has never succeeded here"),
             Self::Unfinished => write!(f, "it did not succeed the last time"),
             Self::Steps => write!(f, "its steps have changed"),
