@@ -469,6 +469,26 @@ fn mistakes_are_shown_where_they_are() {
 }
 
 /// Nothing that is written in a template can take the machine's time or memory, or its stack.
+/// A character that begins no token is no end of an expression: what stands behind it would not be asked.
+#[test]
+fn an_expression_is_read_to_its_end() {
+    for rest in [
+        "&& x", "& x", "@", "? x", "; x", "\\ x", "$x", "`x`", "#", "# x", "x", "\u{e9} x", "^ x",
+    ] {
+        for expression in [
+            format!("a == 'b' {rest}"),
+            format!("{{{{ a == 'b' {rest} }}}}"),
+        ] {
+            let checked = flow::expr::check_expression(&expression);
+            assert!(!checked.problems.is_empty(), "{expression}");
+            assert!(
+                flow::expr::expression(&expression, &usual()).is_err(),
+                "{expression}"
+            );
+        }
+    }
+}
+
 #[test]
 fn hostile_templates_end_with_an_error() {
     let nested = |open: &str, close: &str, times: usize| {

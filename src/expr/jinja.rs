@@ -64,6 +64,11 @@ pub(super) fn parse(source: &str) -> Result<Stmt<'_>, Problem> {
 /// The tree of a bare expression.
 pub(super) fn parse_expression(source: &str) -> Result<Expr<'_>, Problem> {
     limited(source, true)?;
+    // The parser takes a character that begins no token, as in `a && b`, for the end of the expression.
+    let mut tokens = machinery::tokenize(source, true, syntax());
+    if let Some(error) = tokens.find_map(Result::err) {
+        return Err(syntax_error(source, &error));
+    }
     machinery::parse_expr(source).map_err(|error| syntax_error(source, &error))
 }
 
