@@ -37,10 +37,15 @@ fn blocks<'p>(page: &'p str, kind: &str) -> Vec<&'p str> {
 fn the_examples_are_good_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let included = "vars: {port: 1, image: x}\ntasks:\n  build: 'true'\n  test: 'true'\n";
-    for name in ["web/Workflowfile.yml", "services/api/tasks.yml"] {
+    let flattened = "tasks:\n  default: 'true'\n  fmt: 'true'\n  release:tag: 'true'\n";
+    for (name, text) in [
+        ("web/Workflowfile.yml", included),
+        ("services/api/tasks.yml", included),
+        ("common/rust.yml", flattened),
+    ] {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().expect("it has one")).expect("a folder is made");
-        fs::write(path, included).expect("a file is written");
+        fs::write(path, text).expect("a file is written");
     }
     let mut count = 0;
     for page in pages() {
@@ -175,6 +180,7 @@ fn shape(shape: Shape) -> String {
             .collect::<Vec<_>>()
             .join(", "),
         Shape::Locks => "name, [lock](#a-lock), or a list of them".to_owned(),
+        Shape::Patterns => "pattern of files, or a list of them".to_owned(),
         Shape::Texts => "text, or a list of texts".to_owned(),
         Shape::Names => "name, [dependency](#a-dependency), or a list of them".to_owned(),
         Shape::Steps => "command, [step](#a-step), or a list of them".to_owned(),

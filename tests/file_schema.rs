@@ -147,3 +147,199 @@ fn examples_of_keys_fit() {
         wrong(&schema, definition, &example).unwrap_or_else(|what| panic!("{key:?}: {what}"));
     }
 }
+
+/// A name that nothing declares; where it is evaluated, that is an error of the file.
+const NOWHERE: &str = "{{ nowhere }}";
+
+/// The values like this one, each with a template in another of its places: a key of a map, a text, a number.
+fn with_templates(value: &Json) -> Vec<Json> {
+    match value {
+        Json::Array(items) => {
+            let mut all = Vec::new();
+            for (index, item) in items.iter().enumerate() {
+                for changed in with_templates(item) {
+                    let mut items = items.clone();
+                    items[index] = changed;
+                    all.push(Json::Array(items));
+                }
+            }
+            all
+        }
+        Json::Object(entries) => {
+            let mut all = Vec::new();
+            for (name, item) in entries {
+                for changed in with_templates(item) {
+                    let mut entries = entries.clone();
+                    entries.insert(name.clone(), changed);
+                    all.push(Json::Object(entries));
+                }
+                let mut entries = entries.clone();
+                entries.remove(name);
+                entries.insert(NOWHERE.to_owned(), item.clone());
+                all.push(Json::Object(entries));
+            }
+            all
+        }
+        _ => vec![Json::String(NOWHERE.to_owned())],
+    }
+}
+
+/// A file in which a key has this value, and nothing else is remarkable.
+fn file_with(key: &keys::Key, value: &Json) -> Json {
+    use keys::Scope;
+    let tasks = |task: Json| serde_json::json!({"build": "true", "backup": "true", "test:all": "true", "task": task});
+    let of_task = |name: &str, value: Json| {
+        let mut task = serde_json::json!({"run": [{"name": "push", "run": "true"}]});
+        task[name] = value;
+        serde_json::json!({"tasks": tasks(task)})
+    };
+    let of_step =
+        |step: Json| serde_json::json!({"tasks": tasks(serde_json::json!({"run": [step]}))});
+    let with = |mut map: Json| {
+        map[key.name] = value.clone();
+        map
+    };
+    match key.scope {
+        Scope::File if key.name == "includes" => {
+            let mut includes = value.clone();
+            for (_, include) in includes.as_object_mut().expect("a map") {
+                if include.as_str() == Some("web") {
+                    *include = serde_json::json!({"file": "web", "optional": true});
+                }
+            }
+            serde_json::json!({"includes": includes, "tasks": tasks("true".into())})
+        }
+        Scope::File if key.name == "tasks" => serde_json::json!({"tasks": value}),
+        Scope::File => with(serde_json::json!({"tasks": tasks("true".into())})),
+        Scope::Defaults => {
+            serde_json::json!({"defaults": with(serde_json::json!({})), "tasks": tasks("true".into())})
+        }
+        Scope::Task => of_task(key.name, value.clone()),
+        Scope::Step => of_step(match key.name {
+            "run" | "argv" | "task" | "parallel" | "wait" | "set" => with(serde_json::json!({})),
+            "then" | "else" => with(serde_json::json!({"if": "true", "then": "true"})),
+            "wait_for" | "max_parallel" | "stop_on_failure" => {
+                with(serde_json::json!({"parallel": ["true"]}))
+            }
+            _ => with(serde_json::json!({"run": "true"})),
+        }),
+        Scope::Dependency => {
+            let mut file = of_task(
+                "depends_on",
+                serde_json::json!([with(serde_json::json!({"task": "build"}))]),
+            );
+            file["tasks"]["build"] =
+                serde_json::json!({"params": {"os": {"default": "x"}}, "run": "true"});
+            file
+        }
+        Scope::Include => {
+            let include = with(serde_json::json!({"file": "nowhere", "optional": true}));
+            serde_json::json!({"includes": {"other": include}, "tasks": tasks("true".into())})
+        }
+        Scope::Param => of_task(
+            "params",
+            serde_json::json!({"given": with(serde_json::json!({}))}),
+        ),
+        Scope::Value => of_task(
+            "vars",
+            serde_json::json!({"services": ["a"], "value": with(serde_json::json!({}))}),
+        ),
+        Scope::Secret => {
+            serde_json::json!({"secrets": {"TOKEN": with(serde_json::json!({}))}, "tasks": tasks("true".into())})
+        }
+        Scope::Profile => {
+            serde_json::json!({"profiles": {"p": with(serde_json::json!({}))}, "tasks": tasks("true".into())})
+        }
+        Scope::Loop => {
+            let mut file = of_task(
+                "for",
+                match key.name {
+                    "in" | "glob" | "sh" | "range" | "matrix" => with(serde_json::json!({})),
+                    _ => with(
+                        serde_json::json!({"matrix": {"os": ["linux", "macos", "windows"], "arch": ["x86_64"]}}),
+                    ),
+                },
+            );
+            file["vars"] = serde_json::json!({"services": ["a"]});
+            file
+        }
+        Scope::Condition => {
+            let mut check = with(serde_json::json!({}));
+            if key.name == "message" {
+                check["sh"] = "true".into();
+            }
+            let mut file = of_task("verify", check);
+            file["vars"] = serde_json::json!({"port": 1});
+            file
+        }
+        Scope::Retry => of_task("retry", with(serde_json::json!({"attempts": 2}))),
+        Scope::Wait => {
+            of_step(serde_json::json!({"wait": with(serde_json::json!({"until": "true"}))}))
+        }
+        Scope::Lock => of_task(
+            "locks",
+            serde_json::json!([with(serde_json::json!({"name": "db"}))]),
+        ),
+        Scope::Trigger => {
+            let when = match key.name {
+                "cron" | "every" | "at" | "watch" => serde_json::json!({}),
+                "debounce" => serde_json::json!({"watch": "x"}),
+                _ => serde_json::json!({"cron": "0 2 * * *"}),
+            };
+            let mut trigger = when;
+            trigger["run"] = "backup".into();
+            trigger[key.name] = value.clone();
+            let mut file = serde_json::json!({"triggers": {"nightly": trigger}, "tasks": tasks("true".into())});
+            file["vars"] = serde_json::json!({"target": "x"});
+            file
+        }
+        other => panic!("keys of {other:?} have no file here"),
+    }
+}
+
+/// A template is evaluated or refused wherever it stands: in no key does it stay a text without a word.
+#[test]
+fn no_key_keeps_a_template_as_a_text() {
+    let load = |file: &Json| {
+        flow::file::from_bytes(
+            "Workflowfile.yml",
+            file.to_string().into(),
+            Path::new("/nowhere/Workflowfile.yml"),
+        )
+    };
+    // What the examples read.
+    let declares = |file: &mut Json| {
+        for (name, value) in [
+            ("services", serde_json::json!(["a"])),
+            ("message", serde_json::json!("m")),
+        ] {
+            if file["vars"].is_null() {
+                file["vars"] = serde_json::json!({});
+            }
+            if file["vars"][name].is_null() {
+                file["vars"][name] = value;
+            }
+        }
+    };
+    let mut count = 0;
+    for key in KEYS.iter().filter(|key| keys::is_built(key)) {
+        let example = parse(key.example).unwrap_or_else(|| panic!("{key:?}"));
+        let mut good = file_with(key, &example);
+        declares(&mut good);
+        if let Err(errors) = load(&good) {
+            panic!("{key:?}: {good}\n{}", errors.render(false));
+        }
+        for changed in with_templates(&example) {
+            let mut bad = file_with(key, &changed);
+            declares(&mut bad);
+            assert!(
+                load(&bad).is_err(),
+                "'{}' in {:?} keeps it: {bad}",
+                key.name,
+                key.scope
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 150, "only {count} places were looked at");
+}

@@ -30,6 +30,7 @@ fn page(workflow: &Workflow, task: &Task) -> String {
     };
     part("", task.desc.clone().unwrap_or_default());
     part("Params:\n", table::aligned(task.params.iter().map(row)));
+    part("Steps:\n", steps(task));
     part("Also called ", task.aliases.join(", "));
     let needs = task.depends_on.iter();
     let needs: Vec<&str> = needs
@@ -50,6 +51,21 @@ fn page(workflow: &Workflow, task: &Task) -> String {
         format!("{file}:{}:{}", task.place.line, task.place.column),
     );
     text
+}
+
+/// The steps that say what they are for.
+fn steps(task: &Task) -> String {
+    let mut rows = Vec::new();
+    task.each_step(&mut |step| {
+        if let Some(desc) = step.rules.as_ref().and_then(|rules| rules.desc.as_ref()) {
+            let name = step.name().unwrap_or_default();
+            rows.push(match name.is_empty() {
+                true => vec![format!("  {desc}")],
+                false => vec![format!("  {name}"), desc.clone()],
+            });
+        }
+    });
+    table::aligned(rows)
 }
 
 fn usage(task: &Task) -> String {

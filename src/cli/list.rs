@@ -13,6 +13,7 @@ use crate::incremental::Reason;
 use crate::model::id::NodeId;
 use crate::model::language::{Task, Workflow};
 use crate::plan::Request;
+use crate::report::style::visible;
 use crate::report::table;
 
 /// Lists the tasks.
@@ -30,14 +31,19 @@ pub(super) fn list(context: &Context, args: &ListArgs) -> Result<Exit, Trouble> 
     super::show(&text)
 }
 
-/// Those that people are to call: none that is internal, and where any has a description those that have one.
+/// Those that people are to call: none that is internal or hidden, and where any has a description those that have one.
 fn listed(workflow: &Workflow, all: bool) -> impl Iterator<Item = &Task> {
     let tasks = &workflow.tasks;
     let described = tasks
         .iter()
-        .any(|task| task.desc.is_some() && !task.internal);
-    let wanted = move |task: &&Task| all || !task.internal && (task.desc.is_some() || !described);
+        .any(|task| task.desc.is_some() && is_open(task));
+    let wanted = move |task: &&Task| all || is_open(task) && (task.desc.is_some() || !described);
     tasks.iter().filter(wanted)
+}
+
+/// Whether people are to know of it.
+const fn is_open(task: &Task) -> bool {
+    !task.internal && !task.hidden
 }
 
 fn as_table(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String {
@@ -52,8 +58,18 @@ fn as_table(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String
         row.push(first_line(task));
         row
     };
-    let mut text = table::aligned(listed(workflow, all).map(row));
-    let more = workflow.tasks.iter().filter(|task| !task.internal).count()
+    let mut tasks: Vec<&Task> = listed(workflow, all).collect();
+    let groups = by_group(&mut tasks);
+    let table = table::aligned(tasks.iter().map(|task| row(task)));
+    let mut text = String::new();
+    for (number, line) in table.lines().enumerate() {
+        if let Some((_, group)) = groups.iter().find(|(first, _)| *first == number) {
+            text.push_str(&format!("\n{}:\n", visible(group)));
+        }
+        text.push_str(line);
+        text.push('\n');
+    }
+    let more = workflow.tasks.iter().filter(|task| is_open(task)).count()
         - listed(workflow, false).count();
     if more > 0 && !all {
         let more = if more == 1 {
@@ -64,6 +80,33 @@ fn as_table(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String
         text.push_str(&format!("\n{more} no description: flow list --all\n"));
     }
     text
+}
+
+/// Puts tasks of one group beside one another, those of none first; the number of the first task of each group.
+fn by_group<'w>(tasks: &mut [&'w Task]) -> Vec<(usize, &'w str)> {
+    let mut names: Vec<&str> = Vec::new();
+    for group in tasks.iter().filter_map(|task| task.group.as_deref()) {
+        if !names.contains(&group) {
+            names.push(group);
+        }
+    }
+    let rank = |task: &Task| {
+        let group = task.group.as_deref();
+        names
+            .iter()
+            .position(|name| Some(*name) == group)
+            .map_or(0, |rank| rank + 1)
+    };
+    tasks.sort_by_key(|task| rank(task));
+    let first = |name: &&'w str| {
+        tasks
+            .iter()
+            .position(|task| task.group.as_deref() == Some(name))
+    };
+    names
+        .iter()
+        .filter_map(|name| Some((first(name)?, *name)))
+        .collect()
 }
 
 /// What can be said of tasks, by name.
@@ -125,7 +168,8 @@ fn as_json(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String 
         let file = &workflow.file_of(task).path;
         let mut object = json!({
             "name": task.name, "aliases": task.aliases, "desc": task.desc, "depends_on": needs, "after": after, "params": params,
-            "internal": task.internal, "file": file, "line": task.place.line,
+            "internal": task.internal, "hidden": task.hidden, "group": task.group,
+            "unusable": task.unusable.as_ref().map(|unusable| &unusable.why), "file": file, "line": task.place.line,
         });
         if let Some(told) = status.and_then(|status| status.get(&task.name)) {
             object["up_to_date"] = match told {
@@ -144,7 +188,7 @@ fn as_json(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String 
     let tasks: Vec<_> = workflow
         .tasks
         .iter()
-        .filter(|task| all || !task.internal)
+        .filter(|task| all || is_open(task))
         .map(task)
         .collect();
     let file = &workflow.files[0].path;

@@ -24,7 +24,7 @@ pub(super) fn validate(context: &Context, args: &ValidateArgs) -> Result<Exit, T
         Ok(loaded) => (&loaded.warnings, Some(&loaded.workflow)),
         Err(errors) => (errors, None),
     };
-    let exit = if workflow.is_some() {
+    let exit = if workflow.is_some() && !(args.strict && !found.is_empty()) {
         Exit::Done
     } else {
         Exit::Wrong
@@ -34,6 +34,9 @@ pub(super) fn validate(context: &Context, args: &ValidateArgs) -> Result<Exit, T
         schedules::load(workflow, shown_path(&folder).as_ref())
     });
     let (exit, beside) = match &schedules {
+        Some(Ok(schedules)) if args.strict && !schedules.warnings.is_empty() => {
+            (Exit::Wrong, Some(&schedules.warnings))
+        }
         Some(Ok(schedules)) => (exit, Some(&schedules.warnings)),
         Some(Err(errors)) => (Exit::Wrong, Some(errors)),
         None => (exit, None),
@@ -56,13 +59,19 @@ pub(super) fn validate(context: &Context, args: &ValidateArgs) -> Result<Exit, T
         return Err(Trouble { exit, words });
     };
     super::show(&found.render(context::colour_wanted(false)))?;
-    let triggers = schedules.and_then(Result::ok).map(|all| all.triggers);
-    let triggers = triggers.unwrap_or_default();
+    let schedules = schedules.and_then(Result::ok).unwrap_or_default();
+    super::show(&schedules.warnings.render(context::colour_wanted(false)))?;
+    let triggers = schedules.triggers;
     let (tasks, files) = (workflow.tasks.len(), workflow.files.len());
     let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     let mut text = format!(
-        "{}: good, {} in {}\n",
+        "{}: {}, {} in {}\n",
         shown_path(&path),
+        if exit == Exit::Done {
+            "good"
+        } else {
+            "refused by --strict"
+        },
         count(tasks, "task"),
         count(files, "file")
     );
@@ -72,7 +81,8 @@ pub(super) fn validate(context: &Context, args: &ValidateArgs) -> Result<Exit, T
     for (_, trigger) in triggers.iter().take(TRIGGERS_MAX) {
         text.push_str(&explained(trigger));
     }
-    super::show(&text)
+    super::show(&text)?;
+    Ok(exit)
 }
 
 /// How many triggers are told in words.

@@ -104,7 +104,10 @@ fn file(frame: &Frame) -> Value {
     };
     Value::Map(vec![
         ("path".to_owned(), text(&file.path)),
-        ("dir".to_owned(), text(&file.dir)),
+        (
+            "dir".to_owned(),
+            text(file.path.parent().unwrap_or(&file.dir)),
+        ),
     ])
 }
 

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::includes::Node;
 use super::raw::{Owner, Read};
+use super::values::used_here;
 use crate::diagnostic::Diagnostic;
 use crate::model::language::task::{as_identifier, relative};
 use crate::model::language::{File, Profile, Task, Workflow};
@@ -65,7 +66,8 @@ pub(super) fn check(nodes: &mut [Node], workflow: &Workflow) {
             if let Some(wrong) = seen.wrong(read, &mut suggest)
                 && reported.insert(read.span.start)
             {
-                node.raw.found.push(wrong.at(read.span.clone(), ""));
+                let wrong = wrong.at(read.span.clone(), "");
+                node.raw.found.push(used_here(wrong, read.used.clone()));
             }
         }
         for name in unread(&workflow.files[number], &reads) {

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::expressions::first_tasks;
 use super::includes::Node;
 use super::raw::{Owner, Placed, Read};
+use super::values::used_here;
 use crate::diagnostic::Diagnostic;
 use crate::model::language::{Data, Param, ParamKind, Task, Var, VarValue, Workflow};
 
@@ -30,7 +31,8 @@ pub(super) fn check(nodes: &mut [Node], workflow: &Workflow) {
         let mut found = Vec::new();
         let mut several: HashSet<&str> = HashSet::new();
         for placed in &node.raw.placed {
-            found.extend(names.refused(placed));
+            let refused = names.refused(placed);
+            found.extend(refused.map(|one| used_here(one, placed.used.clone())));
             if let Some((param, diagnostic)) = names.several_words(placed)
                 && several.insert(param)
             {

@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 use super::names::whole;
@@ -26,6 +27,12 @@ pub(super) struct Node {
     pub(super) namespace: String,
     pub(super) parent: Option<FileIndex>,
     pub(super) with: Vec<Var>,
+    /// What is added to the names of its tasks by the file that includes it; nothing when they stand among that file's own.
+    pub(super) part: String,
+    /// Names and globs of tasks that do not come along, and where the including file says so.
+    pub(super) excludes: Vec<(String, Range<usize>)>,
+    /// The folder that its paths are relative to.
+    pub(super) base: PathBuf,
 }
 
 /// The root file and all that it includes, each after the one that includes it.
@@ -45,6 +52,9 @@ impl Nodes {
             namespace: String::new(),
             parent: None,
             with: Vec::new(),
+            part: String::new(),
+            excludes: Vec::new(),
+            base: path.parent().unwrap_or(path).to_path_buf(),
         };
         let mut nodes = Self {
             list: vec![root],
@@ -66,7 +76,7 @@ impl Nodes {
         let (span, optional) = (include.span.clone(), include.optional);
         let absent = Absent {
             namespace: self.namespace(parent, &include),
-            flatten: false,
+            flatten: include.flatten,
             name: include.name.clone(),
             file: include.file.clone(),
         };
@@ -85,7 +95,11 @@ impl Nodes {
 
     /// What the names of an include's tasks begin with.
     fn namespace(&self, parent: usize, include: &Include) -> String {
-        whole(&self.list[parent].namespace, &include.name)
+        let above = &self.list[parent].namespace;
+        if include.flatten {
+            return above.clone();
+        }
+        whole(above, &include.name)
     }
 
     fn open(&mut self, parent: usize, include: Include) -> Result<Node, Wrong> {
@@ -121,11 +135,21 @@ impl Nodes {
                 raw
             }
         };
+        let base = match &include.dir {
+            Some(dir) => clean(&self.list[parent].base.join(dir)),
+            None => raw.dir.clone(),
+        };
         Ok(Node {
             raw,
             namespace: self.namespace(parent, &include),
             parent: FileIndex::try_from(parent).ok(),
+            part: match include.flatten {
+                true => String::new(),
+                false => include.name,
+            },
             with: include.with,
+            excludes: include.excludes,
+            base,
         })
     }
 

@@ -201,6 +201,7 @@ impl Reader<'_, '_> {
         for item in items {
             if let Value::Map(entries) = self.walk.open(item) {
                 let value = |entry: &Entry| {
+                    self.plain_key(entry)?;
                     Some((self.name(entry).to_owned(), self.data(entry.value, owner)?))
                 };
                 all.extend(entries.iter().map(value).collect::<Option<Vec<_>>>());

@@ -11,6 +11,7 @@
 //! no expression is evaluated.
 
 pub mod compiled;
+mod conditions;
 mod expressions;
 pub mod find;
 mod from_outside;
@@ -28,6 +29,7 @@ mod read;
 mod rules;
 pub mod schedules;
 pub mod schema;
+mod shell_slips;
 mod stdin;
 mod step;
 mod syntax;

@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::includes::Node;
 use super::missing::Missing;
 use super::raw::{Raw, RawNeed, RawTask, Written};
+use super::values::used_here;
 use crate::diagnostic::{Diagnostic, Found};
 use crate::model::language::{
     Absent, Dependency, File, On, Task, TaskIndex, Unusable, Var, Workflow,
@@ -27,6 +28,7 @@ struct Edge {
 
 /// Puts the files together. What is wrong is added to what was found in each.
 pub(super) fn resolve(nodes: &mut [Node], missing: &mut Missing) -> Workflow {
+    leave_out(nodes);
     let mut tasks: Vec<Task> = Vec::new();
     let mut raws: Vec<(usize, Written)> = Vec::new();
     for (number, node) in nodes.iter_mut().enumerate() {
@@ -110,6 +112,65 @@ pub(super) fn resolve(nodes: &mut [Node], missing: &mut Missing) -> Workflow {
     workflow(nodes, tasks, absent)
 }
 
+/// Takes out the tasks that an include, or one further up, excludes.
+fn leave_out(nodes: &mut [Node]) {
+    if nodes.iter().all(|node| node.excludes.is_empty()) {
+        return;
+    }
+    // Which patterns of which file have met a task.
+    let mut met: Vec<Vec<bool>> = nodes
+        .iter()
+        .map(|node| vec![false; node.excludes.len()])
+        .collect();
+    for number in 0..nodes.len() {
+        let out: Vec<bool> = nodes[number]
+            .raw
+            .tasks
+            .iter()
+            .map(|task| is_excluded(nodes, number, &task.task.name, &mut met))
+            .collect();
+        nodes[number].raw.remove_tasks(&out);
+    }
+    for (number, met) in met.iter().enumerate() {
+        let spans = nodes[number]
+            .excludes
+            .iter()
+            .zip(met)
+            .filter(|(_, met)| !**met);
+        let wrong: Vec<_> = spans.map(|(exclude, _)| exclude.clone()).collect();
+        let Some(parent) = nodes[number].parent else {
+            continue;
+        };
+        for (name, span) in wrong {
+            let message = format!("no task of that file is '{name}'");
+            let help = "write the names as they stand in the included file, or take this one out";
+            let diagnostic = Diagnostic::error("no-match", message).help(help);
+            nodes[parent as usize]
+                .raw
+                .found
+                .push(diagnostic.at(span, ""));
+        }
+    }
+}
+
+/// Whether a task of this file stays out, by its own include or one above; notes the pattern that says so.
+fn is_excluded(nodes: &[Node], number: usize, name: &str, met: &mut [Vec<bool>]) -> bool {
+    let (mut at, mut name) = (Some(number), name.to_owned());
+    let mut excluded = false;
+    while let Some(number) = at {
+        let node = &nodes[number];
+        for (index, (pattern, _)) in node.excludes.iter().enumerate() {
+            if matches(pattern.as_bytes(), name.as_bytes()) {
+                met[number][index] = true;
+                excluded = true;
+            }
+        }
+        name = whole(&node.part, &name);
+        at = node.parent.map(|parent| parent as usize);
+    }
+    excluded
+}
+
 /// What needs a task that can't run can't run either.
 fn spread(tasks: &mut [Task], edges: &[Vec<Edge>]) {
     let mut left: Vec<TaskIndex> = (0..tasks.len())
@@ -151,7 +212,7 @@ fn workflow(nodes: &mut [Node], tasks: Vec<Task>, absent: Vec<Absent>) -> Workfl
     let profiles = std::mem::take(&mut root.profiles);
     let file = |node: &mut Node| File {
         path: node.raw.path.clone(),
-        dir: node.raw.dir.clone(),
+        dir: node.base.clone(),
         namespace: node.namespace.clone(),
         parent: node.parent,
         with: std::mem::take(&mut node.with),
@@ -188,12 +249,9 @@ fn names(tasks: &[Task], raws: &[(usize, Written)], nodes: &mut [Node]) -> Names
             && tasks[other].place.file != task.place.file
         {
             let span = raws[index].1.name_span.clone();
-            twice(
-                &mut nodes[raws[index].0].raw.found,
-                &task.name,
-                &tasks[other],
-                span,
-            );
+            let other = shown_place(nodes, &tasks[other]);
+            let found = &mut nodes[raws[index].0].raw.found;
+            twice(found, &task.name, &other, span);
         }
     }
     for (index, task) in tasks.iter().enumerate() {
@@ -201,8 +259,8 @@ fn names(tasks: &[Task], raws: &[(usize, Written)], nodes: &mut [Node]) -> Names
         for (alias, span) in task.aliases.iter().zip(&raw.alias_spans) {
             match names.get(alias) {
                 Some(other) => {
-                    let found = &mut nodes[*number].raw.found;
-                    twice(found, alias, &tasks[*other], span.clone());
+                    let other = shown_place(nodes, &tasks[*other]);
+                    twice(&mut nodes[*number].raw.found, alias, &other, span.clone());
                 }
                 None => drop(names.insert(alias.clone(), index)),
             }
@@ -211,11 +269,15 @@ fn names(tasks: &[Task], raws: &[(usize, Written)], nodes: &mut [Node]) -> Names
     names
 }
 
-fn twice(found: &mut Found, name: &str, other: &Task, span: Range<usize>) {
-    let message = format!(
-        "the name '{name}' is taken by the task '{}' in line {}",
-        other.name, other.place.line
-    );
+/// A task with its place, for people.
+fn shown_place(nodes: &[Node], task: &Task) -> String {
+    let file = &nodes[task.place.file as usize].raw.source.name;
+    let (name, place) = (&task.name, task.place);
+    format!("'{name}' at {file}:{}:{}", place.line, place.column)
+}
+
+fn twice(found: &mut Found, name: &str, other: &str, span: Range<usize>) {
+    let message = format!("the name '{name}' is taken by the task {other}");
     found.push(
         Diagnostic::error("name-taken", message)
             .at(span, "")
@@ -309,23 +371,30 @@ fn not_there(
     }
     let Some(unusable) = help.missing.reason(&tasks[own].name, &need.name, wanted) else {
         let (namespace, suggest) = (&node.namespace, &mut help.suggest);
-        let span = need.span.clone();
-        return unknown(
-            tasks,
-            &need.name,
-            wanted,
-            span,
-            &mut node.raw,
-            namespace,
-            suggest,
-        );
+        let left_out =
+            |(pattern, _): &(String, _)| matches(pattern.as_bytes(), need.name.as_bytes());
+        if node.excludes.iter().any(left_out) {
+            let message = format!(
+                "'{}' does not come along: the include excludes it",
+                need.name
+            );
+            let diagnostic = Diagnostic::error("unknown-task", message)
+                .help("take it out of 'excludes', or exclude what needs it too");
+            let diagnostic = diagnostic.at(need.span.clone(), "");
+            return node
+                .raw
+                .found
+                .push(used_here(diagnostic, need.used.clone()));
+        }
+        return unknown(tasks, need, wanted, &mut node.raw, namespace, suggest);
     };
     if help.order_only {
         return;
     }
     let message = format!("{}: it can't run", unusable.why);
     let warning = Diagnostic::warning("unusable-task", message).help(unusable.help.clone());
-    node.raw.found.push(warning.at(need.span.clone(), ""));
+    let warning = warning.at(need.span.clone(), "");
+    node.raw.found.push(used_here(warning, need.used.clone()));
     help.unusable.get_or_insert(unusable);
 }
 
@@ -514,22 +583,22 @@ pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
 
 pub(super) fn unknown(
     tasks: &[Task],
-    written: &str,
+    need: &RawNeed,
     wanted: &str,
-    span: Range<usize>,
     raw: &mut Raw,
     namespace: &str,
     suggest: &mut Suggest,
 ) {
+    let written = &need.name;
+    let mut report = |diagnostic: Diagnostic| {
+        let diagnostic = diagnostic.at(need.span.clone(), "");
+        raw.found.push(used_here(diagnostic, need.used.clone()));
+    };
     if wanted.contains('*') {
         let message = format!("no task matches '{written}'");
         let help =
             "'*' stands for any letters within a part between colons, '**' also crosses them";
-        return raw.found.push(
-            Diagnostic::error("no-match", message)
-                .at(span, "")
-                .help(help),
-        );
+        return report(Diagnostic::error("no-match", message).help(help));
     }
     let all = tasks
         .iter()
@@ -543,17 +612,14 @@ pub(super) fn unknown(
         None if namespace.is_empty() => name.to_owned(),
         None => format!(":{name}"),
     };
-    let of_root = !namespace.is_empty() && tasks.iter().any(|task| task.name == written);
+    let of_root = !namespace.is_empty() && tasks.iter().any(|task| task.name == *written);
     let help = match near {
         _ if of_root => format!("the root file has one: write ':{written}'"),
         Some(near) => format!("did you mean '{}'?", own(near)),
         None => "write the name of a task of this file".to_owned(),
     };
-    raw.found.push(
-        Diagnostic::error("unknown-task", format!("there is no task '{written}'"))
-            .at(span, "")
-            .help(help),
-    );
+    let message = format!("there is no task '{written}'");
+    report(Diagnostic::error("unknown-task", message).help(help));
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl Reader<'_, '_> {
                 let items = self.one_or_many(value);
                 param.allowed = items
                     .into_iter()
-                    .filter_map(|item| self.data(item, owner))
+                    .filter_map(|item| self.allowed(item, owner))
                     .collect();
             }
             "pattern" => param.pattern = self.pattern(value),
@@ -88,6 +88,17 @@ impl Reader<'_, '_> {
                 self.unknown_key(Scope::Param, entry);
             }
         }
+    }
+
+    /// A value that a param may have, which is written out: it is held against what is given before anything runs.
+    fn allowed(&mut self, at: At, owner: &Owner) -> Option<Data> {
+        let value = self.data(at, owner)?;
+        if !has_template(&value) {
+            return Some(value);
+        }
+        let help = "write the values out; several params share them by an anchor: 'enum: &names [a, b]', then 'enum: *names'";
+        self.template_refused(at, "'enum'", help);
+        None
     }
 
     fn kind(&mut self, at: At) -> Option<ParamKind> {
@@ -129,6 +140,11 @@ impl Reader<'_, '_> {
             "'pattern' is a regular expression",
             "write one, such as '[0-9]+'",
         )?;
+        if pattern.contains("{{") || pattern.contains("{%") {
+            let help = "write the regular expression itself";
+            self.template_refused(at, "'pattern'", help);
+            return None;
+        }
         if let Err(error) = regex_lite::Regex::new(pattern) {
             let why = error.to_string();
             let why = why
@@ -205,6 +221,15 @@ impl Reader<'_, '_> {
             );
         }
         param.default = Some(fitting);
+    }
+}
+
+fn has_template(data: &Data) -> bool {
+    match data {
+        Data::Text(text) => text.is_template(),
+        Data::List(items) => items.iter().any(has_template),
+        Data::Map(entries) => entries.iter().any(|(_, value)| has_template(value)),
+        _ => false,
     }
 }
 

@@ -36,6 +36,12 @@ pub(super) struct Include {
     pub(super) span: Range<usize>,
     pub(super) with: Vec<Var>,
     pub(super) optional: bool,
+    /// Its tasks stand among those of the file that includes it.
+    pub(super) flatten: bool,
+    /// Names and globs of tasks that do not come along, and where they stand.
+    pub(super) excludes: Vec<(String, Range<usize>)>,
+    /// The folder that its tasks run in, relative to the file that includes it.
+    pub(super) dir: Option<String>,
 }
 
 /// A task whose dependencies are names.
@@ -74,6 +80,8 @@ pub(super) struct Written {
 pub(super) struct RawNeed {
     pub(super) name: String,
     pub(super) span: Range<usize>,
+    /// Where the alias or the merge key stands that brings it in.
+    pub(super) used: Option<Range<usize>>,
     pub(super) place: Place,
     pub(super) on: On,
     pub(super) vars: Vec<Var>,
@@ -87,6 +95,8 @@ pub(super) struct Defaults {
     pub(super) retry: Option<Retry>,
     pub(super) interactive: bool,
     pub(super) on_lost: OnLost,
+    /// The keys that every task with steps is to have.
+    pub(super) require: Vec<&'static str>,
 }
 
 /// A name that a template or an expression reads.
@@ -95,6 +105,8 @@ pub(super) struct Read {
     pub(super) path: Vec<String>,
     /// Its bytes in the file.
     pub(super) span: Range<usize>,
+    /// Where the alias or the merge key stands that brings it in.
+    pub(super) used: Option<Range<usize>>,
     pub(super) owner: Owner,
     /// The var that it is part of.
     pub(super) var: Option<String>,
@@ -106,6 +118,8 @@ pub(super) struct Read {
 pub(super) struct Placed {
     /// Its bytes in the file.
     pub(super) span: Range<usize>,
+    /// Where the alias or the merge key stands that brings it in.
+    pub(super) used: Option<Range<usize>>,
     pub(super) owner: Owner,
     /// The names whose text may stand there.
     pub(super) names: Vec<String>,
@@ -126,4 +140,35 @@ pub(super) enum Owner {
     Profile,
     /// The task with this number in the file.
     Task(usize),
+}
+
+impl Raw {
+    /// Takes tasks out; what is known of the others is found by their new numbers.
+    pub(super) fn remove_tasks(&mut self, out: &[bool]) {
+        let mut next = 0;
+        let numbers: Vec<Option<usize>> = out
+            .iter()
+            .map(|out| {
+                (!out).then(|| {
+                    next += 1;
+                    next - 1
+                })
+            })
+            .collect();
+        let mut stays = out.iter().map(|out| !out);
+        self.tasks.retain(|_| stays.next().unwrap_or(true));
+        let renumber = |owner: &mut Owner| match owner {
+            Owner::Task(number) => match numbers.get(*number).copied() {
+                Some(Some(new)) => {
+                    *number = new;
+                    true
+                }
+                Some(None) => false,
+                None => true,
+            },
+            _ => true,
+        };
+        self.reads.retain_mut(|read| renumber(&mut read.owner));
+        self.placed.retain_mut(|placed| renumber(&mut placed.owner));
+    }
 }

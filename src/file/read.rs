@@ -2,6 +2,7 @@
 //!
 //! Every reader goes on after an error; that nothing wrong leaves is decided once, where all errors are known.
 
+use std::ops::Range;
 use std::path::Path;
 
 use super::keys::{self, Scope};
@@ -173,9 +174,7 @@ impl Reader<'_, '_> {
             "version" => self.version(value),
             "name" => {
                 let help = "write a name, or remove the key";
-                raw.name = self
-                    .text(value, "'name' is a text", help)
-                    .map(str::to_owned);
+                raw.name = self.literal(value, "'name' is a text", help);
             }
             "desc" => raw.desc = self.desc(value),
             "vars" => raw.vars = self.vars(value, &Owner::File),
@@ -208,11 +207,39 @@ impl Reader<'_, '_> {
                 "on_lost" => {
                     self.defaults.on_lost = self.on_lost(entry.value).unwrap_or_default();
                 }
+                "require" => self.defaults.require = self.required_keys(entry.value),
                 _ => {
                     self.unknown_key(Scope::Defaults, &entry);
                 }
             }
         }
+    }
+
+    /// `require`: names of keys that tasks can have.
+    fn required_keys(&mut self, at: At) -> Vec<&'static str> {
+        let help = "write keys of tasks, such as [desc, verify]";
+        let mut required = Vec::new();
+        for item in self.one_or_many(at) {
+            let Some(name) = self.text(item, "'require' is a key of tasks", help) else {
+                continue;
+            };
+            match keys::find(Scope::Task, name) {
+                Some(key) if keys::is_built(key) => required.push(key.name),
+                found => {
+                    let message = match found {
+                        Some(_) => format!("'{name}' is not in this version of flow"),
+                        None => format!("'{name}' is no key of a task"),
+                    };
+                    let near = self.nearest_key(Scope::Task, name);
+                    let help = near.filter(|_| found.is_none()).map_or_else(
+                        || help.to_owned(),
+                        |near| format!("did you mean '{}'?", near.name),
+                    );
+                    self.report(item, Diagnostic::error("unknown-key", message).help(help));
+                }
+            }
+        }
+        required
     }
 
     fn includes(&mut self, at: At) -> Vec<Include> {
@@ -240,6 +267,9 @@ impl Reader<'_, '_> {
             span: self.span(entry.value),
             with: Vec::new(),
             optional: false,
+            flatten: false,
+            excludes: Vec::new(),
+            dir: None,
         };
         let help = "write a file, or a folder with a Workflowfile.yml in it";
         let file = match self.walk.open(entry.value) {
@@ -249,7 +279,16 @@ impl Reader<'_, '_> {
                     match self.name(one) {
                         "file" => {
                             include.span = self.span(one.value);
-                            file = self.text(one.value, "'file' is a path", help);
+                            file = self.literal(one.value, "'file' is a path", help);
+                        }
+                        "flatten" => {
+                            include.flatten =
+                                self.boolean(one.value, "'flatten'").unwrap_or_default()
+                        }
+                        "excludes" => include.excludes = self.excludes(one.value),
+                        "dir" => {
+                            let help = "write a folder, relative to this file";
+                            include.dir = self.literal(one.value, "'dir' is a folder", help);
                         }
                         "with" => include.with = self.vars(one.value, &Owner::With),
                         "optional" => {
@@ -267,10 +306,21 @@ impl Reader<'_, '_> {
                 }
                 file
             }
-            _ => self.text(entry.value, "an include is a path", help),
+            _ => self.literal(entry.value, "an include is a path", help),
         };
-        include.file = file?.to_owned();
+        include.file = file?;
         Some(include)
+    }
+
+    /// Names and globs of tasks that an include leaves out.
+    fn excludes(&mut self, at: At) -> Vec<(String, Range<usize>)> {
+        let items = self.one_or_many(at);
+        let exclude = |item| {
+            let help = "write the name of a task of that file, or a glob such as 'test:*'";
+            let name = self.literal(item, "'excludes' is a name of a task", help)?;
+            Some((name, self.span(item)))
+        };
+        items.into_iter().filter_map(exclude).collect()
     }
 
     fn version(&mut self, at: At) {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::conditions;
 use super::keys::Scope;
 use super::raw::Owner;
 use super::tree::{At, Entry, Resolved, Value};
 use super::values::Reader;
 use crate::diagnostic::Diagnostic;
+use crate::expr;
 use crate::model::language::rules::Backoff;
 use crate::model::language::rules::wrong_lock_name;
 use crate::model::language::{Check, Condition, Expr, Lock, LockHold, Retry, Setting, Text};
@@ -41,7 +43,24 @@ impl Reader<'_, '_> {
             self.wrong_type(at, &format!("{what} is a condition"), CONDITION);
             return None;
         }
-        self.expression(at, owner, &format!("{what} is a condition"))
+        let wanted = format!("{what} is a condition");
+        let slip = match self.walk.open(at) {
+            Value::Scalar(scalar) if !expr::check_expression(&scalar.text).problems.is_empty() => {
+                conditions::of_another_tool(&scalar.text)
+            }
+            // `[ "$X" = true ]` without quotes.
+            Value::List(_) => {
+                let written = self.tree().text().get(self.span(at)).unwrap_or_default();
+                conditions::of_another_tool(written)
+            }
+            _ => None,
+        };
+        if let Some(slip) = slip {
+            let found = Diagnostic::error("foreign-condition", slip.message);
+            self.report(at, found.help(slip.help));
+            return None;
+        }
+        self.expression(at, owner, &wanted)
     }
 
     fn condition_command(&mut self, at: At, owner: &Owner) -> Option<Condition> {

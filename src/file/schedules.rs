@@ -15,7 +15,7 @@ use crate::model::language::{Trigger, Workflow};
 pub const FOLDER: &str = "schedules";
 
 /// All triggers of a project.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Schedules {
     /// They, with the files they stand in: those of the Workflowfile and its includes first.
     pub triggers: Vec<(PathBuf, Trigger)>,

@@ -121,6 +121,7 @@ fn of_shape(shape: Shape) -> Value {
         Shape::Bool => json!({"type": "boolean"}),
         Shape::Word(words) => json!({"enum": words}),
         Shape::Texts => json!({"$ref": "#/$defs/texts"}),
+        Shape::Patterns => one_or_many(&json!({"type": ["string", "number"]})),
         // No templates: what depends on what is known before anything runs.
         Shape::Names => one_or_many(&json!({"anyOf": [
             {"type": ["string", "number"], "pattern": r"^[^\s{}]+$"},
@@ -182,7 +183,11 @@ fn name_of(scope: Scope) -> &'static str {
 fn map(scope: Scope) -> Value {
     let whole = json!({"$ref": format!("#/$defs/{}", name_of(scope))});
     let item = match scope {
-        Scope::Task => json!({"anyOf": [{"type": ["string", "boolean"], "pattern": r"\S"}, whole]}),
+        Scope::Task => json!({"anyOf": [
+            {"type": ["string", "boolean"], "pattern": r"\S"},
+            {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/step"}},
+            whole,
+        ]}),
         Scope::Include => json!({"anyOf": [{"$ref": "#/$defs/text"}, whole]}),
         Scope::Param => {
             let kind = keys::find(Scope::Param, "type").and_then(|key| key.shape);

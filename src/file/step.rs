@@ -34,10 +34,15 @@ const ONLY_WITH: [(&str, &[&str]); 8] = [
 impl Reader<'_, '_> {
     pub(super) fn steps(&mut self, at: At, owner: &Owner) -> Vec<Step> {
         match self.walk.open(at) {
-            Value::List(items) => items
-                .into_iter()
-                .filter_map(|item| self.step(item, owner))
-                .collect(),
+            Value::List(items) => {
+                if items.len() > 1 {
+                    items.iter().for_each(|item| self.check_own_shell(*item));
+                }
+                items
+                    .into_iter()
+                    .filter_map(|item| self.step(item, owner))
+                    .collect()
+            }
             _ => self.step(at, owner).into_iter().collect(),
         }
     }
@@ -81,6 +86,7 @@ impl Reader<'_, '_> {
         }
         if posix {
             self.unspaced_dash(at, &command.text);
+            self.check_make_variables(at, &command.text);
         }
         Some(command)
     }
@@ -104,10 +110,10 @@ impl Reader<'_, '_> {
             return None;
         }
         let knows = |name: &str| {
-            keys::find(Scope::Step, name).or_else(|| keys::translate(Scope::Step, name))
+            keys::find(Scope::Step, name).is_some() || keys::foreign(Scope::Step, name).is_some()
         };
         if let [only] = entries
-            && knows(self.name(only)).is_none()
+            && !knows(self.name(only))
             && self.nearest_key(Scope::Step, self.name(only)).is_none()
         {
             self.unquoted_colon(at);
@@ -169,6 +175,7 @@ impl Reader<'_, '_> {
         let value = entry.value;
         match self.name(entry) {
             "name" => rules.name = self.step_name(value),
+            "desc" => rules.desc = self.desc(value),
             "if" => rules.condition = self.condition(value, owner, "'if'"),
             "env" => rules.env = self.env(value, owner),
             "dir" => rules.dir = self.dir(value, owner),
@@ -346,6 +353,7 @@ impl Reader<'_, '_> {
         Some(RawNeed {
             name: name.to_owned(),
             span: self.span(at),
+            used: self.used(at),
             place: self.place(at),
             on: crate::model::language::On::Success,
             vars: Vec::new(),

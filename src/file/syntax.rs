@@ -50,6 +50,9 @@ pub(super) fn explain(text: &str, byte: usize, slip: Slip) -> Diagnostic {
     if let Some(braces) = template_value(text, byte) {
         return unquoted_braces(text, braces);
     }
+    if let Some(found) = unquoted_condition(text, byte) {
+        return found;
+    }
     let (message, place, help) = match slip {
         Slip::Tab => return tab(text, byte),
         Slip::Colon => return colon(text, byte),
@@ -185,6 +188,26 @@ pub(super) fn unquoted_braces(text: &str, span: Range<usize>) -> Diagnostic {
     Diagnostic::error("unquoted-braces", message)
         .at(span, "")
         .help(help)
+}
+
+/// `if: [ "$X" = true ]`, which is a list with text behind a quote.
+fn unquoted_condition(text: &str, byte: usize) -> Option<Diagnostic> {
+    let line = line(text, byte);
+    let begins = |key: &str| {
+        let at = text[line.start..byte].rfind(key)?;
+        Some(line.start + at + key.len() - 1)
+    };
+    let start = begins("if: [").or_else(|| begins("until: ["))?;
+    let inner = text[start..line.end].trim_start_matches('[').len();
+    let open = text[start..line.end].len() - inner;
+    let close = "]".repeat(open);
+    let end = start + text[start..line.end].find(&close)? + open;
+    let slip = super::conditions::of_another_tool(&text[start..end])?;
+    Some(
+        Diagnostic::error("foreign-condition", slip.message)
+            .at(start..end, "")
+            .help(slip.help),
+    )
 }
 
 /// More collections inside each other than anybody means.

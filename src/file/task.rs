@@ -5,7 +5,7 @@
 
 use super::keys::Scope;
 use super::raw::{Defaults, Owner, RawNeed, RawTask, Written};
-use super::tree::{At, Entry, Value};
+use super::tree::{At, Entry, Resolved, Value};
 use super::values::Reader;
 use crate::diagnostic::Diagnostic;
 use crate::model::language::{Expr, On, OnLost, Platform, Task, Text};
@@ -93,20 +93,41 @@ impl<'w> Reader<'w, '_> {
             Value::Scalar(_) if !self.is_null(entry.value) => {
                 raw.task.steps.extend(self.step(entry.value, &owner))
             }
-            Value::List(_) => {
-                self.wrong_type(
-                    entry.value,
-                    "a task is a command or a map",
-                    "write 'run:' above the list",
-                );
+            Value::List(items) if !items.is_empty() => {
+                raw.task.steps = self.steps(entry.value, &owner);
             }
             Value::Nothing => {}
             _ => self.no_work(entry),
         }
         raw.written.calls = std::mem::take(&mut self.calls);
         raw.written.lock_spans = std::mem::take(&mut self.lock_spans);
+        self.check_required(entry, &raw.task);
         self.defaults_of(&mut raw.task);
         raw
+    }
+
+    /// Warns of a task with steps that lacks a key which `defaults.require` asks for.
+    fn check_required(&mut self, entry: &Entry, task: &Task) {
+        if self.defaults.require.is_empty() || task.steps.is_empty() {
+            return;
+        }
+        let written: Vec<&str> = match self.walk.open(entry.value) {
+            Value::Map(fields) => fields.iter().map(|field| self.name(field)).collect(),
+            _ => Vec::new(),
+        };
+        let required = self.defaults.require.iter();
+        let lacks = required.filter(|key| !written.contains(key));
+        for key in lacks.copied().collect::<Vec<_>>() {
+            let message = format!(
+                "the task '{}' has no '{key}', which 'defaults' requires",
+                task.name
+            );
+            let help = format!("write '{key}', or take it out of 'require'");
+            self.report(
+                entry.key,
+                Diagnostic::warning("required-key", message).help(help),
+            );
+        }
     }
 
     /// What the file says for all tasks.
@@ -176,6 +197,11 @@ impl<'w> Reader<'w, '_> {
             "params" => task.params = self.params(value, owner),
             "dotenv" => task.dotenv = self.dotenv(value, owner),
             "internal" => task.internal = self.boolean(value, "'internal'").unwrap_or_default(),
+            "hidden" => task.hidden = self.boolean(value, "'hidden'").unwrap_or_default(),
+            "group" => {
+                let help = "write the heading that it is listed below";
+                task.group = self.literal(value, "'group' is a text", help);
+            }
             "platforms" => task.platforms = self.platforms(value),
             "aliases" => (task.aliases, raw.written.alias_spans) = self.aliases(value),
             "for" | "shell" => {}
@@ -244,6 +270,14 @@ impl<'w> Reader<'w, '_> {
         let wanted = format!("'{what}' has patterns of files");
         let mut patterns = Vec::new();
         for item in self.one_or_many(at) {
+            if let Resolved::Bool(_) = self.tree().resolve(self.walk.follow(item).node) {
+                let help = match what {
+                    "watch" => "write patterns of further files, or call 'flow watch TASK'",
+                    _ => help,
+                };
+                self.wrong_type(item, &wanted, help);
+                continue;
+            }
             let Some(text) = self.template(item, owner, &wanted, help) else {
                 continue;
             };
@@ -373,7 +407,6 @@ impl<'w> Reader<'w, '_> {
             "'desc' is a text",
             "write what it is for, or remove the key",
         )
-        .map(str::to_owned)
     }
 
     fn depends_on(&mut self, at: At, owner: &Owner) -> Vec<RawNeed> {

@@ -454,16 +454,7 @@ impl Known {
                     );
                 }
                 None => {
-                    let (name, span) = (&one.run.name, one.run.span.clone());
-                    names::unknown(
-                        &workflow.tasks,
-                        name,
-                        &wanted,
-                        span,
-                        raw,
-                        namespace,
-                        suggest,
-                    );
+                    names::unknown(&workflow.tasks, &one.run, &wanted, raw, namespace, suggest);
                 }
             }
             triggers.push(trigger);

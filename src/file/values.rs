@@ -67,6 +67,12 @@ impl<'w, 't> Reader<'w, 't> {
         self.tree().span(self.walk.follow(at).node)
     }
 
+    /// Where the alias or the merge key stands that leads to a value.
+    pub(super) fn used(&self, at: At) -> Option<Range<usize>> {
+        let alias = self.walk.follow(at).alias?;
+        Some(self.tree().span(alias))
+    }
+
     /// Reports something about a value; where an alias led there, that is shown too.
     pub(super) fn report(&mut self, at: At, diagnostic: Diagnostic) {
         let at = self.walk.follow(at);
@@ -76,11 +82,7 @@ impl<'w, 't> Reader<'w, 't> {
     /// Reports something about a part of a value.
     pub(super) fn report_part(&mut self, at: At, span: Range<usize>, diagnostic: Diagnostic) {
         let here = diagnostic.at(span, "");
-        let all = match at.alias {
-            Some(alias) => here.at(self.tree().span(alias), "used here"),
-            None => here,
-        };
-        self.found.push(all);
+        self.found.push(used_here(here, self.used(at)));
     }
 
     /// How a value is called in a message.
@@ -139,9 +141,23 @@ impl<'w, 't> Reader<'w, 't> {
         None
     }
 
-    /// A text in which expressions have no meaning: a name, a description.
-    pub(super) fn literal(&mut self, at: At, wanted: &str, help: &str) -> Option<&'w str> {
-        self.text(at, wanted, help)
+    /// A text that is used as it is written, such as a description; braces in it stand between `{% raw %}` and `{% endraw %}`.
+    pub(super) fn literal(&mut self, at: At, wanted: &str, help: &str) -> Option<String> {
+        let text = self.text(at, wanted, help)?;
+        let plain = without_raw(text);
+        if plain.is_none() {
+            let key = wanted.split(" is ").next().unwrap_or(wanted);
+            let help = "write the text itself; braces that are meant as text stand between {% raw %} and {% endraw %}";
+            self.template_refused(at, key, help);
+        }
+        plain
+    }
+
+    /// Reports a template where none is evaluated.
+    pub(super) fn template_refused(&mut self, at: At, what: &str, help: &str) {
+        let message =
+            format!("no template is evaluated in {what}: it is known before anything runs");
+        self.report(at, Diagnostic::error("template-here", message).help(help));
     }
 
     /// A text that may be a template.
@@ -215,6 +231,7 @@ impl<'w, 't> Reader<'w, 't> {
             self.reads.push(Read {
                 path: name.path.clone(),
                 span: self.located(at, &name.span),
+                used: self.used(at),
                 owner: owner.clone(),
                 var: self.var.clone(),
                 flows: name.flows,
@@ -226,6 +243,7 @@ impl<'w, 't> Reader<'w, 't> {
             let names = names.filter(|name| !self.locals.contains(name));
             self.placed.push(Placed {
                 span: self.located(at, &placed.span),
+                used: self.used(at),
                 owner: owner.clone(),
                 names: names.collect(),
                 refused: placed.refused.as_ref().map(of_problem),
@@ -235,7 +253,7 @@ impl<'w, 't> Reader<'w, 't> {
     }
 
     /// The bytes of the file that a part of a value stands on.
-    fn located(&self, at: At, span: &Range<usize>) -> Range<usize> {
+    pub(super) fn located(&self, at: At, span: &Range<usize>) -> Range<usize> {
         let start = self.locate(at, span.start);
         let end = self.locate(at, span.end.saturating_sub(1).max(span.start)) + 1;
         let end = crate::diagnostic::floor(self.tree().text(), end.max(start + 1));
@@ -261,13 +279,17 @@ impl<'w, 't> Reader<'w, 't> {
             self.not_yet(entry.key, name, key);
             return None;
         }
-        let ours = keys::translate(scope, name);
-        let ours = ours.or_else(|| self.nearest_key(scope, name));
+        let foreign = keys::foreign(scope, name);
+        let ours = match foreign {
+            Some(word) => keys::find(scope, word.ours),
+            None => self.nearest_key(scope, name),
+        };
+        let help = match foreign.map(|word| word.write) {
+            Some(write) if !write.is_empty() => write.to_owned(),
+            _ => ours.map_or_else(|| all_keys(scope), written),
+        };
         let diagnostic = Diagnostic::error("unknown-key", format!("unknown key '{name}'"));
-        self.report(
-            entry.key,
-            diagnostic.help(ours.map_or_else(|| all_keys(scope), written)),
-        );
+        self.report(entry.key, diagnostic.help(help));
         ours
     }
 
@@ -291,10 +313,44 @@ impl<'w, 't> Reader<'w, 't> {
     }
 }
 
+/// Shows also where an alias or a merge key brings the place in.
+pub(super) fn used_here(diagnostic: Diagnostic, used: Option<Range<usize>>) -> Diagnostic {
+    match used {
+        Some(used) => diagnostic.at(used, "used here"),
+        None => diagnostic,
+    }
+}
+
 fn of_problem(problem: &Problem) -> Diagnostic {
     let mut diagnostic = Diagnostic::error(problem.code, problem.message.clone());
     diagnostic.help = problem.help.clone();
     diagnostic
+}
+
+/// The text without the marks of its raw parts; `None` when there is a template outside of them.
+fn without_raw(text: &str) -> Option<String> {
+    const MARKS: [(&str, &str); 2] = [
+        ("{% raw %}", "{% endraw %}"),
+        ("{%- raw -%}", "{%- endraw -%}"),
+    ];
+    let live = |text: &str| text.contains("{{") || text.contains("{%");
+    let (mut plain, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((start, open, close)) = MARKS
+        .iter()
+        .filter_map(|(open, close)| Some((rest.find(open)?, *open, *close)))
+        .min()
+    {
+        let (before, inside) = (&rest[..start], &rest[start + open.len()..]);
+        let (raw, after) = inside.split_once(close)?;
+        if live(before) {
+            return None;
+        }
+        plain.push_str(before);
+        plain.push_str(raw);
+        rest = after;
+    }
+    plain.push_str(rest);
+    (!live(rest)).then_some(plain)
 }
 
 /// The name that is read, `flow.` left out.

@@ -123,6 +123,7 @@ impl<'w> Reader<'w, '_> {
             }
             Value::Map(entries) => {
                 let entry = |entry: &Entry| {
+                    self.plain_key(entry)?;
                     Some((self.name(entry).to_owned(), self.data(entry.value, owner)?))
                 };
                 Data::Map(entries.iter().map(entry).collect::<Option<_>>()?)
@@ -135,6 +136,21 @@ impl<'w> Reader<'w, '_> {
                 Resolved::Str => Data::Text(self.checked(at, &scalar.text, owner, false)?),
             },
         })
+    }
+
+    /// A key in which nothing is evaluated; a template in one is reported.
+    pub(super) fn plain_key(&mut self, entry: &Entry) -> Option<()> {
+        let name = self.name(entry);
+        if !name.contains("{{") && !name.contains("{%") {
+            return Some(());
+        }
+        let message = "a key is no template";
+        let help = "write the key itself, or make the map in an expression: {ref: …}";
+        self.report(
+            entry.key,
+            Diagnostic::error("template-here", message).help(help),
+        );
+        None
     }
 
     fn float(&mut self, at: At, value: f64) -> Option<Data> {
@@ -161,6 +177,7 @@ impl<'w> Reader<'w, '_> {
 
     fn variable(&mut self, entry: &Entry, owner: &Owner) -> Option<EnvVar> {
         let name = self.name(entry);
+        self.plain_key(entry)?;
         if name.is_empty() || name.contains(['=', '\0']) {
             let message = format!("'{name}' can't be the name of an environment variable");
             let help = "a name is not empty and has no '=' and no NUL";
@@ -225,8 +242,8 @@ impl<'w> Reader<'w, '_> {
         for one in &entries {
             let value = match self.name(one) {
                 "env" => self
-                    .text(one.value, "'env' is the name of a variable", "write a name")
-                    .map(|name| SecretFrom::Env(name.to_owned())),
+                    .literal(one.value, "'env' is the name of a variable", "write a name")
+                    .map(SecretFrom::Env),
                 "file" => self
                     .template(one.value, &Owner::File, "'file' is a path", "write a path")
                     .map(SecretFrom::File),
@@ -277,6 +294,7 @@ impl<'w> Reader<'w, '_> {
     }
 
     fn profile(&mut self, entry: &Entry) -> Profile {
+        self.plain_key(entry);
         let mut profile = Profile {
             name: self.name(entry).to_owned(),
             place: self.place(entry.key),

@@ -146,6 +146,15 @@ impl FromStr for Cron {
 
     fn from_str(text: &str) -> Result<Self, Wrong> {
         let written = text.trim();
+        if let Some((name, rest)) = written.split_once('=')
+            && matches!(name, "CRON_TZ" | "TZ")
+        {
+            let zone = rest.split_ascii_whitespace().next().unwrap_or_default();
+            return Err(Wrong::new(
+                format!("{name}= is no part of the five fields"),
+                format!("give the time zone by itself: timezone: {zone}"),
+            ));
+        }
         let expression = if written.starts_with('@') {
             nickname(written)?
         } else {

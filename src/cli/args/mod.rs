@@ -182,7 +182,7 @@ impl From<OutputArg> for Mode {
 /// List the tasks of the file
 #[derive(Debug, Default, Args)]
 pub(super) struct ListArgs {
-    /// Also those without a description, when some have one, and internal ones
+    /// Also those without a description, when some have one, and hidden and internal ones
     #[arg(short, long)]
     pub(super) all: bool,
     /// Say of each whether it would run, and why
@@ -199,6 +199,9 @@ pub(super) struct ValidateArgs {
     /// As JSON, one object a line for each error and each warning
     #[arg(long)]
     pub(super) json: bool,
+    /// Warnings are errors: exit code 2
+    #[arg(long)]
+    pub(super) strict: bool,
 }
 
 /// Print the JSON Schema of a Workflowfile, for editors

@@ -67,7 +67,7 @@ pub struct Absent {
 pub struct File {
     /// The path, absolute.
     pub path: PathBuf,
-    /// The folder of the file, absolute; relative paths in it are relative to this.
+    /// The folder that its tasks run in and that paths in it are relative to, absolute: its own, unless its include says otherwise.
     pub dir: PathBuf,
     /// What the names of its tasks begin with, without the last `:`; empty for the root file.
     pub namespace: String,

@@ -24,6 +24,8 @@ pub struct Step {
 pub struct StepRules {
     /// Its name, read as `steps.NAME`.
     pub name: Option<String>,
+    /// What it is for.
+    pub desc: Option<String>,
     /// When false it is skipped; not that of a branch.
     pub condition: Option<Condition>,
     /// Once an item.

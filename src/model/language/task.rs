@@ -25,6 +25,10 @@ pub struct Task {
     pub aliases: Vec<String>,
     /// It can't be called from the command line and is not listed.
     pub internal: bool,
+    /// It is not listed; it can be called all the same.
+    pub hidden: bool,
+    /// The heading that it is listed below.
+    pub group: Option<String>,
     /// Where it runs; empty for everywhere. Elsewhere it is skipped.
     pub platforms: Vec<Platform>,
     /// What must have happened before it begins, each once, in the order written; globs are expanded.
