@@ -300,13 +300,16 @@ fn file_with(key: &keys::Key, value: &Json) -> Json {
 /// A template is evaluated or refused wherever it stands: in no key does it stay a text without a word.
 #[test]
 fn no_key_keeps_a_template_as_a_text() {
-    let load = |file: &Json| {
-        flow::file::from_bytes(
-            "Workflowfile.yml",
-            file.to_string().into(),
-            Path::new("/nowhere/Workflowfile.yml"),
-        )
-    };
+    // The key `root` names the folder of a file that includes this one.
+    let folder = tempfile::tempdir().expect("a folder");
+    let includes = "includes: {nowhere: nowhere}\n";
+    fs::write(folder.path().join("Workflowfile.yml"), includes).expect("a file");
+    fs::create_dir(folder.path().join("nowhere")).expect("a folder");
+    let included = folder.path().join("nowhere/Workflowfile.yml");
+    fs::write(included, "tasks: {a: 'true'}\n").expect("a file");
+    let path = folder.path().join("nowhere/Workflowfile.yml");
+    let load =
+        |file: &Json| flow::file::from_bytes("Workflowfile.yml", file.to_string().into(), &path);
     // What the examples read.
     let declares = |file: &mut Json| {
         for (name, value) in [

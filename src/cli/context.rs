@@ -9,7 +9,8 @@ use super::args::PlaceArgs;
 use super::{Exit, Trouble};
 use crate::file::{self, Loaded};
 use crate::model::language::Workflow;
-use crate::report::failure::shown_path;
+use crate::report::failure::{folder_from_here, shown_path};
+use crate::report::screen;
 use crate::report::style::Style;
 use crate::store::files::Files;
 
@@ -25,6 +26,8 @@ pub(super) struct Context {
     /// The folder that flow was called in, and the path of the file, once they have been asked for.
     current: OnceCell<PathBuf>,
     path: OnceCell<PathBuf>,
+    /// The folder of flow's own data.
+    state: OnceCell<PathBuf>,
     /// A process that ends need not take a large file to pieces.
     loaded: OnceCell<ManuallyDrop<Loaded>>,
 }
@@ -50,6 +53,7 @@ impl Context {
             options,
             current: OnceCell::new(),
             path: OnceCell::new(),
+            state: OnceCell::new(),
             loaded: OnceCell::new(),
         })
     }
@@ -61,6 +65,7 @@ impl Context {
             options: self.options.clone(),
             current: self.current.clone(),
             path: self.path.clone(),
+            state: self.state.clone(),
             loaded: OnceCell::new(),
         }
     }
@@ -139,10 +144,38 @@ impl Context {
         Ok(self.current.get_or_init(|| current).clone())
     }
 
-    /// The folder of flow's own data, beside the file.
+    /// The folder of flow's own data: beside the file, or beside the one that its `root` names.
     pub(super) fn state(&self) -> Result<PathBuf, Trouble> {
-        let path = self.path()?;
-        Ok(path.parent().unwrap_or(Path::new("/")).join(STATE))
+        if let Some(state) = self.state.get() {
+            return Ok(state.clone());
+        }
+        let state = file::root::folder(&self.path()?).join(STATE);
+        Ok(self.state.get_or_init(|| state).clone())
+    }
+
+    /// Says that a file which another one includes is about to get a record of its own. It is said once, because later
+    /// the record is there.
+    pub(super) fn tell_of_own_record(&self) -> Result<(), Trouble> {
+        let (path, state) = (self.path()?, self.state()?);
+        let own = path.parent().unwrap_or(Path::new("/"));
+        if state.exists() || state.parent() != Some(own) {
+            return Ok(());
+        }
+        if let Some(above) = file::root::included_by(&path) {
+            let folder = above.parent().unwrap_or(Path::new("/"));
+            let up = own
+                .strip_prefix(folder)
+                .map_or(1, |below| below.components().count());
+            let name = above.file_name().unwrap_or_default().to_string_lossy();
+            let words = format!(
+                "{}/{name} includes this file, and this run is recorded beside this one: `root: {}` at its top makes one record of both\n",
+                folder_from_here(folder),
+                vec![".."; up].join("/"),
+            );
+            // That there is nobody to read it is no error.
+            let _ = screen::print("", &style().dim(&words));
+        }
+        Ok(())
     }
 
     /// The record of runs.

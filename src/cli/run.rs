@@ -87,6 +87,9 @@ pub(super) fn begin(
     args: &RunArgs,
     work: &Work,
 ) -> Result<(Running, Manner), Trouble> {
+    if !args.no_record && !args.show.quiet {
+        context.tell_of_own_record()?;
+    }
     let running = if args.no_record {
         Running::begin(&Nothing, &work.plan)?
     } else {

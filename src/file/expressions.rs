@@ -41,6 +41,35 @@ const ONLY_IN: [(&str, &str); 3] = [
     ("error", "in 'on_failure' and 'finally'"),
 ];
 
+/// Names of other tools, and how it is said here.
+const OF_OTHER_TOOLS: [(&str, &str); 16] = [
+    (
+        "github",
+        "write git.branch, git.tag or git.sha; what a CI sets is read as env.GITHUB_REF",
+    ),
+    (
+        "matrix",
+        "each axis is a name of its own: write os, not matrix.os",
+    ),
+    ("inputs", "a param is read by its name alone"),
+    ("params", "a param is read by its name alone"),
+    ("vars", "a var is read by its name alone"),
+    ("var", "a var is read by its name alone"),
+    ("needs", "write tasks.NAME.outputs.X"),
+    ("jobs", "write tasks.NAME.outputs.X"),
+    ("runner", "write os or arch"),
+    ("ansible_facts", "write os, arch or cpus"),
+    ("CLI_ARGS", "write args"),
+    ("USER_WORKING_DIR", "write run.cwd"),
+    ("TASKFILE_DIR", "write file.dir"),
+    ("ROOT_DIR", "write file.dir, or declare a var"),
+    ("ITEM", "write item, in a task or a step with 'for'"),
+    (
+        "EXIT_CODE",
+        "write error.exit_code, in 'on_failure' and 'finally'",
+    ),
+];
+
 /// What is known of a step or a task that has ended.
 const RESULT: [&str; 6] = [
     "status",
@@ -174,6 +203,10 @@ impl<'a> Seen<'a> {
                 Diagnostic::error("not-in-this-version", message)
                     .help("declare a var of that name, or remove it"),
             );
+        }
+        if let Some((_, help)) = OF_OTHER_TOOLS.iter().find(|(known, _)| known == name) {
+            let message = format!("there is no name '{name}' here");
+            return Some(Diagnostic::error("unknown-name", message).help(*help));
         }
         let tasks = self.of_task(&read.owner);
         let built_in = BUILT_IN.iter().map(|(name, _)| *name);

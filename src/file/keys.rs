@@ -288,6 +288,7 @@ pub static KEYS: &[Key] = &[
     built("desc", Scope::File, Part::Core, Shape::Text, "", "All that the shop needs", "what the file is for"),
     built("tasks", Scope::File, Part::Core, Shape::Map(Scope::Task), "", "{build: cargo build}", "the tasks, by name"),
     built("includes", Scope::File, Part::File, Shape::Map(Scope::Include), "none", "{web: web}", "other files whose tasks are used under a namespace"),
+    built("root", Scope::File, Part::File, Shape::Text, "the folder of this file", "..", "in a file that another includes: the folder of that one, which keeps the record, the locks and the fingerprints of both"),
     built("vars", Scope::File, Part::File, Shape::Vars, "none", "{image: shop, version: {sh: git describe}}", "values that tasks can read"),
     built("env", Scope::File, Part::File, Shape::Env, "none", "{RUST_LOG: info}", "environment variables of all tasks"),
     built("dotenv", Scope::File, Part::File, Shape::Texts, "none", ".env", "files with environment variables"),

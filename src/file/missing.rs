@@ -23,7 +23,8 @@ pub(super) struct Missing {
 }
 
 /// A file further up that includes the root file.
-struct Above {
+pub(super) struct Above {
+    pub(super) file: PathBuf,
     folder: PathBuf,
     /// How many folders it is up.
     steps: usize,
@@ -109,14 +110,14 @@ impl Missing {
 
 impl Above {
     /// The nearest file above this one that includes it.
-    fn of(root: &Path) -> Option<Self> {
+    pub(super) fn of(root: &Path) -> Option<Self> {
         let folders = root.parent()?.ancestors().enumerate().skip(1);
         folders
             .filter_map(|(steps, folder)| Some((steps, find::in_folder(folder)?)))
             .find_map(|(steps, path)| Self::that_includes(root, steps, &path))
     }
 
-    fn that_includes(root: &Path, steps: usize, path: &Path) -> Option<Self> {
+    pub(super) fn that_includes(root: &Path, steps: usize, path: &Path) -> Option<Self> {
         let text = text::decode(bytes_of(path).ok()?).ok()?;
         let name = path.display().to_string();
         let nodes = Nodes::read(Source { name, text }, path);
@@ -130,6 +131,7 @@ impl Above {
             }
         }
         Some(Self {
+            file: path.to_path_buf(),
             folder: path.parent()?.to_path_buf(),
             steps,
             namespace,

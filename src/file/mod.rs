@@ -26,6 +26,7 @@ mod names;
 mod params;
 mod raw;
 mod read;
+pub mod root;
 mod rules;
 pub mod schedules;
 pub mod schema;

@@ -177,6 +177,7 @@ impl Reader<'_, '_> {
                 raw.name = self.literal(value, "'name' is a text", help);
             }
             "desc" => raw.desc = self.desc(value),
+            "root" => self.root(value, &raw.path),
             "vars" => raw.vars = self.vars(value, &Owner::File),
             "env" => raw.env = self.env(value, &Owner::File),
             "dotenv" => raw.dotenv = self.dotenv(value, &Owner::File),
@@ -321,6 +322,19 @@ impl Reader<'_, '_> {
             Some((name, self.span(item)))
         };
         items.into_iter().filter_map(exclude).collect()
+    }
+
+    /// Only the file that is read first has a root: of one that is included, it is the file that was read first.
+    fn root(&mut self, at: At, path: &Path) {
+        let help = "write the folder of the file that includes this one, such as '..'";
+        let Some(root) = self.literal(at, "'root' is a folder", help) else {
+            return;
+        };
+        if self.file == 0
+            && let Some((message, help)) = super::root::wrong(path, &root)
+        {
+            self.report(at, Diagnostic::error("root", message).help(help));
+        }
     }
 
     fn version(&mut self, at: At) {
