@@ -14,11 +14,11 @@ use crate::report::style::visible;
 
 /// Asks all questions of a plan; whether every answer was yes. Without a terminal nobody can be asked.
 pub(super) fn all(plan: &Arc<Plan>) -> Result<bool, Trouble> {
-    let evaluator = Arc::new(Evaluator::new(
+    let evaluator = Evaluator::new(
         Arc::clone(plan),
         std::env::vars_os(),
         Box::new(World::new(Arc::default(), Secrets::default())),
-    ));
+    );
     for confirm in &plan.confirms {
         let text = evaluator.text(confirm.scope, &confirm.text, &Here::default());
         let text = text.map_err(|problem| {

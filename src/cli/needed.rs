@@ -40,7 +40,7 @@ impl Values {
         Self {
             secrets,
             desk,
-            evaluator: Arc::new(evaluator),
+            evaluator,
         }
     }
 }

@@ -98,7 +98,7 @@ pub(super) fn begin(
     let manner = Manner {
         jobs: args.jobs,
         explain: args.explain,
-        again: again(context, args)?,
+        again: again(context, args, |text| work.values.evaluator.hidden(text))?,
         first_failure: args.exit_code.then(FirstFailure::default),
     };
     Ok((running, manner))
@@ -271,8 +271,19 @@ pub(super) fn find(workflow: &Workflow, name: &str) -> Result<TaskIndex, Trouble
     ))
 }
 
-/// Why there is no plan, for people.
+/// Why there is no plan, for people: a value that was given may be a secret.
 pub(super) fn trouble(workflow: &Workflow, refused: &Refused) -> Trouble {
+    let mut trouble = refusal(workflow, refused);
+    if workflow.files.iter().any(|file| !file.secrets.is_empty()) {
+        let plan = Arc::new(plan::of_files(workflow));
+        let world = Box::new(World::at_rest(Secrets::default()));
+        let evaluator = Evaluator::new(plan, std::env::vars_os(), world);
+        trouble.words = evaluator.hidden(&trouble.words);
+    }
+    trouble
+}
+
+fn refusal(workflow: &Workflow, refused: &Refused) -> Trouble {
     match refused {
         Refused::Cycle(cycle) => circular(workflow, cycle),
         Refused::Profile { name, known } => Trouble::call(
@@ -361,11 +372,7 @@ fn dry(plan: Plan) -> String {
     let plan = Arc::new(plan);
     let secrets = Secrets::default();
     let world = Box::new(World::at_rest(secrets));
-    let evaluator = Arc::new(Evaluator::new(
-        Arc::clone(&plan),
-        std::env::vars_os(),
-        world,
-    ));
+    let evaluator = Evaluator::new(Arc::clone(&plan), std::env::vars_os(), world);
     report::dry::plan(&plan, |work| {
         match evaluator.command(work, &Here::default()) {
             Ok(rendered) => {
@@ -375,8 +382,8 @@ fn dry(plan: Plan) -> String {
                     (!name.starts_with("FLOW_D")).then(|| (name.clone(), shown))
                 };
                 Ok(report::dry::Step {
-                    command: evaluator.hidden(&rendered.shown),
-                    dir: rendered.dir.clone(),
+                    command: rendered.shown.clone(),
+                    dir: evaluator.hidden(&rendered.dir.to_string_lossy()).into(),
                     env: rendered.env.iter().filter_map(text).collect(),
                 })
             }
@@ -386,7 +393,11 @@ fn dry(plan: Plan) -> String {
 }
 
 /// How something is run again: a task by its name, and all as it was called where values or arguments were given.
-fn again(context: &Context, args: &RunArgs) -> Result<Again, Trouble> {
+fn again(
+    context: &Context,
+    args: &RunArgs,
+    hidden: impl Fn(&str) -> String,
+) -> Result<Again, Trouble> {
     let mut call = format!("flow {}", context.options);
     if let Some(profile) = &args.profile {
         call.push_str(&format!("--profile {} ", as_typed_in_line(profile)));
@@ -405,7 +416,7 @@ fn again(context: &Context, args: &RunArgs) -> Result<Again, Trouble> {
         words.push("--".to_owned());
         words.extend(texts(&args.args)?.iter().map(|arg| as_typed_in_line(arg)));
     }
-    Ok(Again::All(format!("{call}{}", words.join(" "))))
+    Ok(Again::All(hidden(&format!("{call}{}", words.join(" ")))))
 }
 
 /// `NAME=VALUE` with the value quoted where it has to be.

@@ -35,11 +35,11 @@ pub(super) fn vars(context: &Context, args: &OfTaskArgs) -> Result<Exit, Trouble
     };
     let plan = plan::of_one_scope(workflow, &request)
         .map_err(|refused| run::trouble(workflow, &refused))?;
-    let evaluator = Arc::new(Evaluator::new(
+    let evaluator = Evaluator::new(
         Arc::new(plan),
         std::env::vars_os(),
         Box::new(World::new(Arc::default(), Secrets::default())),
-    ));
+    );
     let shown = evaluator.show(0);
     let text = if args.json {
         as_json(&evaluator, &shown)
@@ -70,9 +70,13 @@ fn as_table(evaluator: &Evaluator, shown: &[Shown]) -> String {
 
 fn from(shown: &Shown) -> String {
     let origin = origin(shown.origin);
-    match &shown.place {
+    let from = match &shown.place {
         Some(place) => format!("{origin}, {place}"),
         None => origin.to_owned(),
+    };
+    match shown.lost {
+        true => format!("{from}; not used, the inherited one is stronger"),
+        false => from,
     }
 }
 
@@ -95,7 +99,7 @@ fn as_json(evaluator: &Evaluator, shown: &[Shown]) -> String {
             Ok(value) => (Some(value), None),
             Err(why) => (None, Some(why)),
         };
-        json!({"name": shown.name, "value": value, "error": error, "from": origin(shown.origin), "place": shown.place})
+        json!({"name": shown.name, "value": value, "error": error, "from": origin(shown.origin), "place": shown.place, "used": !shown.lost})
     };
     let all: Vec<_> = shown.iter().map(one).collect();
     format!("{}\n", json!(all))

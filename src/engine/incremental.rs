@@ -541,6 +541,7 @@ impl Freshness {
             }
         };
         let made = self.incremental.made(&begun).map_err(|pattern| {
+            let pattern = self.evaluator.hidden(&pattern);
             format!("it was to make {pattern}, and there is no such file ('generates')")
         })?;
         if let Some(under_way) = self.under_way().get_mut(&who.id) {

@@ -4,7 +4,7 @@
 //! its environment, told to stop and killed by the same book. In a run the loop does that (`super::desk`), before one and without
 //! one it is followed here (`super::alone`).
 
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,6 +36,9 @@ const KILLED_BY: [i32; 13] = [
     libc::SIGXFSZ,
     libc::SIGSYS,
 ];
+
+/// How large a file may be that a value or variables come from, in bytes.
+const READ_BYTES_MAX: u64 = 10_000_000;
 
 /// The world; one that runs nothing for a dry run.
 #[derive(Debug)]
@@ -122,11 +125,23 @@ fn late(limit: Limit) -> String {
 
 impl Outside for World {
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, String> {
-        match std::fs::read(path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.to_string()),
+        let kind = match std::fs::metadata(path) {
+            Ok(kind) => kind,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        // Reading a pipe may wait for ever, and a device may have no end.
+        if !kind.is_file() {
+            return Err("it is no regular file".to_owned());
         }
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)
+            .and_then(|file| file.take(READ_BYTES_MAX + 1).read_to_end(&mut bytes))
+            .map_err(|error| error.to_string())?;
+        if bytes.len() as u64 > READ_BYTES_MAX {
+            return Err("it is larger than 10 MB".to_owned());
+        }
+        Ok(Some(bytes))
     }
 
     fn output(&self, command: &Command<'_>) -> Result<Vec<u8>, NoOutput> {

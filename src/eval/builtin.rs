@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::environment::Environment;
+use super::environment::{self, Environment};
 use super::frame::Frame;
 use super::outside::{Command, NoOutput};
 use super::results::{self, Named, Of};
-use super::{inside, problem, typed};
+use super::{Evaluator, inside, problem, typed};
 use crate::expr::{Names, Problem, Script, Value};
 use crate::model::language::SecretFrom;
 
@@ -76,7 +76,7 @@ fn args(frame: &Frame) -> Value {
     let args = &frame.evaluator().plan.surroundings.args;
     let args = args.iter().filter(|_| named);
     Value::List(
-        args.map(|arg| typed::data(arg.clone().into_bytes(), false))
+        args.map(|arg| frame.evaluator().data(arg.clone().into_bytes()))
             .collect(),
     )
 }
@@ -156,24 +156,14 @@ impl Names for Secrets {
 fn read(frame: &Frame, from: &SecretFrom) -> Result<Vec<u8>, Problem> {
     let evaluator = frame.evaluator();
     match from {
-        SecretFrom::Env(name) => {
-            let value = Environment::of(frame).get(name)?;
-            let bytes = value
-                .as_ref()
-                .map(typed::bytes)
-                .transpose()?
-                .unwrap_or_default()
-                .0;
-            if bytes.is_empty() {
+        SecretFrom::Env(name) => match environment::beyond(frame, name)? {
+            Some(value) => Ok(typed::bytes(&value)?.0),
+            None => {
                 let help = Some(format!("set it: {name}=… flow …"));
-                return Err(problem(
-                    "no-secret",
-                    format!("the environment has no {name}"),
-                    help,
-                ));
+                let message = format!("the environment has no {name}");
+                Err(problem("no-secret", message, help))
             }
-            Ok(bytes)
-        }
+        },
         SecretFrom::File(text) => {
             let path = frame.file().dir.join(typed::path(&frame.text(text)?)?);
             let read = evaluator.outside.read(&path);
@@ -212,6 +202,22 @@ fn read(frame: &Frame, from: &SecretFrom) -> Result<Vec<u8>, Problem> {
                     let what = format!("its command was ended: {why}");
                     Err(problem("no-secret", what, None))
                 }
+            }
+        }
+    }
+}
+
+/// Hides the secrets that are there before anything runs: those of the environment and of files, whether `secrets.…` is read or
+/// not, because a command may read them by itself. What can't be read is reported where it is needed.
+pub(super) fn hide_secrets(evaluator: &Arc<Evaluator>) {
+    for (number, file) in (0..).zip(&evaluator.plan.surroundings.files) {
+        for secret in &file.secrets {
+            if matches!(secret.from, SecretFrom::Sh(_)) {
+                continue;
+            }
+            let frame = Frame::of_file(evaluator, number);
+            if let Ok(bytes) = read(&frame, &secret.from) {
+                evaluator.outside.hide(&bytes);
             }
         }
     }

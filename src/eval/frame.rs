@@ -11,7 +11,7 @@ use super::here::Here;
 use super::outside::{Command, NoOutput};
 use super::{Evaluator, builtin, environment, inside, lock, problem, results, typed};
 use crate::expr::{self, Names, Problem, Script, Value};
-use crate::model::language::{Data, File, Items, Text, Var, VarValue};
+use crate::model::language::{Data, File, Items, Place, Text, Var, VarValue};
 use crate::model::plan::Scope;
 
 /// The names of a task, or of a file for what it hands to those it includes.
@@ -25,6 +25,8 @@ struct Inner {
     scope: Option<u32>,
     file: u32,
     here: Here,
+    /// It serves to name a dotenv file.
+    names_dotenv: bool,
     known: Mutex<HashMap<Key, Value>>,
     /// What is being evaluated, the outermost first.
     open: Mutex<Vec<Key>>,
@@ -37,6 +39,8 @@ pub(super) enum Key {
     Name(String),
     /// An environment variable, from this level out.
     Env(String, usize),
+    /// The name of the dotenv file that stands here.
+    Dotenv(Place),
     /// The folder.
     Dir,
 }
@@ -46,6 +50,7 @@ impl Key {
         match self {
             Self::Name(name) => name.clone(),
             Self::Env(name, _) => format!("env.{name}"),
+            Self::Dotenv(_) => "dotenv".to_owned(),
             Self::Dir => "dir".to_owned(),
         }
     }
@@ -83,6 +88,8 @@ pub struct Shown {
     pub origin: Origin,
     /// Where that stands, if it stands in a file: `Workflowfile.yml:3:5`.
     pub place: Option<String>,
+    /// A stronger one counts, which is shown before it.
+    pub lost: bool,
 }
 
 /// What a name is defined as.
@@ -113,9 +120,29 @@ impl Frame {
             scope,
             file,
             here,
+            names_dotenv: false,
             known: Mutex::default(),
             open: Mutex::default(),
         }))
+    }
+
+    /// The same names for the name of a dotenv file, which sees no dotenv file whose name is a template. What is evaluated
+    /// for it serves nothing else: with all dotenv files read it may be something else.
+    pub(super) fn naming_dotenv(&self) -> Self {
+        Self(Arc::new(Inner {
+            evaluator: Arc::clone(&self.0.evaluator),
+            scope: self.0.scope,
+            file: self.0.file,
+            here: self.0.here.clone(),
+            names_dotenv: true,
+            known: Mutex::default(),
+            open: Mutex::default(),
+        }))
+    }
+
+    /// Whether it serves to name a dotenv file.
+    pub(super) fn names_dotenv(&self) -> bool {
+        self.0.names_dotenv
     }
 
     pub(super) fn evaluator(&self) -> &Arc<Evaluator> {
@@ -268,7 +295,10 @@ impl Frame {
         match defined {
             Defined::Item(value) => Ok(value.clone()),
             Defined::Called(var, scope) => self.argument(var, *scope),
-            Defined::Given(data) => Ok(typed::given(data)),
+            Defined::Given(data) => {
+                let evaluator = &self.0.evaluator;
+                Ok(typed::given(data, &|bytes| evaluator.data(bytes)))
+            }
             Defined::Param(param) => self.param(param),
             Defined::Var(var, Origin::With) => {
                 let parent = self.file().parent.unwrap_or(0);
@@ -388,7 +418,8 @@ impl Frame {
         };
         let secret = !script.secrets.is_empty();
         match self.0.evaluator.output(&command) {
-            Ok(bytes) => Ok(typed::data(bytes, secret)),
+            Ok(bytes) if secret => Ok(typed::data(bytes, secret)),
+            Ok(bytes) => Ok(self.0.evaluator.data(bytes)),
             // Stands for itself where nothing is run.
             Err(NoOutput::NotNow) => Ok(typed::code(&format!("$({})", text.text.trim()))),
             Err(NoOutput::Failed(why) | NoOutput::Stopped(why)) => Err(problem(
@@ -453,6 +484,7 @@ impl Frame {
                 value,
                 origin,
                 place,
+                lost: false,
             })
         });
         let mut shown: Vec<Shown> = vars.collect();

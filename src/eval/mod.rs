@@ -33,7 +33,7 @@ use self::results::{Ended, Store};
 use crate::expr::{self, Part, Problem, Script, Value};
 use crate::model::id::NodeId;
 use crate::model::language::step::is_posix;
-use crate::model::language::{Data, Place, Text, Var};
+use crate::model::language::{Data, Place, SecretFrom, Text, Var};
 use crate::model::plan::{Plan, Program, Scope, Surroundings, Work, as_typed};
 
 /// Evaluates what the commands of one plan read.
@@ -87,18 +87,29 @@ pub struct Rendered {
 }
 
 impl Evaluator {
-    /// For a plan, with the environment that commands inherit.
+    /// For a plan, with the environment that commands inherit. From now on the secrets of its files are hidden.
     pub fn new(
         plan: Arc<Plan>,
         inherited: impl IntoIterator<Item = (OsString, OsString)>,
         outside: Box<dyn Outside>,
+    ) -> Arc<Self> {
+        let evaluator = Arc::new(Self::closed_or_open(plan, inherited, outside, false));
+        builtin::hide_secrets(&evaluator);
+        evaluator
+    }
+
+    fn closed_or_open(
+        plan: Arc<Plan>,
+        inherited: impl IntoIterator<Item = (OsString, OsString)>,
+        outside: Box<dyn Outside>,
+        closed: bool,
     ) -> Self {
         let text = |(name, value): (OsString, OsString)| {
             Some((name.into_string().ok()?, value.into_vec()))
         };
         Self {
             results: Store::of(&plan),
-            closed: false,
+            closed,
             plan,
             inherited: inherited.into_iter().filter_map(text).collect(),
             outside,
@@ -132,7 +143,7 @@ impl Evaluator {
             let env = context.env.iter();
             return Ok(Rendered {
                 program: as_written(work),
-                shown: work.written().into_owned(),
+                shown: self.hidden(&work.written()),
                 dir: context.dir.clone(),
                 env: env
                     .map(|(name, value)| (name.clone(), value.clone().into_bytes()))
@@ -198,7 +209,7 @@ impl Evaluator {
         };
         Ok(Rendered {
             program,
-            shown,
+            shown: self.hidden(&shown),
             dir,
             env,
             several_words,
@@ -244,7 +255,7 @@ impl Evaluator {
 
     /// What a command handed on in its file, and printed for others to read.
     pub fn handed_on(&self, here: &Here, outputs: &[(String, Vec<u8>)], stdout: Option<&[u8]>) {
-        let value = |bytes: &Vec<u8>| typed::data(bytes.clone(), self.has_secret(bytes));
+        let value = |bytes: &Vec<u8>| self.data(bytes.clone());
         let outputs: Vec<_> = outputs
             .iter()
             .map(|(name, bytes)| (name.clone(), value(bytes)))
@@ -384,10 +395,28 @@ impl Evaluator {
         files.any(|file| !file.secrets.is_empty())
     }
 
+    /// Whether an environment variable is where a secret comes from.
+    fn is_secret(&self, variable: &str) -> bool {
+        let secrets = self
+            .plan
+            .surroundings
+            .files
+            .iter()
+            .flat_map(|file| &file.secrets);
+        let mut from = secrets.map(|secret| &secret.from);
+        from.any(|from| matches!(from, SecretFrom::Env(name) if name == variable))
+    }
+
     /// Whether something has a secret in it.
     pub fn has_secret(&self, bytes: &[u8]) -> bool {
         let text = String::from_utf8_lossy(bytes);
         self.outside.hidden(&text) != text
+    }
+
+    /// A text from outside; it is as secret as what is in it.
+    fn data(&self, bytes: Vec<u8>) -> Value {
+        let secret = self.has_secrets() && self.has_secret(&bytes);
+        typed::data(bytes, secret)
     }
 
     /// These nodes are tried again: what they came to so far does not count.
@@ -505,8 +534,7 @@ pub fn fixed(surroundings: Surroundings, scopes: &[Scope], scope: u32, var: &Var
         surroundings,
         ..Plan::default()
     };
-    let mut evaluator = Evaluator::new(Arc::new(plan), [], Box::new(Nowhere));
-    evaluator.closed = true;
+    let evaluator = Evaluator::closed_or_open(Arc::new(plan), [], Box::new(Nowhere), true);
     let evaluator = Arc::new(evaluator);
     let frame = Frame::of_scope(&evaluator, 0, Here::default());
     as_code(&frame.var(var).ok()?)

@@ -296,7 +296,7 @@ impl Frame {
         }
         Ok(found
             .into_iter()
-            .map(|file| typed::data(file, false))
+            .map(|file| self.evaluator().data(file))
             .collect())
     }
 

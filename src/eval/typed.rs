@@ -22,20 +22,20 @@ pub(super) fn data(bytes: Vec<u8>, secret: bool) -> Value {
     })
 }
 
-/// What was given from outside: its texts are data and no templates.
-pub(super) fn given(value: &Data) -> Value {
+/// What was given from outside: its texts are data and no templates; `data` makes such a text.
+pub(super) fn given(value: &Data, data: &impl Fn(Vec<u8>) -> Value) -> Value {
     match value {
         Data::Null => Value::None,
         Data::Bool(value) => Value::Bool(*value),
         Data::Int(value) => Value::Int(*value),
         Data::Float(value) => Value::Float(*value),
-        Data::Text(text) => data(text.text.clone().into_bytes(), false),
-        Data::List(items) => Value::List(items.iter().map(given).collect()),
+        Data::Text(text) => data(text.text.clone().into_bytes()),
+        Data::List(items) => Value::List(items.iter().map(|item| given(item, data)).collect()),
         Data::Map(entries) => {
             let entries = entries.iter();
             Value::Map(
                 entries
-                    .map(|(name, value)| (name.clone(), given(value)))
+                    .map(|(name, value)| (name.clone(), given(value, data)))
                     .collect(),
             )
         }

@@ -139,7 +139,9 @@ pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
     for number in &instances.order {
         planner.add(&instances, *number)?;
     }
-    let surroundings = if planner.scopes.list.is_empty() {
+    // A command may read by itself what is a secret.
+    let secrets = workflow.files.iter().any(|file| !file.secrets.is_empty());
+    let surroundings = if planner.scopes.list.is_empty() && !secrets {
         Surroundings::default()
     } else {
         lazily()
@@ -211,6 +213,18 @@ pub fn of_one_scope(workflow: &Workflow, request: &Request) -> Result<Plan, Refu
         },
         nodes: Vec::new(),
     })
+}
+
+/// A plan without any work, in which the files stand that values come from.
+pub fn of_files(workflow: &Workflow) -> Plan {
+    Plan {
+        file: root(workflow).path.clone(),
+        surroundings: Surroundings {
+            files: workflow.files.clone(),
+            ..Surroundings::default()
+        },
+        ..Plan::default()
+    }
 }
 
 /// The text of a plan and its hash, as the store keeps them.

@@ -82,11 +82,7 @@ pub(super) fn last_good(context: &Context) -> Result<PathBuf, Trouble> {
 fn makes(plan: Plan, trigger: &str) -> Result<Globs, Trouble> {
     let plan = Arc::new(plan);
     let world = Box::new(World::at_rest(Secrets::default()));
-    let evaluator = Arc::new(Evaluator::new(
-        Arc::clone(&plan),
-        std::env::vars_os(),
-        world,
-    ));
+    let evaluator = Evaluator::new(Arc::clone(&plan), std::env::vars_os(), world);
     let watched = watched::watched(&plan, &evaluator);
     let watched = watched.map_err(|words| of_trigger(trigger, &Trouble::call(words, "")))?;
     let makes = watched.into_iter().map(|one| one.interest.makes);
