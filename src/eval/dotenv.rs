@@ -1,12 +1,13 @@
 //! Files of `NAME=value` lines, as `.env` files are: read as data, by rules that are written here and nowhere else.
 //!
-//! It knows one text. It refuses to know where it lies, what else is set, and what a shell would do with it: nothing is
-//! interpolated and nothing is executed, in no kind of quotes. `$HOME`, `${X:-y}`, `` `id` `` and `$(id)` stay as they are,
-//! because data is not code; what is to be computed belongs into the Workflowfile.
+//! It knows one text, and a way to look up what else is set. It refuses to know where the text lies and what a shell would
+//! do with it: nothing is executed, in no kind of quotes. `` `id` `` and `$(id)` stay as they are, because data is not code;
+//! `$NAME` and `${NAME}` are expanded (`expansion`), but not in single quotes.
 //!
 //! ```text
 //! # a comment                    blank lines and lines of `#` are skipped
 //! export NAME=value              `export` says nothing; spaces around `=` don't matter
+//! DATA=${HOME}/data              a variable that flow inherited, or that is set above
 //! URL=http://x/#top  # comment   to the end of the line, trimmed; `#` begins a comment after a space
 //! KEY='as it is, also $X and \n, over several lines'
 //! TEXT="with \n \t \r \" \\ \$, over several lines"
@@ -17,6 +18,8 @@
 //! The messages never show a value: it may be a secret.
 
 use std::collections::HashMap;
+
+use super::expansion::{self, BYTES_MAX, Wrong};
 
 /// What can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,16 +32,46 @@ pub struct Problem {
     pub help: String,
 }
 
-/// The variables of a file, each once, in the order in which they are first set.
-pub fn parse(text: &[u8]) -> Result<Vec<(String, String)>, Problem> {
+/// Looks up a name; `None` when it is unset.
+pub type Lookup<'l> = dyn Fn(&str) -> Option<Vec<u8>> + 'l;
+
+/// The variables of a file, each once, in the order in which they are first set. A name in a value is what was inherited, else
+/// what is set above, else what a weaker file sets.
+pub fn parse(
+    text: &[u8],
+    inherited: &Lookup<'_>,
+    weaker: &Lookup<'_>,
+) -> Result<Vec<(String, Vec<u8>)>, Problem> {
     let text = decoded(text)?.replace("\r\n", "\n");
     let mut reader = Reader {
         rest: text.strip_prefix('\u{feff}').unwrap_or(&text),
         line: 1,
     };
-    let mut variables: Vec<(String, String)> = Vec::new();
-    let mut places = HashMap::new();
-    while let Some((name, value)) = reader.variable()? {
+    let mut variables: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut size = 0;
+    while let Some(Line { name, raw, line }) = reader.variable()? {
+        let known = |name: &str| {
+            let above = || {
+                variables
+                    .get(*places.get(name)?)
+                    .map(|(_, value)| value.clone())
+            };
+            inherited(name).or_else(above).or_else(|| weaker(name))
+        };
+        let value = raw.value(&known).and_then(|value: Vec<u8>| {
+            size += value.len();
+            if size > BYTES_MAX {
+                Err(expansion::too_large())
+            } else {
+                Ok(value)
+            }
+        });
+        let value = value.map_err(|wrong| Problem {
+            line,
+            message: format!("the value of {name}: {}", wrong.message),
+            help: wrong.help.to_owned(),
+        })?;
         let place = *places.entry(name).or_insert(variables.len());
         match variables.get_mut(place) {
             Some(variable) => variable.1 = value,
@@ -46,6 +79,29 @@ pub fn parse(text: &[u8]) -> Result<Vec<(String, String)>, Problem> {
         }
     }
     Ok(variables)
+}
+
+/// A variable as it was written.
+struct Line<'a> {
+    name: &'a str,
+    raw: Raw<'a>,
+    /// Where it begins.
+    line: usize,
+}
+
+/// A value as it was written, without its quotes.
+struct Raw<'a> {
+    text: &'a str,
+    quote: Option<char>,
+}
+
+impl Raw<'_> {
+    fn value(&self, lookup: &Lookup<'_>) -> Result<Vec<u8>, Wrong> {
+        match self.quote {
+            Some('\'') => Ok(self.text.as_bytes().to_vec()),
+            quote => expansion::expanded(self.text, quote.is_some(), lookup),
+        }
+    }
 }
 
 /// The text, if it is one that an environment can hold.
@@ -73,16 +129,16 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// The next variable, and the end of its line.
-    fn variable(&mut self) -> Result<Option<(&'a str, String)>, Problem> {
+    fn variable(&mut self) -> Result<Option<Line<'a>>, Problem> {
         while !self.rest.is_empty() {
             let line = first_line(self.rest).trim();
             if line.is_empty() || line.starts_with('#') {
                 self.end_line();
                 continue;
             }
-            let name = self.name()?;
-            let value = self.value(name)?;
-            return Ok(Some((name, value)));
+            let (line, name) = (self.line, self.name()?);
+            let raw = self.value(name)?;
+            return Ok(Some(Line { name, raw, line }));
         }
         Ok(None)
     }
@@ -101,23 +157,25 @@ impl<'a> Reader<'a> {
         Ok(name)
     }
 
-    fn value(&mut self, name: &str) -> Result<String, Problem> {
+    fn value(&mut self, name: &str) -> Result<Raw<'a>, Problem> {
         let line = first_line(self.rest);
         let blank = line.len() - line.trim_start().len();
         let quote = line[blank..].chars().next();
         let Some(quote) = quote.filter(|quote| matches!(quote, '\'' | '"')) else {
-            let value = unquoted(line).to_owned();
+            let text = unquoted(line);
             self.end_line();
-            return Ok(value);
+            return Ok(Raw { text, quote: None });
         };
         let opened = self.line;
         self.skip(blank + 1);
-        let Some((value, length)) = quoted(self.rest, quote) else {
+        let Some(length) = quoted(self.rest, quote) else {
             return Err(unclosed(name, quote, opened));
         };
-        self.skip(length);
+        let text = &self.rest[..length];
+        self.skip(length + 1);
         self.nothing_more(name, quote)?;
-        Ok(value)
+        let quote = Some(quote);
+        Ok(Raw { text, quote })
     }
 
     /// After a closing quote comes a comment at most.
@@ -212,37 +270,33 @@ fn unquoted(line: &str) -> &str {
     comment.map_or(line, |(at, _)| &line[..at]).trim()
 }
 
-/// The value to the closing quote, and how long it is with that; `None` when there is no such quote.
-fn quoted(text: &str, quote: char) -> Option<(String, usize)> {
+/// How long the text to the closing quote is; `None` when there is no such quote.
+fn quoted(text: &str, quote: char) -> Option<usize> {
     if quote == '\'' {
-        let end = text.find('\'')?;
-        return Some((text[..end].to_owned(), end + 1));
+        return text.find('\'');
     }
-    let mut value = String::new();
     let mut letters = text.char_indices();
     while let Some((at, letter)) = letters.next() {
         match letter {
-            '"' => return Some((value, at + 1)),
-            '\\' => unescape(letters.next()?.1, &mut value),
-            _ => value.push(letter),
+            '"' => return Some(at),
+            '\\' => drop(letters.next()?),
+            _ => {}
         }
     }
     None
 }
 
-fn unescape(letter: char, value: &mut String) {
-    match letter {
-        'n' => value.push('\n'),
-        't' => value.push('\t'),
-        'r' => value.push('\r'),
-        '"' | '\\' | '$' => value.push(letter),
-        _ => value.extend(['\\', letter]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn outside(name: &str) -> Option<Vec<u8>> {
+        (name == "OUTSIDE").then(|| b"out $A".to_vec())
+    }
+
+    fn weaker(name: &str) -> Option<Vec<u8>> {
+        matches!(name, "OUTSIDE" | "WEAKER").then(|| b"weak".to_vec())
+    }
 
     #[test]
     fn variables_are_read() {
@@ -279,22 +333,39 @@ mod tests {
             ),
             ("A=1\nB=2\nA=3\n", &[("A", "3"), ("B", "2")]),
             ("A=é 😀", &[("A", "é 😀")]),
-            // Data is not code: nothing is looked up, nothing runs.
+            // Data is not code: names are looked up, nothing runs.
             (
-                "A=$B ${B:-c} $(id) `id` ~",
-                &[("A", "$B ${B:-c} $(id) `id` ~")],
+                "A=$B ${B:-c} $(id) `id` ~ ${OUTSIDE}",
+                &[("A", " c $(id) `id` ~ out $A")],
             ),
             (
-                "A='$B $(id)'\nB=\"$A ${A} $(id) `id`\"",
-                &[("A", "$B $(id)"), ("B", "$A ${A} $(id) `id`")],
+                "A='$B $(id) ${OUTSIDE}'\nB=\"$A ${A} $(id) `id`\"",
+                &[
+                    ("A", "$B $(id) ${OUTSIDE}"),
+                    ("B", "$B $(id) ${OUTSIDE} $B $(id) ${OUTSIDE} $(id) `id`"),
+                ],
+            ),
+            (
+                "A=$WEAKER\nWEAKER=own\nB=$WEAKER",
+                &[("A", "weak"), ("WEAKER", "own"), ("B", "own")],
+            ),
+            // What flow inherited is stronger than the file; only what stands above is known.
+            (
+                "OUTSIDE=mine\nA=$OUTSIDE\nB=${C:-none}\nC=${C}1\nC=${C}2",
+                &[
+                    ("OUTSIDE", "mine"),
+                    ("A", "out $A"),
+                    ("B", "none"),
+                    ("C", "12"),
+                ],
             ),
         ];
         for (text, expected) in cases {
-            let read =
-                parse(text.as_bytes()).unwrap_or_else(|problem| panic!("{text:?}: {problem:?}"));
+            let read = parse(text.as_bytes(), &outside, &weaker)
+                .unwrap_or_else(|problem| panic!("{text:?}: {problem:?}"));
             let read: Vec<_> = read
                 .iter()
-                .map(|(name, value)| (&**name, &**value))
+                .map(|(name, value)| (&**name, str::from_utf8(value).expect("it is UTF-8")))
                 .collect();
             assert_eq!(read, *expected, "{text:?}");
         }
@@ -382,11 +453,23 @@ mod tests {
                 "this is not UTF-8",
                 "save the file as UTF-8",
             ),
+            (
+                b"A=1\nB=x${C:?hunter2}",
+                2,
+                "the value of B: it needs C, which is not set",
+                "a line above",
+            ),
+            (
+                b"A=\"\n${C\"",
+                1,
+                "the value of A: a `${` in it is not followed by NAME}, NAME:-text} or the like",
+                "single quotes",
+            ),
             (b"A=1\n\nB=\0", 3, "there is a NUL byte", "base64"),
         ];
         for (text, line, message, help) in cases {
             let name = text.escape_ascii();
-            let problem = parse(text).expect_err("there is something wrong");
+            let problem = parse(text, &outside, &weaker).expect_err("there is something wrong");
             assert_eq!(
                 (problem.line, &*problem.message),
                 (*line, *message),
@@ -406,25 +489,29 @@ mod tests {
             "A=x\nhunter2",
             "A=x\nhunter2 z",
             "A=x\nhunter2: z",
+            "A=hunter2${",
+            "A=${hunter2 ",
+            "A=${B:?hunter2}",
         ];
         for text in texts {
-            let problem = parse(text.as_bytes()).expect_err("there is something wrong");
+            let problem =
+                parse(text.as_bytes(), &outside, &weaker).expect_err("there is something wrong");
             assert!(!format!("{problem:?}").contains("hunter2"), "{text:?}");
         }
     }
 
     #[test]
     fn any_bytes_are_read_or_refused() {
-        let letters = b"AB_1=='\"\"\\\\n$# \t\r\n\n:\xc3\xa9\xef\xbb\xbf\xff\0export";
+        let letters = b"AB_1${}:-+?=='\"\"\\\\n$# \t\r\n\n:\xc3\xa9\xef\xbb\xbf\xff\0export";
         for seed in 0..20_000 {
             let mut random = fastrand::Rng::with_seed(seed);
             // Mostly without what is refused at once, so that more is reached.
-            let most = if seed % 4 == 0 { letters.len() } else { 22 };
+            let most = if seed % 4 == 0 { letters.len() } else { 29 };
             let text: Vec<u8> = (0..random.usize(0..40))
                 .map(|_| letters[random.usize(0..most)])
                 .collect();
             let lines = 1 + text.iter().filter(|byte| **byte == b'\n').count();
-            match parse(&text) {
+            match parse(&text, &outside, &weaker) {
                 Ok(read) => assert!(read.iter().all(|(name, _)| is_name(name)), "seed {seed}"),
                 Err(problem) => assert!((1..=lines).contains(&problem.line), "seed {seed}"),
             }
@@ -442,10 +529,14 @@ mod tests {
                 .map(|_| letters[random.usize(0..letters.len())])
                 .collect();
             let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+            let escaped = escaped.replace('$', "\\$");
             let text = format!("A=\"{}\" # c\nB=2", escaped.replace('\r', "\\r"));
-            let expected = vec![("A".to_owned(), value), ("B".to_owned(), "2".to_owned())];
+            let expected = vec![
+                ("A".to_owned(), value.into_bytes()),
+                ("B".to_owned(), b"2".to_vec()),
+            ];
             assert_eq!(
-                parse(text.as_bytes()),
+                parse(text.as_bytes(), &outside, &weaker),
                 Ok(expected),
                 "seed {seed}: {text:?}"
             );

@@ -143,15 +143,11 @@ pub(super) fn beyond(frame: &Frame, name: &str) -> Result<Option<Value>, Problem
 
 /// What the strongest dotenv file says that sets the variable, and which one that is.
 fn in_dotenv(frame: &Frame, name: &str) -> Result<Option<(Text, Vec<u8>)>, Problem> {
-    for file in dotenvs(frame) {
-        if let Some((_, value)) = read(frame, file)?.iter().find(|(known, _)| known == name) {
-            return Ok(Some((file.clone(), value.clone())));
-        }
-    }
-    match parent(frame) {
-        Some(parent) => in_dotenv(&parent, name),
-        None => Ok(None),
-    }
+    let of_file = |dotenv: &Dotenv| {
+        let found = dotenv.set.iter().find(|(known, _)| known == name)?;
+        Some((dotenv.file.clone(), found.1.clone()))
+    };
+    Ok(all_dotenvs(frame)?.iter().rev().find_map(of_file))
 }
 
 fn evaluated(frame: &Frame, variable: &EnvVar, level: usize) -> Result<Value, Problem> {
@@ -195,25 +191,59 @@ fn of_text(names: &dyn Names, text: &Text) -> Result<Value, Problem> {
     }
 }
 
-/// The dotenv files of a task and its file, the stronger ones first: of several the last one.
+/// A dotenv file that has been read.
+struct Dotenv {
+    file: Text,
+    set: Arc<Vec<(String, Vec<u8>)>>,
+}
+
+/// All dotenv files that a frame sees, the weaker ones first: those of the including files, of its file, of its task; of several
+/// in a list the last one is the strongest. What is not there sets nothing.
+fn all_dotenvs(frame: &Frame) -> Result<Vec<Dotenv>, Problem> {
+    let mut above = vec![frame.clone()];
+    while let Some(parent) = above.last().and_then(parent) {
+        above.push(parent);
+    }
+    let (mut all, mut paths) = (Vec::new(), Vec::new());
+    for frame in above.iter().rev() {
+        for file in dotenvs(frame) {
+            all.push(read(frame, file, &mut paths, &all)?);
+        }
+    }
+    Ok(all)
+}
+
+/// The dotenv files of a frame alone.
 fn dotenvs(frame: &Frame) -> impl Iterator<Item = &Text> {
     let of_task = frame.scope().map_or(&[][..], |scope| &scope.dotenv);
-    let of_file = &frame.file().dotenv;
-    let all = of_task.iter().rev().chain(of_file.iter().rev());
+    let all = frame.file().dotenv.iter().chain(of_task);
     all.filter(|file| !(frame.names_dotenv() && file.is_template()))
 }
 
-/// What a dotenv file sets; nothing when there is no such file.
-fn read(frame: &Frame, file: &Text) -> super::Dotenv {
+/// Reads a dotenv file, whose values may read those of the weaker ones; `paths` are those of all so far.
+fn read(
+    frame: &Frame,
+    file: &Text,
+    paths: &mut Vec<PathBuf>,
+    weaker: &[Dotenv],
+) -> Result<Dotenv, Problem> {
     let evaluator = frame.evaluator();
     let at = |problem: Problem| inside("'dotenv'", &evaluator.place(file.place), &problem);
-    let path = dotenv_path(frame, file).map_err(at)?;
-    if let Some(known) = lock(&evaluator.dotenvs).get(&path) {
-        return known.clone();
-    }
-    let parsed = parse(frame, &path).map_err(at).map(Arc::new);
-    let mut files = lock(&evaluator.dotenvs);
-    files.entry(path).or_insert(parsed).clone()
+    paths.push(dotenv_path(frame, file).map_err(at)?);
+    let known = lock(&evaluator.dotenvs).get(paths).cloned();
+    let set = match known {
+        Some(known) => known,
+        None => {
+            let path = paths.last().expect("it was just added");
+            let parsed = parse(frame, path, weaker).map_err(at).map(Arc::new);
+            let mut files = lock(&evaluator.dotenvs);
+            files.entry(paths.clone()).or_insert(parsed).clone()
+        }
+    }?;
+    Ok(Dotenv {
+        file: file.clone(),
+        set,
+    })
 }
 
 fn dotenv_path(frame: &Frame, file: &Text) -> Result<PathBuf, Problem> {
@@ -227,7 +257,11 @@ fn dotenv_path(frame: &Frame, file: &Text) -> Result<PathBuf, Problem> {
     Ok(dir.join(typed::path(&path)?))
 }
 
-fn parse(frame: &Frame, path: &std::path::Path) -> Result<Vec<(String, Vec<u8>)>, Problem> {
+fn parse(
+    frame: &Frame,
+    path: &std::path::Path,
+    weaker: &[Dotenv],
+) -> Result<Vec<(String, Vec<u8>)>, Problem> {
     let (shown, evaluator) = (path.display(), frame.evaluator());
     let text = evaluator.outside.read(path).map_err(|error| {
         problem(
@@ -236,17 +270,22 @@ fn parse(frame: &Frame, path: &std::path::Path) -> Result<Vec<(String, Vec<u8>)>
             None,
         )
     })?;
-    let parsed = dotenv::parse(&text.unwrap_or_default()).map_err(|wrong| {
+    let inherited = |name: &str| evaluator.inherited.get(name).cloned();
+    let of_weaker = |name: &str| {
+        let in_file = |dotenv: &Dotenv| {
+            let found = dotenv.set.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone())
+        };
+        weaker.iter().rev().find_map(in_file)
+    };
+    let text = text.unwrap_or_default();
+    let set = dotenv::parse(&text, &inherited, &of_weaker).map_err(|wrong| {
         problem(
             "dotenv",
             format!("{shown}:{}: {}", wrong.line, wrong.message),
             Some(wrong.help),
         )
     })?;
-    let set: Vec<(String, Vec<u8>)> = parsed
-        .into_iter()
-        .map(|(name, value)| (name, value.into()))
-        .collect();
     for (_, value) in set.iter().filter(|(name, _)| evaluator.is_secret(name)) {
         evaluator.outside.hide(value);
     }
@@ -255,24 +294,22 @@ fn parse(frame: &Frame, path: &std::path::Path) -> Result<Vec<(String, Vec<u8>)>
 
 /// The names that are set beyond what flow itself inherited.
 fn names(frame: &Frame) -> Result<BTreeSet<String>, Problem> {
-    let mut names = match parent(frame) {
-        Some(parent) => names(&parent)?,
-        None => BTreeSet::new(),
-    };
-    for (_, variables) in levels(frame) {
-        names.extend(variables.iter().map(|variable| variable.name.clone()));
+    let mut names = BTreeSet::new();
+    let mut at = Some(frame.clone());
+    while let Some(frame) = at {
+        for (_, variables) in levels(&frame) {
+            names.extend(variables.iter().map(|variable| variable.name.clone()));
+        }
+        at = parent(&frame);
     }
     let inherited = &frame.evaluator().inherited;
-    let of_files = names_in_dotenv(frame)?.into_iter();
-    names.extend(of_files.filter(|name| !inherited.contains_key(name)));
-    Ok(names)
-}
-
-/// The names that the dotenv files of a frame alone set.
-fn names_in_dotenv(frame: &Frame) -> Result<Vec<String>, Problem> {
-    let mut names = Vec::new();
-    for file in dotenvs(frame) {
-        names.extend(read(frame, file)?.iter().map(|(name, _)| name.clone()));
+    for dotenv in all_dotenvs(frame)? {
+        let of_file = dotenv.set.iter().map(|(name, _)| name);
+        names.extend(
+            of_file
+                .filter(|name| !inherited.contains_key(*name))
+                .cloned(),
+        );
     }
     Ok(names)
 }
@@ -333,15 +370,14 @@ pub(super) fn show(frame: &Frame) -> Vec<Shown> {
 fn beaten(frame: &Frame) -> Result<BTreeMap<String, (Text, Value)>, Problem> {
     let evaluator = frame.evaluator();
     let mut beaten = BTreeMap::new();
-    let mut at = Some(frame.clone());
-    while let Some(frame) = at {
-        let names = names_in_dotenv(&frame)?.into_iter();
-        for name in names.filter(|name| evaluator.inherited.contains_key(name)) {
-            if let Some((file, value)) = in_dotenv(&frame, &name)? {
-                beaten.entry(name).or_insert((file, evaluator.data(value)));
+    // The stronger ones come later.
+    for dotenv in all_dotenvs(frame)? {
+        for (name, value) in dotenv.set.iter() {
+            if evaluator.inherited.contains_key(name) {
+                let lost = (dotenv.file.clone(), evaluator.data(value.clone()));
+                beaten.insert(name.clone(), lost);
             }
         }
-        at = parent(&frame);
     }
     Ok(beaten)
 }

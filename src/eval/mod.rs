@@ -7,6 +7,7 @@
 mod builtin;
 pub mod dotenv;
 mod environment;
+mod expansion;
 mod frame;
 pub mod here;
 pub mod kept;
@@ -46,7 +47,8 @@ pub struct Evaluator {
     run: OnceLock<RunNames>,
     /// The commands whose output has been written down, by their hashes.
     written: Mutex<HashSet<String>>,
-    dotenvs: Mutex<HashMap<PathBuf, Dotenv>>,
+    /// By the path, and those of the weaker files that its values may read.
+    dotenvs: Mutex<HashMap<Vec<PathBuf>, Dotenv>>,
     results: Store,
     /// What serves again when the run is resumed, and has not been written down yet.
     kept: Mutex<Vec<Kept>>,

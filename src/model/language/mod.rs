@@ -79,7 +79,7 @@ pub struct File {
     pub vars: Vec<Var>,
     /// Its environment variables.
     pub env: Vec<EnvVar>,
-    /// Its dotenv files, relative to `dir`; of several the first that sets a name counts.
+    /// Its dotenv files, relative to `dir`; of several the last that sets a name counts.
     pub dotenv: Vec<Text>,
     /// Its secrets.
     pub secrets: Vec<Secret>,
