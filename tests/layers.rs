@@ -12,7 +12,7 @@ const MAY_KNOW: &[(&str, &str)] = &[
     ("core", "model"),
     ("trigger", "model core"),
     ("diagnostic", ""),
-    ("expr", "suggest"),
+    ("expr", "model suggest"),
     ("file", "model suggest diagnostic expr trigger"),
     ("eval", "model expr"),
     ("plan", "model suggest diagnostic eval"),

@@ -92,6 +92,7 @@ fn kind(param: &Param) -> String {
         ParamKind::Float => "NUMBER",
         ParamKind::Bool => "true|false",
         ParamKind::List => "ITEM",
+        ParamKind::Map => "JSON",
         ParamKind::Path => "PATH",
     }
     .to_owned()
@@ -115,8 +116,7 @@ pub(super) fn written(value: &Data) -> String {
     match value {
         Data::Null => "nothing".to_owned(),
         Data::Bool(value) => value.to_string(),
-        Data::Int(value) => value.to_string(),
-        Data::Float(value) => value.to_string(),
+        Data::Int(_) | Data::Float(_) | Data::Number(_) => value.written(),
         Data::Text(text) if text.text.is_empty() => "''".to_owned(),
         Data::Text(text) => text.text.clone(),
         Data::List(items) => {

@@ -16,7 +16,7 @@ use crate::exec::mask::Secrets;
 use crate::model::language::{Task, TaskIndex, Workflow};
 use crate::model::listed::{joined, listed};
 use crate::model::plan::{OnFailure, Plan, as_typed_in_line};
-use crate::plan::{self, Cycle, Refused, Request};
+use crate::plan::{self, Cycle, Faults, Refused, Request, Wrong};
 use crate::report::exit_code::FirstFailure;
 use crate::report::failure::{folder_from_here, shown_path};
 use crate::report::{self, Again};
@@ -298,22 +298,62 @@ fn refusal(workflow: &Workflow, refused: &Refused) -> Trouble {
                 "declare it in the file: 'vars' for all tasks, 'params' for one",
             ),
         ),
-        Refused::Value { name, what, help } => {
-            Trouble::call(format!("the value of {name} is wrong: {what}"), help)
-        }
-        Refused::Missing { task, param, desc } => {
-            let what = format!("the task {task:?} needs a value for {param}");
-            let desc = desc
-                .as_ref()
-                .map_or(String::new(), |desc| format!(" ({desc})"));
-            Trouble::call(what, format!("write: flow {task} {param}=VALUE{desc}"))
-        }
+        Refused::Values {
+            faults,
+            asked,
+            given,
+        } => values(faults, asked, given),
         Refused::Unusable(task) => unusable(&workflow.tasks[*task]),
         Refused::Args => Trouble::call(
             "no task that was named reads the arguments after --",
             "a task reads them as {{ args }}",
         ),
         Refused::TooLarge(what) => Trouble::call(what.clone(), "make it of fewer steps"),
+    }
+}
+
+/// All that is wrong with values, and the call that gives those that are missing.
+fn values(faults: &Faults, asked: &[String], given: &[(String, String)]) -> Trouble {
+    let wrong = faults.wrong.iter();
+    let mut all: Vec<Trouble> = wrong
+        .map(|Wrong { name, what, help }| {
+            Trouble::call(format!("the value of {name} is wrong: {what}"), help)
+        })
+        .collect();
+    let mut call: Vec<String> = asked.to_vec();
+    let given = given.iter();
+    call.extend(given.map(|(name, value)| typed(&format!("{name}={value}"))));
+    let mut descs = Vec::new();
+    for missing in &faults.missing {
+        let word = format!("{}=VALUE", missing.param);
+        if !call.contains(&word) {
+            call.push(word);
+        }
+        descs.extend(
+            missing
+                .desc
+                .as_ref()
+                .map(|desc| match faults.missing.len() {
+                    1 => desc.clone(),
+                    _ => format!("{}: {desc}", missing.param),
+                }),
+        );
+    }
+    if !faults.missing.is_empty() {
+        let needs = faults.missing.iter();
+        let needs: Vec<String> = needs
+            .map(|one| format!("the task {:?} needs a value for {}", one.task, one.param))
+            .collect();
+        let descs = match &descs[..] {
+            [] => String::new(),
+            descs => format!(" ({})", descs.join("; ")),
+        };
+        let help = format!("write: flow {}{descs}", call.join(" "));
+        all.push(Trouble::call(needs.join(", "), help));
+    }
+    Trouble {
+        exit: Exit::Wrong,
+        words: all.into_iter().map(|one| one.words).collect(),
     }
 }
 

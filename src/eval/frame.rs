@@ -294,7 +294,7 @@ impl Frame {
     fn value_of(&self, name: &str, defined: &Defined<'_>) -> Result<Value, Problem> {
         match defined {
             Defined::Item(value) => Ok(value.clone()),
-            Defined::Called(var, scope) => self.argument(var, *scope),
+            Defined::Called(var, scope) => self.caller(*scope).var(var),
             Defined::Given(data) => {
                 let evaluator = &self.0.evaluator;
                 Ok(typed::given(data, &|bytes| evaluator.data(bytes)))
@@ -306,6 +306,11 @@ impl Frame {
             }
             Defined::Var(var, _) => self.var(var),
         }
+        .and_then(|value| match defined {
+            // Its default has been read as its type.
+            Defined::Param(_) => Ok(value),
+            _ => self.of_param(name, value),
+        })
         .map_err(|problem| match problem.code {
             CYCLE | NOT_NOW => problem,
             _ => inside(&format!("'{name}'"), &self.place_of(defined), &problem),
@@ -341,11 +346,10 @@ impl Frame {
         )
     }
 
-    /// What the task was called with, as the type of its param.
-    fn argument(&self, var: &Var, scope: u32) -> Result<Value, Problem> {
-        let value = self.caller(scope).var(var)?;
+    /// What a name stands for that is a param too: of its type, whatever has given it the value.
+    fn of_param(&self, name: &str, value: Value) -> Result<Value, Problem> {
         let params = self.scope().map_or(&[][..], |scope| &scope.params);
-        match params.iter().find(|param| param.name == var.name) {
+        match params.iter().find(|param| param.name == name) {
             Some(param) => {
                 typed::as_param(value, param, &self.0.evaluator.plan.surroundings.called_in)
             }
@@ -368,6 +372,7 @@ impl Frame {
             Data::Bool(value) => Value::Bool(*value),
             Data::Int(value) => Value::Int(*value),
             Data::Float(value) => Value::Float(*value),
+            Data::Number(written) => Value::Number(written.clone()),
             Data::Text(text) => self.text(text)?,
             Data::List(items) => {
                 let items = items.iter().map(|item| self.data(item));

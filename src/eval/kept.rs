@@ -2,7 +2,7 @@
 //!
 //! They are JSON. `null`, `true`, numbers and lists stand for themselves, and a text for data. `{"code": …}` is a text from the file,
 //! `{"parts": […]}` one of both, `{"hex": …}` bytes that are no text, `{"map": [[name, value], …]}` a map, `{"float": …}` a number
-//! that JSON has no way to say. Secrets are not written down: `{"secret": true}` stands for one.
+//! that JSON has no way to say, `{"number": …}` one that keeps how it is written. Secrets are not written down: `{"secret": true}` stands for one.
 
 use serde_json::{Value as Json, json};
 
@@ -40,6 +40,7 @@ pub(super) fn to_json(value: &Value) -> Json {
         Value::Int(value) => json!(value),
         Value::Float(value) if value.is_finite() => json!(value),
         Value::Float(value) => json!({ "float": value.to_string() }),
+        Value::Number(written) => json!({ "number": written }),
         Value::Text(text) => match &text.parts[..] {
             [] => json!({"code": ""}),
             [part] => of_part(part),
@@ -94,6 +95,7 @@ pub(super) fn from_json(json: &Json) -> Option<Value> {
             let (name, value) = members.iter().next()?;
             match name.as_str() {
                 "float" => Value::Float(value.as_str()?.parse().ok()?),
+                "number" => Value::Number(value.as_str()?.to_owned()),
                 "map" => Value::Map(to_outputs(value)?),
                 "parts" => {
                     let parts = value.as_array()?.iter().map(to_part);
@@ -147,7 +149,7 @@ mod tests {
                 secret: false,
             },
         };
-        match rng.u8(0..if depth == 0 { 6 } else { 8 }) {
+        match rng.u8(0..if depth == 0 { 7 } else { 9 }) {
             0 => Value::None,
             1 => Value::Bool(rng.bool()),
             2 => Value::Int(rng.i64(..)),
@@ -155,7 +157,8 @@ mod tests {
             4 | 5 => Value::Text(Text {
                 parts: (0..rng.usize(1..4)).map(|_| part(rng)).collect(),
             }),
-            6 => Value::List(
+            6 => Value::Number("3.10".to_owned()),
+            7 => Value::List(
                 (0..rng.usize(0..3))
                     .map(|_| random(rng, depth - 1))
                     .collect(),

@@ -561,6 +561,7 @@ fn as_code(value: &Value) -> Option<Data> {
         Value::Bool(value) => Data::Bool(*value),
         Value::Int(value) => Data::Int(*value),
         Value::Float(value) => Data::Float(*value),
+        Value::Number(written) => Data::Number(written.clone()),
         Value::Text(text) => Data::Text(Text {
             text: code_of(text)?,
             place: Place::default(),
@@ -604,7 +605,7 @@ fn foreign(value: &Value, shell: &str) -> Result<String, Problem> {
     };
     match value {
         Value::Text(text) => code_of(text).ok_or_else(refused),
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Number(_) => {
             Ok(String::from_utf8_lossy(&typed::bytes(value)?.0).into_owned())
         }
         _ => Err(refused()),

@@ -372,7 +372,7 @@ fn too_many() -> Problem {
 fn not_bool(value: &Value) -> Problem {
     let (what, help) = match value {
         Value::None => ("nothing", "compare it: `x is none`"),
-        Value::Int(_) | Value::Float(_) => ("a number", "compare it: `x > 0`"),
+        Value::Int(_) | Value::Float(_) | Value::Number(_) => ("a number", "compare it: `x > 0`"),
         Value::Text(_) => (
             "a text",
             "compare it: `x != ''`, `x == 'true'`; a param can have 'type: bool'",

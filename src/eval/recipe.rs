@@ -501,7 +501,7 @@ fn add_data<'a>(texts: &mut Vec<(&'a str, bool)>, data: &'a Data) {
         Data::Text(text) => texts.push((&text.text, false)),
         Data::List(items) => items.iter().for_each(|item| add_data(texts, item)),
         Data::Map(entries) => entries.iter().for_each(|(_, value)| add_data(texts, value)),
-        Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) => {}
+        Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) | Data::Number(_) => {}
     }
 }
 

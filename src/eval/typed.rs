@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::problem;
 use crate::expr::{Part, Problem, Text, Value};
-use crate::model::language::{Data, Param, ParamKind};
+use crate::model::language::{Data, Misfit, Param, ParamKind, number};
 
 /// A text that the author wrote.
 pub(super) fn code(text: &str) -> Value {
@@ -29,6 +29,7 @@ pub(super) fn given(value: &Data, data: &impl Fn(Vec<u8>) -> Value) -> Value {
         Data::Bool(value) => Value::Bool(*value),
         Data::Int(value) => Value::Int(*value),
         Data::Float(value) => Value::Float(*value),
+        Data::Number(written) => Value::Number(written.clone()),
         Data::Text(text) => data(text.text.clone().into_bytes()),
         Data::List(items) => Value::List(items.iter().map(|item| given(item, data)).collect()),
         Data::Map(entries) => {
@@ -60,8 +61,7 @@ pub(super) fn bytes(value: &Value) -> Result<(Vec<u8>, bool), Problem> {
             all
         }
         Value::Bool(value) => value.to_string().into_bytes(),
-        Value::Int(value) => value.to_string().into_bytes(),
-        Value::Float(value) => value.to_string().into_bytes(),
+        Value::Int(_) | Value::Float(_) | Value::Number(_) => value.bytes()?,
         Value::List(items) => {
             let mut all = Vec::new();
             for (place, item) in items.iter().enumerate() {
@@ -95,25 +95,59 @@ pub(super) fn path(value: &Value) -> Result<PathBuf, Problem> {
     Ok(PathBuf::from(OsString::from_vec(bytes(value)?.0)))
 }
 
-/// A param's value as its type.
+/// A param's value as its type, which it may have: wherever it comes from.
 pub(super) fn as_param(value: Value, param: &Param, called_in: &Path) -> Result<Value, Problem> {
-    let text = match (&value, param.kind) {
-        (Value::Text(_), _) => String::from_utf8_lossy(&bytes(&value)?.0).into_owned(),
-        (Value::Int(_), ParamKind::Int | ParamKind::Float)
-        | (Value::Float(_), ParamKind::Float)
+    let value = of_kind(value, param)?;
+    let items = match &value {
+        Value::List(items) => &items[..],
+        one => std::slice::from_ref(one),
+    };
+    if !param.allowed.is_empty() || param.pattern.is_some() {
+        let texts: Vec<String> = items.iter().map(text).collect::<Result<_, _>>()?;
+        let check = param.check(texts.iter().map(String::as_str));
+        check.map_err(|misfit| wrong(param, misfit))?;
+    }
+    match param.kind {
+        ParamKind::Path => absolute(value, called_in),
+        _ => Ok(value),
+    }
+}
+
+fn of_kind(value: Value, param: &Param) -> Result<Value, Problem> {
+    let kind = param.kind;
+    let other = |shown: &str| wrong(param, param.other_type(shown));
+    Ok(match (&value, kind) {
+        (Value::Text(_), ParamKind::String | ParamKind::Path)
+        | (Value::Int(_), ParamKind::Int | ParamKind::Float)
+        | (Value::Float(_) | Value::Number(_), ParamKind::Float)
         | (Value::Bool(_), ParamKind::Bool)
-        | (Value::List(_), ParamKind::List) => return Ok(value),
-        _ => return Err(wrong(param, "")),
-    };
-    let parsed = match param.kind {
-        ParamKind::String => Some(value),
-        ParamKind::Path => Some(absolute(value, called_in)?),
-        ParamKind::Int => text.trim().parse().ok().map(Value::Int),
-        ParamKind::Float => text.trim().parse().ok().map(Value::Float),
-        ParamKind::Bool => text.trim().parse().ok().map(Value::Bool),
-        ParamKind::List => Some(Value::List(vec![value])),
-    };
-    parsed.ok_or_else(|| wrong(param, &text))
+        | (Value::List(_), ParamKind::List)
+        | (Value::Map(_), ParamKind::Map) => value,
+        (Value::Number(written), ParamKind::Int) if number::is_whole(written) => value,
+        (
+            Value::Text(_) | Value::Int(_) | Value::Float(_) | Value::Number(_) | Value::Bool(_),
+            ParamKind::List,
+        ) => Value::List(vec![value]),
+        (
+            Value::Int(_) | Value::Float(_) | Value::Number(_) | Value::Bool(_),
+            ParamKind::String | ParamKind::Path,
+        ) => code(&text(&value)?),
+        (Value::Text(_), _) => {
+            let text = text(&value)?;
+            let read = kind
+                .of_text(&text)
+                .ok_or_else(|| other(&format!("{text:?}")))?;
+            given(&read, &|bytes| data(bytes, false))
+        }
+        (Value::List(_) | Value::Map(_) | Value::None | Value::Names(_), _) => {
+            return Err(other(value.kind()));
+        }
+        _ => return Err(other(&format!("{:?}", text(&value)?))),
+    })
+}
+
+fn text(value: &Value) -> Result<String, Problem> {
+    Ok(String::from_utf8_lossy(&bytes(value)?.0).into_owned())
 }
 
 fn absolute(value: Value, called_in: &Path) -> Result<Value, Problem> {
@@ -131,28 +165,11 @@ fn absolute(value: Value, called_in: &Path) -> Result<Value, Problem> {
     })
 }
 
-fn wrong(param: &Param, text: &str) -> Problem {
-    let kind = kind_name(param.kind);
-    let shown = if text.is_empty() {
-        "its value".to_owned()
-    } else {
-        format!("'{text}'")
-    };
+fn wrong(param: &Param, misfit: Misfit) -> Problem {
+    let message = format!("the param '{}': {}", param.name, misfit.what);
     problem(
         "wrong-param",
-        format!("the param '{}' is {kind}, and {shown} is not", param.name),
-        None,
+        message,
+        Some(misfit.help).filter(|help| !help.is_empty()),
     )
-}
-
-/// What a type is called in a sentence.
-fn kind_name(kind: ParamKind) -> &'static str {
-    match kind {
-        ParamKind::String => "a text",
-        ParamKind::Int => "a whole number",
-        ParamKind::Float => "a number",
-        ParamKind::Bool => "true or false",
-        ParamKind::List => "a list",
-        ParamKind::Path => "a path",
-    }
 }

@@ -484,7 +484,7 @@ impl<'s> Evaluator<'s> {
     }
 
     fn whole(&mut self, expr: &Expr<'_>) -> Result<i64, Problem> {
-        match self.value(expr)? {
+        match self.value(expr)?.counted()? {
             Val::Int(number) => Ok(number),
             other => {
                 let message = format!("this needs a whole number, and is {}", other.kind());
@@ -503,8 +503,8 @@ impl<'s> Evaluator<'s> {
         let given = self.arguments(None, arguments)?;
         let mut numbers = Vec::new();
         for value in &given.by_place {
-            match value {
-                Val::Int(number) => numbers.push(*number),
+            match value.counted()? {
+                Val::Int(number) => numbers.push(number),
                 other => {
                     let message = format!("`range` needs whole numbers, and got {}", other.kind());
                     return Err(Problem::new("types", message));
@@ -655,6 +655,7 @@ pub(super) fn attribute(value: &Val, name: &str, fuel: &mut Fuel) -> Result<Val,
 }
 
 fn item(value: &Val, key: &Val, fuel: &mut Fuel) -> Result<Val, Problem> {
+    let key = &key.counted()?;
     match (value, key) {
         (Val::Undefined(_), _) => Ok(value.clone()),
         (Val::List(items), Val::Int(at)) => {

@@ -476,7 +476,19 @@ impl Call<'_> {
             "sort" | "unique" | "groupby" | "dictsort" => self.fuel.take(100)?,
             _ => {}
         }
+        self.as_text();
         jinja::filter(self.name, &self.given, self.fuel)
+    }
+
+    /// For all but those that count, a number is the text that it is written as.
+    fn as_text(&mut self) {
+        let counts = ["abs", "bool", "float", "int", "round", "tojson"];
+        if let Some(value) = self.given.by_place.first_mut()
+            && let Val::Number(written) = value
+            && !counts.contains(&self.name)
+        {
+            *value = Val::code(written.to_string());
+        }
     }
 
     fn indented(&mut self) -> Result<(), Problem> {

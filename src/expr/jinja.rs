@@ -276,6 +276,7 @@ fn theirs(value: &Val, fuel: &mut Fuel, depth: usize) -> Result<Theirs, Problem>
         Val::Bool(yes) => Theirs::from(*yes),
         Val::Int(number) => Theirs::from(*number),
         Val::Float(number) => Theirs::from(*number),
+        Val::Number(_) => return theirs(&value.counted()?, fuel, depth),
         Val::Text(_) => {
             let bytes = value.text_bytes().unwrap_or_default();
             fuel.text(bytes.len())?;

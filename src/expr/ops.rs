@@ -18,6 +18,14 @@ pub(super) fn binary(
     fuel: &mut Fuel,
 ) -> Result<Val, Problem> {
     fuel.take(1)?;
+    if let (Val::Number(_), _) | (_, Val::Number(_)) = (left, right)
+        && !matches!(
+            op,
+            BinOpKind::Eq | BinOpKind::Ne | BinOpKind::In | BinOpKind::Concat
+        )
+    {
+        return binary(op, &left.counted()?, &right.counted()?, fuel);
+    }
     match op {
         BinOpKind::Eq => equal(left, right, fuel, 0).map(Val::Bool),
         BinOpKind::Ne => equal(left, right, fuel, 0).map(|equal| Val::Bool(!equal)),
@@ -43,7 +51,7 @@ pub(super) fn binary(
 
 /// The negated number.
 pub(super) fn negative(value: &Val) -> Result<Val, Problem> {
-    match value {
+    match &value.counted()? {
         Val::Int(number) => number.checked_neg().map(Val::Int).ok_or_else(too_large),
         Val::Float(number) => Ok(Val::Float(-number)),
         other => Err(Problem::new(
@@ -83,6 +91,11 @@ pub(super) fn equal(
         (Val::None, Val::None) => true,
         (Val::None, _) | (_, Val::None) => false,
         (Val::Bool(left), Val::Bool(right)) => left == right,
+        (Val::Number(left), Val::Number(right)) if left == right => true,
+        (Val::Number(_), Val::Int(_) | Val::Float(_) | Val::Number(_))
+        | (Val::Int(_) | Val::Float(_), Val::Number(_)) => {
+            return equal(&left.counted()?, &right.counted()?, fuel, depth);
+        }
         (Val::Int(left), Val::Int(right)) => left == right,
         (Val::Int(_) | Val::Float(_), Val::Int(_) | Val::Float(_)) => float(left)? == float(right)?,
         (Val::Text(_), Val::Text(_)) => left.text_bytes() == right.text_bytes(),

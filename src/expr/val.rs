@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::value::{DEPTH_MAX, TEXT_BYTES_MAX, Text, float, not_written, too_deep};
 use super::{Names, Part, Problem, Value};
+use crate::model::language::number::{self, Number};
 
 /// What one evaluation may do: steps, values and every 64 bytes of text cost one.
 const FUEL: u64 = 4_000_000;
@@ -65,6 +66,8 @@ pub(super) enum Val {
     Int(i64),
     /// Any other number.
     Float(f64),
+    /// A number with how it is written; see [`Val::counted`].
+    Number(Rc<str>),
     /// A text.
     Text(Rc<Vec<Piece>>),
     /// A list.
@@ -174,7 +177,7 @@ impl Val {
             Self::Undefined(_) => "undefined",
             Self::None => "none",
             Self::Bool(_) => "a boolean",
-            Self::Int(_) | Self::Float(_) => "a number",
+            Self::Int(_) | Self::Float(_) | Self::Number(_) => "a number",
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
             Self::Map(_) | Self::Names(_) => "a map",
@@ -189,6 +192,22 @@ impl Val {
         }
     }
 
+    /// A number to count with; any other value is itself.
+    pub(super) fn counted(&self) -> Result<Self, Problem> {
+        let Self::Number(written) = self else {
+            return Ok(self.clone());
+        };
+        match number::exact(written) {
+            Some(Number::Int(number)) => Ok(Self::Int(number)),
+            Some(Number::Float(number)) => Ok(Self::Float(number)),
+            None => Err(Problem::new(
+                "number",
+                format!("{written} has more digits than a number of 64 bits can hold exactly"),
+            )
+            .help("it can be used as text; put quotes around it if it is one")),
+        }
+    }
+
     /// As `if`, `and`, `or` and `not` in a template see it.
     pub(super) fn is_true(&self) -> Result<bool, Problem> {
         Ok(match self {
@@ -197,6 +216,7 @@ impl Val {
             Self::Bool(yes) => *yes,
             Self::Int(number) => *number != 0,
             Self::Float(number) => *number != 0.0,
+            Self::Number(_) => return self.counted()?.is_true(),
             Self::Text(pieces) => pieces.iter().any(|piece| !piece.bytes().is_empty()),
             Self::List(items) => !items.is_empty(),
             Self::Map(members) => !members.is_empty(),
@@ -241,7 +261,12 @@ impl Val {
                 }
             }
             Self::Names(_) => origin = Origin::DATA,
-            Self::Undefined(_) | Self::None | Self::Bool(_) | Self::Int(_) | Self::Float(_) => {}
+            Self::Undefined(_)
+            | Self::None
+            | Self::Bool(_)
+            | Self::Int(_)
+            | Self::Float(_)
+            | Self::Number(_) => {}
         }
         Ok(origin)
     }
@@ -258,6 +283,7 @@ impl Val {
             Self::Bool(yes) => out.push(Piece::Code(yes.to_string()), fuel)?,
             Self::Int(number) => out.push(Piece::Code(number.to_string()), fuel)?,
             Self::Float(number) => out.push(Piece::Code(float(*number)), fuel)?,
+            Self::Number(written) => out.push(Piece::Code(written.to_string()), fuel)?,
             Self::Text(pieces) => {
                 for piece in pieces.iter() {
                     out.push(piece.clone(), fuel)?;
@@ -287,6 +313,7 @@ impl Val {
             Value::Bool(yes) => Self::Bool(yes),
             Value::Int(number) => Self::Int(number),
             Value::Float(number) => Self::Float(number),
+            Value::Number(written) => Self::Number(written.into()),
             Value::Text(text) => {
                 let pieces: Vec<Piece> = text.parts.into_iter().map(Piece::from_part).collect();
                 fuel.text(pieces.iter().map(|piece| piece.bytes().len()).sum())?;
@@ -319,6 +346,7 @@ impl Val {
             Self::Bool(yes) => Value::Bool(yes),
             Self::Int(number) => Value::Int(number),
             Self::Float(number) => Value::Float(number),
+            Self::Number(written) => Value::Number(written.to_string()),
             Self::Text(pieces) => {
                 fuel.text(pieces.iter().map(|piece| piece.bytes().len()).sum())?;
                 let mut text = Text::default();

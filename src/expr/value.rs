@@ -15,6 +15,8 @@ pub enum Value {
     Int(i64),
     /// Any other number.
     Float(f64),
+    /// A number with how it is written, where that is not how flow writes it; to be counted with only where it is exact.
+    Number(String),
     /// A text.
     Text(Text),
     /// A list.
@@ -165,7 +167,7 @@ impl Value {
         match self {
             Self::None => "none",
             Self::Bool(_) => "a boolean",
-            Self::Int(_) | Self::Float(_) => "a number",
+            Self::Int(_) | Self::Float(_) | Self::Number(_) => "a number",
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
             Self::Map(_) | Self::Names(_) => "a map",
@@ -203,6 +205,7 @@ impl Value {
             Self::Bool(yes) => text.push(Part::Code(yes.to_string())),
             Self::Int(number) => text.push(Part::Code(number.to_string())),
             Self::Float(number) => text.push(Part::Code(float(*number))),
+            Self::Number(written) => text.push(Part::Code(written.clone())),
             Self::Text(parts) => parts.parts.iter().for_each(|part| text.push(part.clone())),
             Self::List(_) if depth == DEPTH_MAX => return Err(too_deep()),
             Self::List(items) => {
@@ -224,7 +227,12 @@ impl Value {
             Self::Map(members) => members
                 .iter()
                 .for_each(|(_, member)| member.secrets_into(found)),
-            Self::None | Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Names(_) => {}
+            Self::None
+            | Self::Bool(_)
+            | Self::Int(_)
+            | Self::Float(_)
+            | Self::Number(_)
+            | Self::Names(_) => {}
         }
     }
 }

@@ -131,7 +131,9 @@ impl<'a> Names<'a> {
                 None => {}
                 Some(Named::BuiltIn) => return true,
                 Some(Named::Param(param)) => match param.kind {
-                    ParamKind::String | ParamKind::Path | ParamKind::List => return true,
+                    ParamKind::String | ParamKind::Path | ParamKind::List | ParamKind::Map => {
+                        return true;
+                    }
                     ParamKind::Int | ParamKind::Float | ParamKind::Bool => {}
                 },
                 Some(Named::Var(var, of_task)) => {

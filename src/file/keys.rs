@@ -395,7 +395,7 @@ pub static KEYS: &[Key] = &[
     built("flatten", Scope::Include, Part::File, Shape::Bool, "false", "true", "whether its tasks stand among those of this file, under their own names"),
     built("excludes", Scope::Include, Part::File, Shape::Texts, "none", "[default, \"test:*\"]", "names or globs of its tasks that do not come along"),
     built("dir", Scope::Include, Part::File, Shape::Text, "the folder of its file", ".", "the folder its tasks run in, relative to this file"),
-    built("type", Scope::Param, Part::File, Shape::Word(&["string", "int", "float", "bool", "list", "path"]), "string", "int", "string, int, float, bool, list or path"),
+    built("type", Scope::Param, Part::File, Shape::Word(&["string", "int", "float", "bool", "list", "map", "path"]), "string", "int", "string, int, float, bool, list, map or path"),
     built("default", Scope::Param, Part::File, Shape::Any, "none: it must be given", "8080", "the value when none is given"),
     built("required", Scope::Param, Part::File, Shape::Bool, "true without a default", "true", "whether it must be given"),
     built("enum", Scope::Param, Part::File, Shape::Any, "all of its type", "[dev, prod]", "the values it may have"),

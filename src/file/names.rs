@@ -11,7 +11,7 @@ use super::raw::{Raw, RawNeed, RawTask, Written};
 use super::values::used_here;
 use crate::diagnostic::{Diagnostic, Found};
 use crate::model::language::{
-    Absent, Dependency, File, On, Task, TaskIndex, Unusable, Var, Workflow,
+    Absent, Dependency, File, On, Profile, Task, TaskIndex, Unusable, Var, VarValue, Workflow,
 };
 use crate::suggest::Suggest;
 
@@ -88,6 +88,9 @@ pub(super) fn resolve(nodes: &mut [Node], missing: &mut Missing) -> Workflow {
     for (index, (number, raw)) in raws.iter().enumerate() {
         check_arguments(&tasks, index, raw, &mut nodes[*number], &mut help.suggest);
     }
+    let profiles = std::mem::take(&mut nodes[0].raw.profiles);
+    check_profiles(&tasks, &profiles, &mut nodes[0].raw);
+    nodes[0].raw.profiles = profiles;
     super::locks::check(&tasks, &raws, nodes);
     super::stdin::check(&tasks, &raws, nodes);
     for (task, edge, circle) in circles(&tasks, &edges) {
@@ -460,6 +463,37 @@ fn check_arguments(
             let diagnostic = Diagnostic::error("unknown-name", message).help(help);
             let span = word_at(&node.raw.source.text, var);
             node.raw.found.push(diagnostic.at(span, ""));
+        }
+        for var in vars {
+            if let Some(diagnostic) = misfit(task, var) {
+                let span = word_at(&node.raw.source.text, var);
+                node.raw.found.push(diagnostic.at(span, ""));
+            }
+        }
+    }
+}
+
+/// Why a value that is written out can't be that of the param of a task.
+fn misfit(task: &Task, var: &Var) -> Option<Diagnostic> {
+    let VarValue::Data(data) = &var.value else {
+        return None;
+    };
+    let param = task.params.iter().find(|param| param.name == var.name)?;
+    let misfit = param.read(data).err()?;
+    let message = format!(
+        "the value of '{}' for the task '{}': {}",
+        var.name, task.name, misfit.what
+    );
+    Some(Diagnostic::error("param-value", message).help(misfit.help))
+}
+
+/// The values of profiles, which are stronger than the defaults of the params of the root file's tasks.
+fn check_profiles(tasks: &[Task], profiles: &[Profile], root: &mut Raw) {
+    for var in profiles.iter().flat_map(|profile| &profile.vars) {
+        let mut of_root = tasks.iter().filter(|task| task.place.file == 0);
+        if let Some(diagnostic) = of_root.find_map(|task| misfit(task, var)) {
+            let span = word_at(&root.source.text, var);
+            root.found.push(diagnostic.at(span, ""));
         }
     }
 }

@@ -7,15 +7,6 @@ use super::values::Reader;
 use crate::diagnostic::Diagnostic;
 use crate::model::language::{Data, Param, ParamKind};
 
-const KINDS: [(&str, ParamKind); 6] = [
-    ("string", ParamKind::String),
-    ("int", ParamKind::Int),
-    ("float", ParamKind::Float),
-    ("bool", ParamKind::Bool),
-    ("list", ParamKind::List),
-    ("path", ParamKind::Path),
-];
-
 impl Reader<'_, '_> {
     /// `params`
     pub(super) fn params(&mut self, at: At, owner: &Owner) -> Vec<Param> {
@@ -93,7 +84,7 @@ impl Reader<'_, '_> {
     /// A value that a param may have, which is written out: it is held against what is given before anything runs.
     fn allowed(&mut self, at: At, owner: &Owner) -> Option<Data> {
         let value = self.data(at, owner)?;
-        if !has_template(&value) {
+        if !value.is_template() {
             return Some(value);
         }
         let help = "write the values out; several params share them by an anchor: 'enum: &names [a, b]', then 'enum: *names'";
@@ -102,19 +93,18 @@ impl Reader<'_, '_> {
     }
 
     fn kind(&mut self, at: At) -> Option<ParamKind> {
-        let help = "write string, int, float, bool, list or path";
+        let help = "write string, int, float, bool, list, map or path";
         let name = self.text(at, "the type of a param is a word", help)?;
-        let found = KINDS
+        let found = ParamKind::ALL
             .iter()
             .find(|(known, _)| *known == name)
             .map(|(_, kind)| *kind);
         if found.is_none() {
             let near = self.suggest.nearest(
                 name,
-                KINDS
-                    .iter()
-                    .map(|(name, _)| *name)
-                    .chain(["integer", "boolean", "number", "str", "array"]),
+                ParamKind::ALL.iter().map(|(name, _)| *name).chain([
+                    "integer", "boolean", "number", "str", "array", "object", "dict",
+                ]),
             );
             let near = near.map(|near| match near {
                 "integer" => "int",
@@ -122,6 +112,7 @@ impl Reader<'_, '_> {
                 "number" => "float",
                 "str" => "string",
                 "array" => "list",
+                "object" | "dict" => "map",
                 near => near,
             });
             let help = near.map_or(help.to_owned(), |near| {
@@ -196,96 +187,13 @@ impl Reader<'_, '_> {
         let Some(default) = param.default.clone() else {
             return;
         };
-        let Some(fitting) = fitting(param.kind, &default) else {
-            let message = format!("the default of '{}' does not fit its type", param.name);
-            let help = format!(
-                "a param of type {} takes {}",
-                name_of(param.kind),
-                example(param.kind)
-            );
-            self.report(at, Diagnostic::error("param-default", message).help(help));
-            return;
-        };
-        if !param.allowed.is_empty()
-            && !is_template(&fitting)
-            && !param.allowed.iter().any(|one| same(one, &fitting))
-        {
-            let message = format!(
-                "the default of '{}' is none of the values it may have",
-                param.name
-            );
-            self.report(
-                at,
-                Diagnostic::error("param-default", message)
-                    .help("add it to 'enum', or write one of those"),
-            );
+        match param.read(&default) {
+            Ok(read) => param.default = Some(read),
+            Err(misfit) => {
+                let message = format!("the default of '{}': {}", param.name, misfit.what);
+                let diagnostic = Diagnostic::error("param-default", message);
+                self.report(at, diagnostic.help(misfit.help));
+            }
         }
-        param.default = Some(fitting);
-    }
-}
-
-fn has_template(data: &Data) -> bool {
-    match data {
-        Data::Text(text) => text.is_template(),
-        Data::List(items) => items.iter().any(has_template),
-        Data::Map(entries) => entries.iter().any(|(_, value)| has_template(value)),
-        _ => false,
-    }
-}
-
-fn is_template(data: &Data) -> bool {
-    matches!(data, Data::Text(text) if text.is_template())
-}
-
-/// Whether two values are the same, wherever they stand.
-fn same(one: &Data, other: &Data) -> bool {
-    match (one, other) {
-        (Data::Text(one), Data::Text(other)) => one.text == other.text,
-        (Data::Text(text), Data::Int(number)) | (Data::Int(number), Data::Text(text)) => {
-            text.text == number.to_string()
-        }
-        (one, other) => one == other,
-    }
-}
-
-/// The value as it is for a param of this type.
-fn fitting(kind: ParamKind, value: &Data) -> Option<Data> {
-    Some(match (kind, value) {
-        (_, value) if is_template(value) => value.clone(),
-        (ParamKind::Int, Data::Int(_))
-        | (ParamKind::Float, Data::Float(_))
-        | (ParamKind::Bool, Data::Bool(_))
-        | (ParamKind::List, Data::List(_))
-        | (
-            ParamKind::String | ParamKind::Path,
-            Data::Text(_) | Data::Int(_) | Data::Float(_) | Data::Bool(_),
-        ) => value.clone(),
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a number that was written as a whole one"
-        )]
-        (ParamKind::Float, Data::Int(value)) => Data::Float(*value as f64),
-        (ParamKind::List, Data::Text(_) | Data::Int(_) | Data::Float(_) | Data::Bool(_)) => {
-            Data::List(vec![value.clone()])
-        }
-        _ => return None,
-    })
-}
-
-fn name_of(kind: ParamKind) -> &'static str {
-    KINDS
-        .iter()
-        .find(|(_, known)| *known == kind)
-        .map_or("", |(name, _)| name)
-}
-
-const fn example(kind: ParamKind) -> &'static str {
-    match kind {
-        ParamKind::String => "a text",
-        ParamKind::Int => "a whole number, such as 8080",
-        ParamKind::Float => "a number, such as 0.5",
-        ParamKind::Bool => "true or false",
-        ParamKind::List => "a list, such as [a, b]",
-        ParamKind::Path => "a path",
     }
 }

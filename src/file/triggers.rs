@@ -488,6 +488,17 @@ fn check_values(
             raw.found.push(found.at(span.clone(), ""));
         }
     }
+    for ((name, value), span) in trigger.values.iter().zip(spans) {
+        let param = task.params.iter().find(|param| param.name == *name);
+        if let Some(Err(misfit)) = param.map(|param| param.read_texts(&[value])) {
+            let message = format!(
+                "the value of '{name}' for the task '{}': {}",
+                task.name, misfit.what
+            );
+            let found = Diagnostic::error("param-value", message).help(misfit.help);
+            raw.found.push(found.at(span.clone(), ""));
+        }
+    }
     for param in task.params.iter().filter(|param| param.required) {
         let given = trigger.values.iter().any(|(name, _)| *name == param.name);
         if !given {

@@ -5,6 +5,7 @@ use super::raw::Owner;
 use super::tree::{At, Entry, Resolved, Value};
 use super::values::Reader;
 use crate::diagnostic::Diagnostic;
+use crate::model::language::number;
 use crate::model::language::{
     Data, EnvVar, Expr, Profile, Secret, SecretFrom, Text, Var, VarValue,
 };
@@ -131,8 +132,8 @@ impl<'w> Reader<'w, '_> {
             Value::Scalar(scalar) => match self.tree().resolve(at.node) {
                 Resolved::Null => Data::Null,
                 Resolved::Bool(value) => Data::Bool(value),
-                Resolved::Int(value) => Data::Int(value),
-                Resolved::Float(value) => self.float(at, value)?,
+                Resolved::Int(_) => Data::number(&scalar.text),
+                Resolved::Float(value) => self.float(at, &scalar.text, value)?,
                 Resolved::Str => Data::Text(self.checked(at, &scalar.text, owner, false)?),
             },
         })
@@ -153,9 +154,9 @@ impl<'w> Reader<'w, '_> {
         None
     }
 
-    fn float(&mut self, at: At, value: f64) -> Option<Data> {
-        if value.is_finite() {
-            return Some(Data::Float(value));
+    fn float(&mut self, at: At, text: &str, value: f64) -> Option<Data> {
+        if value.is_finite() || number::is_number(text) {
+            return Some(Data::number(text));
         }
         let message = "a number is finite, but this is not";
         self.report(

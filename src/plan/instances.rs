@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::scopes::Scopes;
-use super::{Cycle, Refused, Request, given};
+use super::{Cycle, Faults, Refused, Request, given};
 use crate::eval;
 use crate::model::id::NodeId;
 use crate::model::language::{
-    Action, Data, Dependency, On, Step, Task, TaskIndex, Text, Var, VarValue, Workflow,
+    Action, Data, Dependency, On, Profile, Step, Task, TaskIndex, Text, Var, VarValue, Workflow,
 };
 use crate::model::plan::{Called, Surroundings, as_typed};
 
@@ -75,6 +75,9 @@ pub(super) struct Instances<'a> {
     /// Their order: each after what it needs.
     pub(super) order: Vec<usize>,
     known: HashMap<Identity, usize>,
+    /// What is wrong with the values that tasks get.
+    pub(super) faults: Faults,
+    profile: Option<&'a Profile>,
     marks: Vec<Mark>,
 }
 
@@ -99,6 +102,8 @@ impl<'a> Instances<'a> {
             list: Vec::new(),
             order: Vec::new(),
             known: HashMap::new(),
+            faults: Faults::default(),
+            profile: scopes.profile(),
             marks: Vec::new(),
         };
         let fresh = |index: &&TaskIndex| !request.only && request.leaves_out(**index);
@@ -207,8 +212,10 @@ impl<'a> Instances<'a> {
         if task.unusable.is_some() {
             return Err(Refused::Unusable(index));
         }
-        let given = given::of_task(task, &self.request.values)?;
-        super::check_params(task, &given, call.as_ref())?;
+        let values = &self.request.values;
+        let given = given::of_task(task, values, &mut self.faults.wrong);
+        let faults = &mut self.faults;
+        faults.check_params(task, &given, call.as_ref(), self.profile);
         let number = self.list.len();
         self.list.push(Instance {
             given,
@@ -345,7 +352,7 @@ impl<'a> Instances<'a> {
             };
             if !is_default {
                 let words =
-                    value.map_or_else(|| "…".to_owned(), |value| as_typed(&given::text_of(&value)));
+                    value.map_or_else(|| "…".to_owned(), |value| as_typed(&value.written()));
                 shown.push_str(&format!(" {}={words}", var.name));
                 key.insert(var.name.as_str(), text);
             }

@@ -18,7 +18,7 @@ use self::instances::{Instance, Instances};
 use self::nodes::Planner;
 use self::scopes::Scopes;
 use crate::model::id::NodeId;
-use crate::model::language::{Platform, Profile, Task, TaskIndex, Workflow};
+use crate::model::language::{Data, Platform, Profile, Task, TaskIndex, Var, Workflow};
 use crate::model::plan::{Called, Context, Given, OnFailure, Plan, Surroundings};
 
 /// What a run is to do.
@@ -90,23 +90,14 @@ pub enum Refused {
         /// The names that could have been set.
         known: Vec<String>,
     },
-    /// A value is not what it has to be.
-    Value {
-        /// The name.
-        name: String,
-        /// What is wrong, as the end of a sentence.
-        what: String,
-        /// What to write.
-        help: String,
-    },
-    /// A param has to be given.
-    Missing {
-        /// The task.
-        task: String,
-        /// The param.
-        param: String,
-        /// What it is for.
-        desc: Option<String>,
+    /// Values are wrong or missing.
+    Values {
+        /// All that is wrong with them.
+        faults: Faults,
+        /// The tasks asked for.
+        asked: Vec<String>,
+        /// What was given.
+        given: Vec<(String, String)>,
     },
     /// A task can't run as the files are.
     Unusable(TaskIndex),
@@ -116,10 +107,96 @@ pub enum Refused {
     TooLarge(String),
 }
 
+/// What is wrong with the values of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// The values that are not what they have to be.
+    pub wrong: Vec<Wrong>,
+    /// The params that have to be given.
+    pub missing: Vec<Missing>,
+}
+
+/// A value that is not what it has to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// The name.
+    pub name: String,
+    /// What is wrong, as the end of a sentence.
+    pub what: String,
+    /// What to write.
+    pub help: String,
+}
+
+/// A param that has to be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The task.
+    pub task: String,
+    /// The param.
+    pub param: String,
+    /// What it is for.
+    pub desc: Option<String>,
+}
+
+impl Faults {
+    /// Notes each param of a task that nothing gives a value.
+    fn check_params(
+        &mut self,
+        task: &Task,
+        given: &[(String, Data)],
+        call: Option<&Called>,
+        profile: Option<&Profile>,
+    ) {
+        let has = |vars: &[Var], name: &str| vars.iter().any(|var| var.name == name);
+        let profile = profile.filter(|_| task.place.file == 0);
+        for param in task.params.iter().filter(|param| param.required) {
+            let name = &param.name;
+            let is_given = call.is_some_and(|call| has(&call.vars, name))
+                || given.iter().any(|(known, _)| known == name)
+                || profile.is_some_and(|profile| has(&profile.vars, name));
+            let missing = Missing {
+                task: task.name.clone(),
+                param: name.clone(),
+                desc: param.desc.clone(),
+            };
+            if !is_given && !self.missing.contains(&missing) {
+                self.missing.push(missing);
+            }
+        }
+    }
+
+    fn and(mut self, other: Self) -> Self {
+        let wrong = other.wrong.into_iter();
+        let wrong: Vec<Wrong> = wrong.filter(|one| !self.wrong.contains(one)).collect();
+        self.wrong.extend(wrong);
+        let missing = other.missing.into_iter();
+        let missing: Vec<_> = missing.filter(|one| !self.missing.contains(one)).collect();
+        self.missing.extend(missing);
+        self
+    }
+
+    /// All of them as one reason why there is no plan, if there are any.
+    fn refuse(mut self, workflow: &Workflow, request: &Request) -> Result<(), Refused> {
+        // What is given and wrong is not missing too.
+        let is_given = |name: &str| request.values.iter().any(|(given, _)| given == name);
+        self.missing.retain(|missing| !is_given(&missing.param));
+        if self == Self::default() {
+            return Ok(());
+        }
+        let name = |index: &TaskIndex| workflow.tasks[*index].name.clone();
+        Err(Refused::Values {
+            faults: self,
+            asked: request.tasks.iter().map(name).collect(),
+            given: request.values.clone(),
+        })
+    }
+}
+
 /// The plan for a request.
 pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
     let profile = profile(workflow, request)?;
-    let given = given::of_root(workflow, &request.values)?;
+    let mut faults = Faults::default();
+    let given = given::of_root(workflow, &request.values, &mut faults.wrong);
     let mut scopes = Scopes::new(workflow, profile);
     let surroundings = Surroundings {
         files: Vec::new(),
@@ -139,6 +216,9 @@ pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
     for number in &instances.order {
         planner.add(&instances, *number)?;
     }
+    let of_calls = std::mem::take(&mut planner.faults);
+    let faults = faults.and(instances.faults.clone()).and(of_calls);
+    faults.refuse(workflow, request)?;
     // A command may read by itself what is a secret.
     let secrets = workflow.files.iter().any(|file| !file.secrets.is_empty());
     let surroundings = if planner.scopes.list.is_empty() && !secrets {
@@ -182,15 +262,18 @@ pub fn of_one_scope(workflow: &Workflow, request: &Request) -> Result<Plan, Refu
     check_known(workflow, request, request.tasks.iter().copied())?;
     let profile = profile(workflow, request)?;
     let mut scopes = Scopes::new(workflow, profile);
+    let mut faults = Faults::default();
+    let of_root = given::of_root(workflow, &request.values, &mut faults.wrong);
     for index in &request.tasks {
         let task = &workflow.tasks[*index];
         let seen = Instance {
-            given: given::of_task(task, &request.values)?,
+            given: given::of_task(task, &request.values, &mut faults.wrong),
             named: true,
             ..Instance::alone(*index, task)
         };
         scopes.of_step(&seen, None);
     }
+    faults.refuse(workflow, request)?;
     Ok(Plan {
         file: root(workflow).path.clone(),
         asked: Vec::new(),
@@ -207,7 +290,7 @@ pub fn of_one_scope(workflow: &Workflow, request: &Request) -> Result<Plan, Refu
         surroundings: Surroundings {
             files: workflow.files.clone(),
             profile: profile.cloned(),
-            given: given::of_root(workflow, &request.values)?,
+            given: of_root,
             args: request.args.clone(),
             called_in: request.called_in.clone(),
         },
@@ -315,25 +398,6 @@ fn check_args(workflow: &Workflow, request: &Request) -> Result<(), Refused> {
         Ok(())
     } else {
         Err(Refused::Args)
-    }
-}
-
-/// A param without a value of its own has to be given.
-fn check_params(
-    task: &Task,
-    given: &[(String, crate::model::language::Data)],
-    call: Option<&Called>,
-) -> Result<(), Refused> {
-    let called = |name: &str| call.is_some_and(|call| call.vars.iter().any(|var| var.name == name));
-    let is_given = |name: &str| called(name) || given.iter().any(|(known, _)| known == name);
-    let missing = |param: &&crate::model::language::Param| param.required && !is_given(&param.name);
-    match task.params.iter().find(missing) {
-        None => Ok(()),
-        Some(param) => Err(Refused::Missing {
-            task: task.name.clone(),
-            param: param.name.clone(),
-            desc: param.desc.clone(),
-        }),
     }
 }
 

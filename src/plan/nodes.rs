@@ -48,6 +48,8 @@ pub(super) struct Planner<'a> {
     first: Vec<Option<NodeId>>,
     /// The tasks that are being planned, called by one another.
     calls: Vec<TaskIndex>,
+    /// What is wrong with the values that called tasks get.
+    pub(super) faults: super::Faults,
 }
 
 /// Where a node is put.
@@ -87,6 +89,7 @@ impl<'a> Planner<'a> {
             of_instance: vec![None; instances],
             first: vec![None; workflow.tasks.len()],
             calls: Vec::new(),
+            faults: super::Faults::default(),
         }
     }
 
@@ -602,8 +605,10 @@ impl<'a> Planner<'a> {
             scope,
             vars: call.vars.clone(),
         };
-        let given = given::of_task(task, &self.request.values)?;
-        super::check_params(task, &given, Some(&called))?;
+        let given = given::of_task(task, &self.request.values, &mut self.faults.wrong);
+        let profile = self.scopes.profile();
+        let faults = &mut self.faults;
+        faults.check_params(task, &given, Some(&called), profile);
         let inner = Instance {
             given,
             call: Some(called),

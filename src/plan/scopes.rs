@@ -43,6 +43,11 @@ impl<'a> Scopes<'a> {
         scopes
     }
 
+    /// The profile that was chosen.
+    pub(super) const fn profile(&self) -> Option<&'a Profile> {
+        self.profile
+    }
+
     fn profile_of(&self, file: usize) -> Option<&'a Profile> {
         self.profile.filter(|_| file == 0)
     }

@@ -4,6 +4,9 @@
 //! YAML. What can only be known while a run goes on stays as it was written: a [`Text`] that may be a template, an
 //! [`Expr`]. What the author wrote, with its spans, stays in `file`; what a name stands for at a given moment is `eval`'s.
 
+pub mod json;
+pub mod number;
+pub mod param;
 pub mod rules;
 pub mod step;
 pub mod task;
@@ -15,6 +18,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::param::Misfit;
 pub use self::rules::{
     Approval, ApprovalFallback, Check, Condition, Lock, LockHold, OnReject, Retry, Rollback,
     Service, Setting,

@@ -298,6 +298,8 @@ pub enum ParamKind {
     Bool,
     /// A list of values.
     List,
+    /// A map of values.
+    Map,
     /// A path, made absolute from the folder that flow was called in.
     Path,
 }

@@ -95,7 +95,7 @@ fn data<'a>(value: &'a Data, visit: Visit<'_, 'a>) {
         Data::Text(text) => visit(&text.text),
         Data::List(items) => items.iter().for_each(|item| data(item, visit)),
         Data::Map(entries) => entries.iter().for_each(|(_, value)| data(value, visit)),
-        Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) => {}
+        Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) | Data::Number(_) => {}
     }
 }
 

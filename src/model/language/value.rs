@@ -51,6 +51,9 @@ pub enum Data {
     Int(i64),
     /// Any other number.
     Float(f64),
+    /// A number that is written in another way than flow writes it, or that is larger or has more digits than it can count
+    /// with: as it was written.
+    Number(String),
     /// A text.
     Text(Text),
     /// A list.
