@@ -9,6 +9,7 @@ use support::space::files_below;
 use support::{Ended, Space};
 
 const WORKFLOW: &str = r#"
+defaults: {cache: true}
 tasks:
   build:
     sources: "src/*"
@@ -180,6 +181,7 @@ fn secrets_do_not_get_there() {
     let space = Space::with(
         r#"
 secrets: {TOKEN: {env: TOKEN}}
+defaults: {cache: true}
 tasks:
   reads:
     sources: src
@@ -257,6 +259,7 @@ fn what_was_not_used_for_longest_goes_first() {
 fn a_result_that_was_kept_without_values_is_none_for_whoever_reads_them() {
     let space = Space::with(
         "
+defaults: {cache: true}
 tasks:
   make:
     sources: [x]
@@ -290,5 +293,159 @@ tasks:
         space.read("count").as_deref(),
         Some("made\nmade\n"),
         "now it is"
+    );
+}
+
+#[test]
+fn without_consent_nothing_is_restored() {
+    let space = Space::with(&WORKFLOW.replace("defaults: {cache: true}\n", ""));
+    fs::create_dir(space.work().join("src")).expect("the folder is ours");
+    space.write("src/a", "one\n");
+    for _ in 0..3 {
+        assert!(build(&space).1, "what is gone is made again");
+        fs::remove_dir_all(space.work().join("out")).expect("it is ours");
+    }
+    assert!(
+        files_below(&results(&space)).is_empty(),
+        "nothing is kept without consent"
+    );
+}
+
+/// The results of one task have nothing of another, whose files lie in the same folder.
+#[test]
+fn an_entry_holds_what_its_task_made() {
+    let space = Space::with(
+        r#"
+defaults: {cache: true}
+tasks:
+  js: {sources: a, generates: ["dist/**"], run: "echo js >> ran; mkdir -p dist; cp a dist/a.js"}
+  types: {sources: b, generates: ["dist/**"], run: "echo types >> ran; mkdir -p dist; cp b dist/a.d.ts"}
+  all: {depends_on: [js, types]}
+"#,
+    );
+    let ran = || space.read("ran").unwrap_or_default();
+    let holds = |name: &str, text: &str| {
+        assert_eq!(
+            space.read(&format!("dist/{name}")).as_deref(),
+            Some(text),
+            "{name}: {}",
+            ran()
+        );
+    };
+    for (file, text) in [("a", "1"), ("b", "1"), ("a", "2"), ("b", "2")] {
+        if space.read("a").is_none() {
+            space.write("b", "1");
+        }
+        space.write(file, text);
+        let _ = fs::remove_file(space.work().join("ran"));
+        assert_eq!(space.run(&["-q", "-j", "1", "all"]).code, 0);
+        let _ = fs::remove_file(space.work().join("ran"));
+        assert_eq!(space.run(&["-q", "all"]).code, 0);
+        assert_eq!(
+            ran(),
+            "",
+            "what one has made is no reason for the other to run"
+        );
+    }
+    for _ in 0..2 {
+        fs::remove_dir_all(space.work().join("dist")).expect("it is ours");
+        assert_eq!(space.run(&["-q", "all"]).code, 0);
+        holds("a.js", "2");
+        holds("a.d.ts", "2");
+    }
+    space.write("a", "1");
+    fs::remove_dir_all(space.work().join("dist")).expect("it is ours");
+    assert_eq!(space.run(&["-q", "all"]).code, 0);
+    holds("a.js", "1");
+    holds("a.d.ts", "2");
+}
+
+#[test]
+fn folders_come_back_as_they_were() {
+    use std::os::unix::fs::PermissionsExt;
+    let space = Space::with(
+        r#"
+tasks:
+  make:
+    sources: a
+    generates: [out, "more/**"]
+    cache: true
+    run: "echo made >> ran; mkdir -p out/empty out/private/deep more/none; cp a out/private/deep; chmod 700 out/private; chmod 500 out/private/deep"
+"#,
+    );
+    space.write("a", "1");
+    let mode = |name: &str| {
+        let metadata = fs::metadata(space.work().join(name)).expect("it is there");
+        metadata.permissions().mode() & 0o777
+    };
+    let names = ["out/empty", "out/private", "out/private/deep", "more/none"];
+    assert_eq!(space.run(&["-q", "make"]).code, 0);
+    let before: Vec<u32> = names.iter().map(|name| mode(name)).collect();
+    assert_eq!((before[1], before[2]), (0o700, 0o500));
+    for _ in 0..2 {
+        for name in ["out", "more"] {
+            let command = format!("chmod -R u+w {name}; rm -rf {name}");
+            let removed = space.command("sh").args(["-c", &command]).status();
+            assert!(removed.is_ok_and(|status| status.success()));
+        }
+        assert_eq!(space.run(&["-q", "make"]).code, 0);
+        let after: Vec<u32> = names.iter().map(|name| mode(name)).collect();
+        assert_eq!(after, before);
+    }
+    assert_eq!(space.read("ran").as_deref(), Some("made\n"), "restored");
+    fs::remove_dir(space.work().join("out/empty")).expect("it is ours");
+    let why = space.run(&["why", "make"]);
+    assert!(
+        why.out().contains("out/empty"),
+        "an empty folder is an output: {}",
+        why.out()
+    );
+}
+
+/// What a compiler has read is part of what its results are found by, in a copy of the project too.
+#[test]
+fn results_are_found_by_what_a_depfile_names() {
+    let space = Space::with(
+        r#"
+tasks:
+  make:
+    sources: a
+    depfile: out.d
+    generates: out
+    cache: true
+    run: "echo made >> ran; cat a h > out; echo 'out: a h' > out.d"
+"#,
+    );
+    space.write("a", "1");
+    let ran = || space.read("ran").unwrap_or_default().lines().count();
+    let forget = |names: &[&str]| {
+        for name in names {
+            let path = space.work().join(name);
+            let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+        }
+    };
+    for (text, times) in [("1", 1), ("2", 2), ("1", 2), ("2", 2), ("3", 3), ("1", 3)] {
+        space.write("h", text);
+        assert_eq!(space.run(&["-q", "make"]).code, 0);
+        assert_eq!(
+            (space.read("out"), ran()),
+            (Some(format!("1{text}")), times),
+            "h is {text}"
+        );
+    }
+    forget(&[".flow", "out", "out.d"]);
+    assert_eq!(space.run(&["-q", "make"]).code, 0);
+    assert_eq!(
+        (space.read("out").as_deref(), ran()),
+        (Some("11"), 3),
+        "a copy of the project"
+    );
+    space.write("h", "4");
+    forget(&[".flow", "out", "out.d"]);
+    assert_eq!(space.run(&["-q", "make"]).code, 0);
+    assert_eq!(
+        (space.read("out").as_deref(), ran()),
+        (Some("14"), 4),
+        "nothing old is restored"
     );
 }

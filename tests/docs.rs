@@ -134,6 +134,7 @@ fn key_pages() -> String {
         (Scope::Loop, "A loop"),
         (Scope::Condition, "A check"),
         (Scope::Retry, "A retry"),
+        (Scope::Source, "A source"),
         (Scope::Lock, "A lock"),
         (Scope::Wait, "A wait"),
         (Scope::Param, "A param"),
@@ -179,6 +180,7 @@ fn shape(shape: Shape) -> String {
             .map(|word| format!("`{word}`"))
             .collect::<Vec<_>>()
             .join(", "),
+        Shape::Sources => "text, [source](#a-source), or a list of them".to_owned(),
         Shape::Locks => "name, [lock](#a-lock), or a list of them".to_owned(),
         Shape::Patterns => "pattern of files, or a list of them".to_owned(),
         Shape::Texts => "text, or a list of texts".to_owned(),

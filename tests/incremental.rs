@@ -169,10 +169,19 @@ impl Project {
                 text.push_str(&format!("      {line}\n"));
             }
             if let Some(sources) = &task.sources {
-                text.push_str(&format!("    sources: {sources:?}\n"));
+                let source = |pattern: &&str| match pattern.contains(['*', '[']) {
+                    true => format!("{pattern:?}"),
+                    // It comes and goes.
+                    false => format!("{{optional: {pattern}}}"),
+                };
+                let sources: Vec<String> = sources.iter().map(source).collect();
+                text.push_str(&format!("    sources: [{}]\n", sources.join(", ")));
             }
             if task.makes {
                 text.push_str(&format!("    generates: {}\n", out(number)));
+                if self.cache.is_some() {
+                    text.push_str("    cache: true\n");
+                }
             }
             if !task.needs.is_empty() {
                 let needs: Vec<String> = task.needs.iter().map(|need| format!("t{need}")).collect();
@@ -673,6 +682,7 @@ fn what_a_killed_flow_has_left_of_a_task_is_ended_before_it_is_made_again() {
 #[test]
 fn a_flow_within_the_task_that_it_needs_is_told_so() {
     let space = Space::with("tasks: {a: {sources: x, generates: y, run: [flow a]}}\n");
+    space.write("x", "");
     let ended = space.run(&["a"]);
     assert_eq!(ended.code, 1, "{}", ended.err());
     let told = "the flow that has started this one makes its files";
@@ -682,7 +692,7 @@ fn a_flow_within_the_task_that_it_needs_is_told_so() {
 #[test]
 fn who_waits_for_another_flow_says_so() {
     let space = Space::with(
-        "tasks: {a: {sources: x, generates: y, run: 'touch begun; until [ -e go ]; do sleep 0.01; done; touch y'}}\n",
+        "tasks: {a: {sources: [], generates: y, run: 'touch begun; until [ -e go ]; do sleep 0.01; done; touch y'}}\n",
     );
     let first = space.start(&["a"]);
     support::wait_for("it to begin", || space.has("begun"));

@@ -11,8 +11,9 @@ use super::{Exit, Trouble};
 use crate::engine::incremental::Told;
 use crate::incremental::Reason;
 use crate::model::id::NodeId;
-use crate::model::language::{Task, Workflow};
+use crate::model::language::{Task, TaskIndex, Workflow};
 use crate::plan::Request;
+use crate::plan::identity::Identities;
 use crate::report::style::visible;
 use crate::report::table;
 
@@ -129,7 +130,14 @@ fn statuses(context: &Context, workflow: &Workflow, all: bool) -> Result<Statuse
     let (plan, told) = needed::tell(context, workflow, &request)?;
     let named =
         |(id, told): (NodeId, Told)| Some((plan.node(id).task.as_ref()?.name.clone(), told));
-    Ok(told.into_iter().filter_map(named).collect())
+    let told: Statuses = told.into_iter().filter_map(named).collect();
+    // One that is reached by several ways is in the plan once.
+    let identities = Identities::of(workflow);
+    let one = |(index, task): (TaskIndex, &Task)| {
+        let first = &workflow.tasks[identities.first(index)].name;
+        Some((task.name.clone(), told.get(first)?.clone()))
+    };
+    Ok(workflow.tasks.iter().enumerate().filter_map(one).collect())
 }
 
 fn words(told: &Told) -> String {

@@ -281,7 +281,7 @@ impl Going<'_> {
             if let Some(called) = &spec.called {
                 parts.push(format!(" {}:{called}", spec.step));
             } else if let Some(task) = &spec.task {
-                parts.push(task.name.clone());
+                parts.push(task.identity(&self.state.plan().file));
             }
             at = self.state.parent(node);
         }
@@ -468,6 +468,11 @@ impl Going<'_> {
                 text: &rendered.shown,
                 several_words: &rendered.several_words,
             });
+        }
+        if let Some(freshness) = &self.freshness {
+            freshness.starts(std::iter::successors(Some(node), |node| {
+                self.state.parent(*node)
+            }));
         }
         let handover = self.handover(node, attempt)?;
         let task = self.task_name(node);

@@ -18,7 +18,7 @@ use crate::eval::Evaluator;
 use crate::eval::here::Here;
 use crate::exec::family;
 use crate::incremental::{
-    Begun, Described, Incremental, Made, Note, Reason, Restored, Task, Verdict,
+    Begun, Checked, Described, Incremental, Made, Note, Reason, Restored, Task, Verdict,
 };
 use crate::model::id::{NodeId, RunId};
 use crate::model::plan::{About, Incremental as PlannedIncremental, Kind, On, Plan};
@@ -54,6 +54,8 @@ pub struct Freshness {
 struct UnderWay {
     begun: Begun,
     made: Option<Made>,
+    /// A command of it has started.
+    started: bool,
     /// Its results are kept in the cache.
     cached: bool,
     /// Nobody else makes its files as long as this is held.
@@ -143,6 +145,32 @@ pub(super) struct Who {
     pub(super) name: String,
 }
 
+impl Told {
+    /// What can be said of a loop, of whose items this can be said, with one more.
+    fn and(self, item: &str, told: Self) -> Self {
+        match (self, told) {
+            (Self::Runs(Reason::Always), _) | (_, Self::Runs(Reason::Always)) => {
+                Self::Runs(Reason::Always)
+            }
+            (Self::Runs(Reason::Item { item, why, more }), Self::Runs(_)) => {
+                Self::Runs(Reason::Item {
+                    item,
+                    why,
+                    more: more + 1,
+                })
+            }
+            (runs @ Self::Runs(_), _) => runs,
+            (_, Self::Runs(why)) => Self::Runs(Reason::Item {
+                item: item.to_owned(),
+                why: Box::new(why),
+                more: 0,
+            }),
+            (unknown @ Self::Unknown(_), _) | (_, unknown @ Self::Unknown(_)) => unknown,
+            (_, last) => last,
+        }
+    }
+}
+
 impl Freshness {
     /// For a plan, with what is known of the project; `state` is the folder for what flow keeps.
     pub fn new(
@@ -186,19 +214,18 @@ impl Freshness {
         for (id, _) in self.plan.tasks() {
             others += usize::from(!self.is_empty(id));
             if self.is_simple(id)
-                && let Ok(task) = self.task(id, self.name(id), &Here::default())
+                && let Ok(task) = self.task(id, self.identity(id), &Here::default())
             {
                 asked.push(id);
                 tasks.push(task);
             }
         }
         let checked = self.incremental.check(&tasks);
-        let fresh = |(_, (verdict, _)): &(&NodeId, (Verdict, Begun))| {
-            matches!(verdict, Verdict::UpToDate(_))
-        };
+        let fresh =
+            |(_, checked): &(&NodeId, Checked)| matches!(checked.verdict, Verdict::UpToDate(_));
         let fresh = asked.iter().zip(checked).filter(fresh);
         let mut fresh: HashMap<NodeId, Verdict> =
-            fresh.map(|(id, (verdict, _))| (*id, verdict)).collect();
+            fresh.map(|(id, checked)| (*id, checked.verdict)).collect();
         let mut quiet: HashSet<NodeId> = HashSet::with_capacity(fresh.len());
         let mut up_to_date = Vec::new();
         for (id, task) in self.plan.tasks() {
@@ -269,13 +296,27 @@ impl Freshness {
     }
 
     fn tell_one(&self, id: NodeId) -> Told {
-        let node = self.plan.node(id);
-        if let Kind::Loop { .. } = node.kind {
-            return Told::Unknown("it runs once for each item of its loop".to_owned());
-        }
         if self.is_empty(id) {
             return Told::Nothing;
         }
+        let places = match self.places(id) {
+            Ok(places) => places,
+            Err(why) => return Told::Unknown(why),
+        };
+        let Kind::Loop { .. } = self.plan.node(id).kind else {
+            return self.tell_at(id, self.identity(id), &Here::default());
+        };
+        let mut all = Told::Nothing;
+        for (item, here) in &places {
+            let identity = format!("{}[{item}]", self.identity(id));
+            all = all.and(item, self.tell_at(self.body(id), identity, here));
+        }
+        all
+    }
+
+    /// The same of a task, or of one item of it.
+    fn tell_at(&self, id: NodeId, identity: String, here: &Here) -> Told {
+        let node = self.plan.node(id);
         let Some(incremental) = node
             .incremental
             .as_deref()
@@ -286,22 +327,21 @@ impl Freshness {
         if incremental.stdin {
             return Told::Runs(Reason::Stdin);
         }
-        let here = Here::default();
-        let task = match self.task(id, self.name(id), &here) {
+        let task = match self.task(id, identity, here) {
             Ok(task) => task,
             Err(why) => return Told::Unknown(why),
         };
-        let verdict = self
-            .incremental
-            .check(&[task])
-            .pop()
-            .expect("one was asked about")
-            .0;
-        match self.with_status(incremental, verdict, &here) {
+        let verdict = self.check(task).verdict;
+        match self.with_status(incremental, verdict, here) {
             Ok(Verdict::UpToDate(_)) => Told::UpToDate,
             Ok(Verdict::Stale(reason)) => Told::Runs(reason),
             Err(why) => Told::Unknown(why),
         }
+    }
+
+    fn check(&self, task: Task) -> Checked {
+        let checked = self.incremental.check(&[task]).pop();
+        checked.expect("one was asked about")
     }
 
     /// What the commands of `status` make of a verdict.
@@ -358,13 +398,33 @@ impl Freshness {
         nothing && !node.rules().ask && task.is_some_and(|task| !task.ask_first)
     }
 
-    fn name(&self, id: NodeId) -> String {
+    /// The node of the plan that does the work of a task, for each item where it is a loop.
+    fn body(&self, id: NodeId) -> NodeId {
+        match &self.plan.node(id).kind {
+            Kind::Loop { body, .. } => *body,
+            _ => id,
+        }
+    }
+
+    /// The items of a task of the graph by their names, each with its place; one without a name where it is no loop.
+    fn places(&self, id: NodeId) -> Result<Vec<(String, Here)>, String> {
+        let Kind::Loop { .. } = self.plan.node(id).kind else {
+            return Ok(vec![(String::new(), Here::default())]);
+        };
+        let items = self.evaluator.expand(id);
+        let items = items.map_err(|problem| self.evaluator.told(&problem))?;
+        let named = |(index, here)| (self.evaluator.item_name(id, index), here);
+        Ok((0..).zip(items).map(named).collect())
+    }
+
+    /// What tells a task of the graph from all others.
+    fn identity(&self, id: NodeId) -> String {
         let task = self.plan.node(id).task.as_deref();
-        task.map_or_else(String::new, |task| task.name.clone())
+        task.map_or_else(String::new, |task| task.identity(&self.plan.file))
     }
 
     /// What a task is made of.
-    fn task(&self, spec: NodeId, name: String, here: &Here) -> Result<Task, String> {
+    fn task(&self, spec: NodeId, identity: String, here: &Here) -> Result<Task, String> {
         let told = |problem| self.evaluator.told(&problem);
         let recipe = self.evaluator.recipe(spec, here).map_err(told)?;
         let root = self.plan.root_of(spec);
@@ -372,15 +432,14 @@ impl Freshness {
         let planned = planned.filter(|_| recipe.files.sources.is_some());
         let mut made = Vec::new();
         for need in planned.iter().flat_map(|task| &task.needs) {
-            let at = match &self.plan.node(need.task).kind {
-                Kind::Loop { body, .. } => *body,
-                _ => need.task,
-            };
+            let at = self.body(need.task);
             let makes = self.plan.node(at).incremental.as_ref();
-            if makes.is_some_and(|makes| !makes.generates.is_empty())
-                && let Ok(files) = self.evaluator.makes(at)
-            {
-                made.push(files);
+            if makes.is_none_or(|makes| makes.generates.is_empty()) {
+                continue;
+            }
+            // Items that are not known yet have made nothing.
+            for (_, here) in self.places(need.task).unwrap_or_default() {
+                made.extend(self.evaluator.makes(at, &here).ok());
             }
         }
         for (context, generates) in planned.iter().flat_map(|task| &task.left_out) {
@@ -389,10 +448,14 @@ impl Freshness {
         // It makes no difference which of them are part of the run.
         made.sort_unstable();
         made.dedup();
+        let root = self.plan.node(root).task.as_deref();
         Ok(Task {
-            name,
+            name: root.map_or_else(String::new, |task| task.name.clone()),
+            identity,
             folder: recipe.files.folder,
             sources: recipe.files.sources,
+            optional_sources: recipe.files.optional_sources,
+            depfile: recipe.files.depfile,
             generates: recipe.files.generates,
             parts: recipe.parts,
             needs: made,
@@ -430,11 +493,14 @@ impl Freshness {
             Err(why) => return Asked::Failed(why),
         };
         let cached = incremental.cached && !task.is_secret;
-        let (verdict, begun) = self
-            .incremental
-            .check(&[task])
-            .pop()
-            .expect("one was asked about");
+        let Checked {
+            verdict, mut begun, ..
+        } = self.check(task);
+        if let Verdict::Stale(Reason::Missing(name)) = &verdict {
+            return Asked::Failed(format!(
+                "its source {name} is not there; if it may be missing, write {{optional: {name}}}"
+            ));
+        }
         let mut verdict = match self.with_status(incremental, verdict, here) {
             Ok(verdict) => verdict,
             Err(why) => return Asked::Failed(why),
@@ -451,7 +517,10 @@ impl Freshness {
             }
             Verdict::Stale(why) => {
                 let may = cached && !incremental.forced && !incremental.stdin && !self.no_cache;
-                match may.then(|| self.incremental.restore(&begun)).transpose() {
+                match may
+                    .then(|| self.incremental.restore(&mut begun))
+                    .transpose()
+                {
                     Ok(None | Some(None)) => {}
                     Ok(Some(Some(restored))) => {
                         self.hand_back(who.id, restored.values.as_deref());
@@ -459,12 +528,13 @@ impl Freshness {
                     }
                     Err(error) => return Asked::Failed(self.unwritten(&error)),
                 }
-                if let Err(error) = self.incremental.begin(&begun) {
+                if let Err(error) = self.incremental.begin(&mut begun) {
                     return Asked::Failed(self.unwritten(&error));
                 }
                 let under_way = UnderWay {
                     begun,
                     made: None,
+                    started: false,
                     cached,
                     _lock: lock,
                 };
@@ -533,17 +603,11 @@ impl Freshness {
             Some(begun) => begun,
             None => {
                 let task = self.task(who.spec, who.name.clone(), here)?;
-                self.incremental
-                    .check(&[task])
-                    .pop()
-                    .expect("one was asked about")
-                    .1
+                self.check(task).begun
             }
         };
-        let made = self.incremental.made(&begun).map_err(|pattern| {
-            let pattern = self.evaluator.hidden(&pattern);
-            format!("it was to make {pattern}, and there is no such file ('generates')")
-        })?;
+        let made = self.incremental.made(&begun);
+        let made = made.map_err(|why| self.evaluator.hidden(&why))?;
         if let Some(under_way) = self.under_way().get_mut(&who.id) {
             under_way.made = Some(made);
         }
@@ -553,6 +617,20 @@ impl Freshness {
     /// A command has ended: what was seen of files may not be so any more.
     pub(super) fn changed(&self) {
         self.incremental.changed();
+    }
+
+    /// A command starts that is part of these nodes: what there was before it is known better now than when its task was asked about.
+    pub(super) fn starts(&self, nodes: impl Iterator<Item = NodeId>) {
+        let mut under_way = self.under_way();
+        if under_way.is_empty() {
+            return;
+        }
+        for id in nodes {
+            if let Some(under_way) = under_way.get_mut(&id).filter(|one| !one.started) {
+                under_way.started = true;
+                self.incremental.starts(&mut under_way.begun);
+            }
+        }
     }
 
     /// Whether what a task printed is wanted when it has succeeded.
@@ -575,6 +653,7 @@ impl Freshness {
             made: Some(made),
             cached,
             _lock,
+            ..
         }) = self.under_way().remove(&id)
         else {
             return Ok(());
@@ -591,6 +670,7 @@ impl Freshness {
         } else {
             None
         };
+        let done = self.incremental.done(&begun, &made, values.clone())?;
         if cached {
             // A file that is too large to be looked through may have one in it.
             let refuse = |path: &Path| {
@@ -603,12 +683,12 @@ impl Freshness {
                 .then_some(&refuse as &dyn Fn(&Path) -> bool);
             let kept =
                 self.incremental
-                    .keep_results(&begun, &made, output, values.as_deref(), refuse);
+                    .keep_results(&begun, &done, output, values.as_deref(), refuse);
             // A cache that can't be written costs only time.
             self.cached
                 .fetch_or(kept.unwrap_or(false), Ordering::Relaxed);
         }
-        self.incremental.done(&begun, &made, values)
+        Ok(())
     }
 
     fn hand_back(&self, id: NodeId, values: Option<&[u8]>) {
@@ -636,7 +716,7 @@ impl Freshness {
             DecidedBy::Note(note) => {
                 let mut stale = Vec::new();
                 for (id, _) in self.plan.tasks().filter(|(id, _)| !self.is_empty(*id)) {
-                    match self.task(id, self.name(id), &Here::default()) {
+                    match self.task(id, self.identity(id), &Here::default()) {
                         Ok(task) => stale.push(task),
                         Err(_) => return Ok(()),
                     }

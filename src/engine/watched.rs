@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::eval::Evaluator;
+use crate::eval::here::Here;
 use crate::incremental::Globs;
 use crate::model::id::NodeId;
 use crate::model::plan::Plan;
@@ -28,18 +29,53 @@ pub fn watched(plan: &Plan, evaluator: &Arc<Evaluator>) -> Result<Vec<Watched>, 
         let Some(incremental) = node.incremental.as_deref() else {
             continue;
         };
-        let files = evaluator
-            .watched(incremental)
-            .map_err(|problem| evaluator.told(&problem))?;
-        let sources = files.sources.unwrap_or_default();
-        let reads = Globs::read(&files.folder, &sources);
+        let id = NodeId::at(index);
+        let mut interest = Interest::default();
+        let looped = plan.loop_of(id);
+        for here in places(evaluator, plan, id, looped) {
+            let files = evaluator
+                .watched(incremental, &here)
+                .map_err(|problem| evaluator.told(&problem))?;
+            let sources = files.sources.unwrap_or_default();
+            let sources = [sources, files.optional_sources].concat();
+            let reads = Globs::read(&files.folder, &sources);
+            let reads = reads.and(Globs::read(&files.folder, &files.watch));
+            interest.reads = std::mem::take(&mut interest.reads).and(reads);
+            let makes = Globs::made(&files.folder, &files.generates);
+            interest.makes = std::mem::take(&mut interest.makes).and(makes);
+        }
+        // A file that is new is another item.
+        let items = looped.map(|looped| evaluator.looped_files(looped));
+        if let Some(Ok(Some((folder, patterns)))) = items {
+            let items = Globs::read(&folder, &patterns);
+            interest.reads = std::mem::take(&mut interest.reads).and(items);
+        }
         all.push(Watched {
-            task: plan.root_of(NodeId::at(index)),
-            interest: Interest {
-                reads: reads.and(Globs::read(&files.folder, &files.watch)),
-                makes: Globs::made(&files.folder, &files.generates),
-            },
+            task: plan.root_of(id),
+            interest,
         });
     }
     Ok(all)
+}
+
+/// Where a node of the plan will be: in each item of its loop, as far as these are known.
+fn places(
+    evaluator: &Arc<Evaluator>,
+    plan: &Plan,
+    id: NodeId,
+    looped: Option<NodeId>,
+) -> Vec<Here> {
+    let items = looped.map(|looped| (looped, evaluator.expand(looped)));
+    match items {
+        Some((looped, Ok(items))) => {
+            let body = plan.node(looped).children();
+            let body = body.first().copied().unwrap_or(id);
+            let below = |here: &Here| match body == id {
+                true => here.clone(),
+                false => here.below(plan, body, id),
+            };
+            items.iter().map(below).collect()
+        }
+        _ => vec![Here::default()],
+    }
 }

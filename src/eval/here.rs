@@ -51,6 +51,37 @@ impl Here {
         }
     }
 
+    /// The place of a node of the plan as if the run were there, in no item of any loop.
+    pub(super) fn at_rest(plan: &Plan, node: NodeId) -> Self {
+        let mut levels = Vec::new();
+        let mut at = Some(node);
+        while let Some(id) = at {
+            levels.push(Level {
+                id,
+                spec: id,
+                index: None,
+            });
+            at = plan.node(id).parent;
+        }
+        Self::new(levels, Vec::new())
+    }
+
+    /// The places of the items of the loop that is here, whose body is this node of the plan. Their numbers are ones that no node
+    /// of the plan has.
+    pub(super) fn items(&self, plan: &Plan, body: NodeId, count: u32) -> Vec<Self> {
+        let size = plan.subtree_end(body).0 - body.0;
+        let first = u32::try_from(plan.nodes.len()).unwrap_or(u32::MAX);
+        let item = |index: u32| {
+            let own = Level {
+                id: NodeId(first.saturating_add(index.saturating_mul(size))),
+                spec: body,
+                index: Some(index),
+            };
+            Self::new([&[own], self.shown()].concat(), Vec::new())
+        };
+        (0..count).map(item).collect()
+    }
+
     /// What went wrong before the innermost handler that this is in.
     pub(super) fn error(&self) -> Option<&Failure> {
         let errors = self.errors.iter();
@@ -127,7 +158,7 @@ impl Here {
 
     /// The place of a node of the plan below the one that is here, whose node of the plan is `of`; nowhere in a run if this is
     /// not in one.
-    pub(super) fn below(&self, plan: &Plan, of: NodeId, spec: NodeId) -> Self {
+    pub fn below(&self, plan: &Plan, of: NodeId, spec: NodeId) -> Self {
         let Some(own) = self.shown().first() else {
             return self.clone();
         };

@@ -1,6 +1,7 @@
 //! What is asked before a node begins: conditions, items of loops, checks, outputs.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::frame::Frame;
@@ -9,8 +10,9 @@ use super::outside::{Command, Holds, NoOutput};
 use super::results::Outputs;
 use super::{Evaluator, problem, typed};
 use crate::expr::{self, Problem, Value};
+use crate::model::id::NodeId;
 use crate::model::language::{Axis, Check, Condition, Data, Items, Setting, Text};
-use crate::model::plan::{About, Ask};
+use crate::model::plan::{About, Ask, Kind};
 
 /// How many items a loop may have.
 pub const ITEMS_MAX: usize = 100_000;
@@ -96,6 +98,59 @@ impl Evaluator {
             Ok(answer) => answer,
             Err(problem) => Answer::Fail(self.told(&problem)),
         }
+    }
+
+    /// The places of the items of a loop that is in no other one, as far as they can be known before it is expanded in a run:
+    /// not when they are made of results.
+    ///
+    /// # Errors
+    ///
+    /// When its items have no value yet.
+    pub fn expand(self: &Arc<Self>, looped: NodeId) -> Result<Vec<Here>, Problem> {
+        let node = self.plan.node(looped);
+        let (Kind::Loop { body, .. }, Some(ask)) = (&node.kind, &node.ask) else {
+            return Ok(Vec::new());
+        };
+        let here = Here::at_rest(&self.plan, looped);
+        let count = match (self.results.count(looped), &ask.about) {
+            (Some(count), _) => count,
+            (None, About::Items { items, name }) => {
+                let frame = Frame::of_scope(self, ask.scope, here.clone());
+                let items = frame.items(items, name)?;
+                let count = items.len();
+                self.results.items(looped, items);
+                count
+            }
+            (None, _) => 0,
+        };
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        Ok(here.items(&self.plan, *body, count))
+    }
+
+    /// The folder and the patterns of files that the items of a loop are made of, where that is how it says them.
+    ///
+    /// # Errors
+    ///
+    /// When they have no value before the run.
+    pub fn looped_files(
+        self: &Arc<Self>,
+        looped: NodeId,
+    ) -> Result<Option<(PathBuf, Vec<String>)>, Problem> {
+        let Some(ask) = &self.plan.node(looped).ask else {
+            return Ok(None);
+        };
+        let About::Items {
+            items: Items::Glob(patterns),
+            ..
+        } = &ask.about
+        else {
+            return Ok(None);
+        };
+        let here = Here::at_rest(&self.plan, looped);
+        let frame = Frame::of_scope(self, ask.scope, here);
+        let pattern = |text: &Text| typed::pattern(&frame.text(text)?);
+        let patterns = patterns.iter().map(pattern).collect::<Result<_, _>>()?;
+        Ok(Some((frame.dir()?, patterns)))
     }
 
     fn begin(
@@ -286,8 +341,7 @@ impl Frame {
         let mut found: Vec<Vec<u8>> = Vec::new();
         let mut seen: HashSet<Vec<u8>> = HashSet::new();
         for pattern in patterns {
-            let (bytes, _) = typed::bytes(&self.text(pattern)?)?;
-            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let text = typed::pattern(&self.text(pattern)?)?;
             let files = expr::files(&folder, &text).map_err(|why| {
                 let place = self.evaluator().place(pattern.place);
                 super::inside("'glob'", &place, &problem("glob", why, None))

@@ -59,6 +59,10 @@ pub struct Files {
     pub folder: PathBuf,
     /// What it reads; `None` when it does not say.
     pub sources: Option<Vec<String>>,
+    /// What it reads if it is there.
+    pub optional_sources: Vec<String>,
+    /// Where its commands name what else they have read.
+    pub depfile: Option<String>,
     /// What it makes.
     pub generates: Vec<String>,
     /// What else it is run for in a watch.
@@ -122,11 +126,15 @@ impl Evaluator {
     /// # Errors
     ///
     /// When they have no value outside of the task.
-    pub fn makes(self: &Arc<Self>, spec: NodeId) -> Result<(PathBuf, Vec<String>), Problem> {
+    pub fn makes(
+        self: &Arc<Self>,
+        spec: NodeId,
+        here: &Here,
+    ) -> Result<(PathBuf, Vec<String>), Problem> {
         let Some(incremental) = &self.plan.node(spec).incremental else {
             return Ok((PathBuf::new(), Vec::new()));
         };
-        self.made_in(incremental.context, &incremental.generates)
+        self.made_by(incremental.context, &incremental.generates, here)
     }
 
     /// The folder and the patterns of files that are made in this context.
@@ -139,12 +147,21 @@ impl Evaluator {
         context: u32,
         generates: &[Text],
     ) -> Result<(PathBuf, Vec<String>), Problem> {
+        self.made_by(context, generates, &Here::default())
+    }
+
+    fn made_by(
+        self: &Arc<Self>,
+        context: u32,
+        generates: &[Text],
+        here: &Here,
+    ) -> Result<(PathBuf, Vec<String>), Problem> {
         let only = Incremental {
             generates: generates.to_vec(),
             context,
             ..Incremental::default()
         };
-        let files = self.files_of(&only, &Here::default())?;
+        let files = self.files_of(&only, here)?;
         Ok((files.folder, files.generates))
     }
 
@@ -154,9 +171,12 @@ impl Evaluator {
     /// # Errors
     ///
     /// When its folder has no value.
-    pub fn watched(self: &Arc<Self>, incremental: &Incremental) -> Result<Files, Problem> {
-        let here = Here::default();
-        self.files_of(incremental, &here).or_else(|problem| {
+    pub fn watched(
+        self: &Arc<Self>,
+        incremental: &Incremental,
+        here: &Here,
+    ) -> Result<Files, Problem> {
+        self.files_of(incremental, here).or_else(|problem| {
             let one = |text: &Text| Incremental {
                 sources: Some(vec![text.clone()]),
                 context: incremental.context,
@@ -165,7 +185,7 @@ impl Evaluator {
             let texts = |texts: &[Text]| -> Vec<String> {
                 let mut all = Vec::new();
                 for text in texts {
-                    match self.files_of(&one(text), &here) {
+                    match self.files_of(&one(text), here) {
                         Ok(files) => all.extend(files.sources.into_iter().flatten()),
                         Err(_) => all.extend(widened(&text.text)),
                     }
@@ -176,10 +196,12 @@ impl Evaluator {
                 context: incremental.context,
                 ..Incremental::default()
             };
-            let folder = self.files_of(&of_none, &here).map_err(|_| problem)?.folder;
+            let folder = self.files_of(&of_none, here).map_err(|_| problem)?.folder;
             Ok(Files {
                 folder,
+                depfile: None,
                 sources: incremental.sources.as_deref().map(texts),
+                optional_sources: texts(&incremental.optional_sources),
                 generates: texts(&incremental.generates),
                 watch: texts(&incremental.watch),
             })
@@ -195,9 +217,12 @@ impl Evaluator {
         let context = &self.plan.contexts[incremental.context as usize];
         let Some(scope) = context.scope else {
             let texts = |texts: &Vec<Text>| texts.iter().map(|text| text.text.clone()).collect();
+            let depfile = incremental.depfile.as_ref();
             return Ok(Files {
                 folder: context.dir.clone(),
                 sources: incremental.sources.as_ref().map(texts),
+                optional_sources: texts(&incremental.optional_sources),
+                depfile: depfile.map(|text| text.text.clone()),
                 generates: texts(&incremental.generates),
                 watch: texts(&incremental.watch),
             });
@@ -212,10 +237,7 @@ impl Evaluator {
                     value => vec![value],
                 };
                 for value in values {
-                    let (bytes, _) = typed::bytes(&value).map_err(wrong)?;
-                    let path = String::from_utf8(bytes)
-                        .map_err(|_| wrong(problem("not-utf8", "a pattern is not UTF-8", None)))?;
-                    all.push(path);
+                    all.push(typed::pattern(&value).map_err(wrong)?);
                 }
             }
             Ok(all)
@@ -224,8 +246,17 @@ impl Evaluator {
         let sources = sources
             .map(|sources| texts(sources, "'sources'"))
             .transpose()?;
+        let depfile = |text: &Text| {
+            let wrong = |problem| inside("'depfile'", &self.place(text.place), &problem);
+            let value = frame.text(text).map_err(wrong)?;
+            let path = typed::path(&value).map_err(wrong)?.into_os_string();
+            path.into_string()
+                .map_err(|_| wrong(problem("not-utf8", "a path is not UTF-8", None)))
+        };
         Ok(Files {
             sources,
+            optional_sources: texts(&incremental.optional_sources, "'sources'")?,
+            depfile: incremental.depfile.as_ref().map(depfile).transpose()?,
             generates: texts(&incremental.generates, "'generates'")?,
             watch: texts(&incremental.watch, "'watch'")?,
             folder: frame.dir()?,
@@ -539,6 +570,12 @@ fn add_items<'a>(texts: &mut Vec<(&'a str, bool)>, items: &'a Items) {
         }
     }
 }
+
+/// The pattern of exactly the file of this name.
+pub fn name_as_pattern(name: &str) -> String {
+    String::from_utf8_lossy(&expr::literal(name.as_bytes())).into_owned()
+}
+
 /// A pattern for all that a template of one can come to; none where it takes something out.
 fn widened(template: &str) -> Option<String> {
     let code = template.find("{{").or_else(|| template.find("{%"));

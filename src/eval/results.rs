@@ -118,6 +118,11 @@ impl Store {
         (result.stdout, result.secret, result.outputs)
     }
 
+    /// How many items a loop has, where that is known.
+    pub(super) fn count(&self, node: NodeId) -> Option<usize> {
+        Some(self.lock().get(&node)?.items.as_ref()?.len())
+    }
+
     pub(super) fn items(&self, node: NodeId, items: Vec<Outputs>) {
         self.lock().entry(node).or_default().items = Some(Arc::new(items));
     }

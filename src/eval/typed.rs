@@ -90,6 +90,15 @@ fn no_text(what: &str, help: &str) -> Problem {
     )
 }
 
+/// A value as a pattern of files, in which what comes from outside stands for itself.
+pub(super) fn pattern(value: &Value) -> Result<String, Problem> {
+    let bytes = match value {
+        Value::Text(text) => text.pattern(),
+        other => bytes(other)?.0,
+    };
+    String::from_utf8(bytes).map_err(|_| problem("not-utf8", "a pattern is not UTF-8", None))
+}
+
 /// A value as a path.
 pub(super) fn path(value: &Value) -> Result<PathBuf, Problem> {
     Ok(PathBuf::from(OsString::from_vec(bytes(value)?.0)))

@@ -334,7 +334,19 @@ impl Call<'_> {
     }
 
     fn glob(mut self, folder: Option<&std::path::Path>) -> Result<Val, Problem> {
-        let pattern = self.subject()?;
+        let value = self.value()?;
+        let pattern = match &value {
+            // What comes from outside is no pattern.
+            Val::Text(pieces) => {
+                let piece = |piece: &Piece| match piece {
+                    Piece::Code(text) => text.as_bytes().to_vec(),
+                    Piece::Data(data) => glob::literal(&data.bytes),
+                };
+                let bytes = pieces.iter().flat_map(piece).collect();
+                String::from_utf8(bytes).map_err(|_| self.problem("a pattern is UTF-8 text"))?
+            }
+            other => self.string(other)?,
+        };
         let Some(folder) = folder else {
             return Err(self.problem("there is no folder to look in here"));
         };

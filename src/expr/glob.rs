@@ -38,8 +38,21 @@ pub(super) fn paths(folder: &Path, pattern: &str) -> Result<Vec<Vec<u8>>, String
     Ok(walk.found)
 }
 
+/// A text from outside as part of a pattern: nothing in it is special.
+pub fn literal(text: &[u8]) -> Vec<u8> {
+    let mut pattern = Vec::with_capacity(text.len());
+    for byte in text {
+        if matches!(byte, b'*' | b'?' | b'[' | b']' | b'{' | b'}' | b'\\' | b'!') {
+            pattern.push(b'\\');
+        }
+        pattern.push(*byte);
+    }
+    pattern
+}
+
 /// The folders at the beginning that are names, with their last `/`, and what follows.
 fn literal_folders(pattern: &str) -> (&str, &str) {
+    // What is escaped is left to the walk.
     let special = pattern
         .find(['*', '?', '[', '{', '\\'])
         .unwrap_or(pattern.len());

@@ -31,6 +31,7 @@ use minijinja::machinery::ast::{Expr, Stmt};
 pub use self::check::{Checked, NameUse, Placed};
 use self::eval::Evaluator;
 pub use self::filter_docs::{FILTERS, FilterDoc};
+pub use self::glob::literal;
 use self::placing::Lists;
 use self::val::Val;
 pub use self::value::{Names, Part, Text, Value};

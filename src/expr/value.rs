@@ -110,6 +110,15 @@ impl Text {
         self.parts.iter().flat_map(Part::bytes).copied().collect()
     }
 
+    /// All parts as a pattern of files, in which only code can be special: data stands for itself.
+    pub fn pattern(&self) -> Vec<u8> {
+        let part = |part: &Part| match part {
+            Part::Code(text) => text.as_bytes().to_vec(),
+            Part::Data { bytes, .. } => super::glob::literal(bytes),
+        };
+        self.parts.iter().flat_map(part).collect()
+    }
+
     /// All parts as one string; an error when that is no UTF-8.
     pub fn string(&self) -> Result<String, Problem> {
         String::from_utf8(self.bytes()).map_err(|_| {

@@ -34,6 +34,8 @@ pub enum Scope {
     Retry,
     /// `wait`
     Wait,
+    /// An item of `sources` that is a map.
+    Source,
     /// An item of `locks` that is a map.
     Lock,
     /// `approval`
@@ -122,6 +124,8 @@ pub enum Shape {
     Vars,
     /// Names with texts.
     Env,
+    /// Patterns of files, or maps with one that need not match.
+    Sources,
     /// Locks: names, or maps.
     Locks,
     /// A list of texts.
@@ -306,6 +310,7 @@ pub static KEYS: &[Key] = &[
     built("retry", Scope::Defaults, Part::Execution, Shape::Retry, "1", "2", "how often a failed task is tried"),
     built("interactive", Scope::Defaults, Part::Execution, Shape::Bool, "false", "true", "whether tasks have the terminal to themselves"),
     built("require", Scope::Defaults, Part::File, Shape::Texts, "none", "[desc, verify]", "task keys that every task with `run` is to have; `flow validate` warns of those that lack one"),
+    built("cache", Scope::Defaults, Part::Incremental, Shape::Bool, "false", "true", "whether tasks that generate files keep them in the cache"),
     later("output", Scope::Defaults, Part::Later, "how output is shown"),
     built("on_lost", Scope::Defaults, Part::Durable, Shape::Word(&["retry", "fail"]), "retry", "fail", "what resume does with a command that ran when flow was killed: retry or fail"),
     later("rollback", Scope::Defaults, Part::Later, "steps that undo a task"),
@@ -340,10 +345,11 @@ pub static KEYS: &[Key] = &[
     built("interactive", Scope::Task, Part::Execution, Shape::Bool, "false", "true", "whether it has flow's stdin and the terminal to itself"),
     built("stdin", Scope::Task, Part::Execution, Shape::Bool, "false", "true", "whether its commands read flow's stdin, one after another"),
     built("silent", Scope::Task, Part::Execution, Shape::Bool, "false", "true", "whether its commands are not shown"),
-    built("sources", Scope::Task, Part::Incremental, Shape::Texts, "", "[\"src/**/*.c\", \"!src/gen/**\"]", "the files it reads: it runs when they have changed"),
+    built("sources", Scope::Task, Part::Incremental, Shape::Sources, "", "[\"src/**/*.c\", \"!src/gen/**\"]", "the files it reads: it runs when they have changed"),
     built("generates", Scope::Task, Part::Incremental, Shape::Texts, "none", "dist/app", "the files it makes: it runs when they are not as it left them"),
     built("status", Scope::Task, Part::Incremental, Shape::Texts, "none", "test -d node_modules", "commands that all succeed when it need not run"),
-    built("cache", Scope::Task, Part::Incremental, Shape::Bool, "true with generates", "false", "whether what it generates is kept in the cache, and restored from there"),
+    built("depfile", Scope::Task, Part::Incremental, Shape::Text, "none", "obj/main.d", "a rule in make's syntax that its commands write: the files that it names are sources too"),
+    built("cache", Scope::Task, Part::Incremental, Shape::Bool, "false", "true", "whether what it generates is kept in the cache, and restored from there"),
     built("on_lost", Scope::Task, Part::Durable, Shape::Word(&["retry", "fail"]), "retry", "fail", "what resume does with a command that ran when flow was killed: retry or fail"),
     built("locks", Scope::Task, Part::Durable, Shape::Locks, "", "[db]", "what it must have for itself while it runs, in all runs of the project: names, or maps"),
     built("durable", Scope::Task, Part::Durable, Shape::Bool, "false", "true", "whether each fact of the run is on the disk before the next thing begins"),
@@ -430,6 +436,7 @@ pub static KEYS: &[Key] = &[
     built("until", Scope::Wait, Part::Execution, Shape::Condition, "", "{sh: curl -sf localhost}", "the condition"),
     built("interval", Scope::Wait, Part::Execution, Shape::Duration, "1s", "500ms", "the time between looks"),
     built("timeout", Scope::Wait, Part::Execution, Shape::Duration, "none", "1m", "how long at most"),
+    built("optional", Scope::Source, Part::Incremental, Shape::Texts, "", "Cargo.lock", "files that need not be there"),
     built("name", Scope::Lock, Part::Durable, Shape::Text, "", "db", "its name"),
     built("slots", Scope::Lock, Part::Durable, Shape::Count(1), "1", "3", "how many may have it at once"),
     built("wait", Scope::Lock, Part::Durable, Shape::Duration, "for ever", "10m", "how long to wait for it; then the task fails"),

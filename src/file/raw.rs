@@ -97,6 +97,8 @@ pub(super) struct Defaults {
     pub(super) on_lost: OnLost,
     /// The keys that every task with steps is to have.
     pub(super) require: Vec<&'static str>,
+    /// Of tasks that generate files.
+    pub(super) cache: Option<bool>,
 }
 
 /// A name that a template or an expression reads.

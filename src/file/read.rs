@@ -201,6 +201,7 @@ impl Reader<'_, '_> {
                 "shell" => self.defaults.shell = self.shell(entry.value),
                 "timeout" => self.defaults.timeout = self.duration(entry.value, "'timeout'"),
                 "retry" => self.defaults.retry = self.retry(entry.value),
+                "cache" => self.defaults.cache = self.boolean(entry.value, "'cache'"),
                 "interactive" => {
                     let interactive = self.boolean(entry.value, "'interactive'");
                     self.defaults.interactive = interactive.unwrap_or_default();

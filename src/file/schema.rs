@@ -44,13 +44,14 @@ pub fn schema() -> Value {
 }
 
 /// The kinds of maps that have a definition of their own.
-const SCOPES: [(&str, Scope); 14] = [
+const SCOPES: [(&str, Scope); 15] = [
     ("stepMap", Scope::Step),
     ("dependency", Scope::Dependency),
     ("loop", Scope::Loop),
     ("check", Scope::Condition),
     ("retry", Scope::Retry),
     ("wait", Scope::Wait),
+    ("source", Scope::Source),
     ("lock", Scope::Lock),
     ("task", Scope::Task),
     ("param", Scope::Param),
@@ -87,6 +88,7 @@ fn object(scope: Scope) -> Value {
         Scope::Retry => object["required"] = json!(["attempts"]),
         Scope::Wait => object["required"] = json!(["until"]),
         Scope::Lock => object["required"] = json!(["name"]),
+        Scope::Source => object["required"] = json!(["optional"]),
         // One action; `then` and `else` are one.
         Scope::Step => {
             let action = |key: &str| json!({"required": [key]});
@@ -138,6 +140,9 @@ fn of_shape(shape: Shape) -> Value {
         Shape::Expression => json!({"anyOf": [{"$ref": "#/$defs/text"}, {"type": "array"}]}),
         Shape::Checks => {
             one_or_many(&json!({"anyOf": [{"$ref": "#/$defs/text"}, {"$ref": "#/$defs/check"}]}))
+        }
+        Shape::Sources => {
+            one_or_many(&json!({"anyOf": [{"$ref": "#/$defs/text"}, {"$ref": "#/$defs/source"}]}))
         }
         Shape::Locks => {
             one_or_many(&json!({"anyOf": [{"$ref": "#/$defs/text"}, {"$ref": "#/$defs/lock"}]}))

@@ -11,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::model::language::{Expr, On, OnLost, Platform, Task, Text};
 
 /// The keys that go to the rules of a task.
-const RULES: [&str; 22] = [
+const RULES: [&str; 23] = [
     "if",
     "preconditions",
     "verify",
@@ -25,6 +25,7 @@ const RULES: [&str; 22] = [
     "durable",
     "locks",
     "sources",
+    "depfile",
     "generates",
     "watch",
     "status",
@@ -133,6 +134,11 @@ impl<'w> Reader<'w, '_> {
     /// What the file says for all tasks.
     fn defaults_of(&self, task: &mut Task) {
         let defaults = &self.defaults;
+        if let (Some(cache), Some(rules)) = (defaults.cache, task.rules.as_deref_mut())
+            && !rules.generates.is_empty()
+        {
+            rules.cache.get_or_insert(cache);
+        }
         if defaults.shell.is_none() && defaults.timeout.is_none() && defaults.retry.is_none() {
             return;
         }
@@ -227,7 +233,11 @@ impl<'w> Reader<'w, '_> {
                 rules.ignore_error = self.boolean(value, "'ignore_error'").unwrap_or_default()
             }
             "silent" => rules.silent = self.boolean(value, "'silent'").unwrap_or_default(),
-            "sources" => rules.sources = Some(self.patterns(value, owner, "sources")),
+            "sources" => {
+                let (sources, optional) = self.sources(value, owner);
+                (rules.sources, rules.optional_sources) = (Some(sources), optional);
+            }
+            "depfile" => rules.depfile = self.depfile(value, owner),
             "generates" => rules.generates = self.patterns(value, owner, "generates"),
             "watch" => rules.watch = self.patterns(value, owner, "watch"),
             "status" => {
@@ -264,33 +274,59 @@ impl<'w> Reader<'w, '_> {
         }
     }
 
-    /// `sources` and `generates`: patterns of files.
-    pub(super) fn patterns(&mut self, at: At, owner: &Owner, what: &str) -> Vec<Text> {
-        let help = "write a file or a pattern such as 'src/**/*.c', or a list of them";
-        let wanted = format!("'{what}' has patterns of files");
-        let mut patterns = Vec::new();
+    /// `sources`: patterns of files, and maps with such that need not be there.
+    fn sources(&mut self, at: At, owner: &Owner) -> (Vec<Text>, Vec<Text>) {
+        let (mut sources, mut optional) = (Vec::new(), Vec::new());
         for item in self.one_or_many(at) {
-            if let Resolved::Bool(_) = self.tree().resolve(self.walk.follow(item).node) {
-                let help = match what {
-                    "watch" => "write patterns of further files, or call 'flow watch TASK'",
-                    _ => help,
-                };
-                self.wrong_type(item, &wanted, help);
-                continue;
-            }
-            let Some(text) = self.template(item, owner, &wanted, help) else {
+            let Value::Map(entries) = self.walk.open(item) else {
+                sources.extend(self.files(item, owner, "sources"));
                 continue;
             };
-            if !text.is_template()
-                && let Err(wrong) = check_pattern(&text.text, what == "generates")
-            {
-                let message = format!("'{}' is no pattern of files: {wrong}", text.text);
-                self.report(item, Diagnostic::error("pattern", message).help(help));
-                continue;
+            for entry in &entries {
+                match self.name(entry) {
+                    "optional" => optional.extend(self.patterns(entry.value, owner, "optional")),
+                    _ => {
+                        self.unknown_key(Scope::Source, entry);
+                    }
+                }
             }
-            patterns.push(text);
         }
-        patterns
+        (sources, optional)
+    }
+
+    /// `generates` and the like: patterns of files.
+    pub(super) fn patterns(&mut self, at: At, owner: &Owner, what: &str) -> Vec<Text> {
+        let items = self.one_or_many(at);
+        let pattern = |item| self.files(item, owner, what);
+        items.into_iter().filter_map(pattern).collect()
+    }
+
+    fn files(&mut self, at: At, owner: &Owner, what: &str) -> Option<Text> {
+        let help = "write a file or a pattern such as 'src/**/*.c', or a list of them";
+        let wanted = format!("'{what}' has patterns of files");
+        if let Resolved::Bool(_) = self.tree().resolve(self.walk.follow(at).node) {
+            let help = match what {
+                "watch" => "write patterns of further files, or call 'flow watch TASK'",
+                _ => help,
+            };
+            self.wrong_type(at, &wanted, help);
+            return None;
+        }
+        let text = self.template(at, owner, &wanted, help)?;
+        if !text.is_template()
+            && let Err(wrong) = check_pattern(&text.text, what == "generates")
+        {
+            let message = format!("'{}' is no pattern of files: {wrong}", text.text);
+            self.report(at, Diagnostic::error("pattern", message).help(help));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// `depfile`: the path of one file.
+    fn depfile(&mut self, at: At, owner: &Owner) -> Option<Text> {
+        let help = "write the file that the commands name: gcc -MMD -MF obj/main.d …";
+        self.template(at, owner, "'depfile' is a path", help)
     }
 
     /// `outputs`: names and expressions.

@@ -93,27 +93,44 @@ impl Drafts {
 
     /// The folder of a path, made where it is not there, and the last name of the path.
     fn place(&self, path: &str) -> io::Result<(OwnedFd, String)> {
-        if !is_inside(path) {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let mut at = self.root.try_clone()?;
-        for part in folders.split('/').filter(|part| !part.is_empty()) {
-            let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let open = |at: &OwnedFd| rustix::fs::openat(at, part, flags, Mode::empty());
-            at = match open(&at) {
-                Err(rustix::io::Errno::NOENT) => {
-                    match rustix::fs::mkdirat(&at, part, Mode::from_raw_mode(0o777)) {
-                        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                    open(&at)?
-                }
-                opened => opened?,
-            };
-        }
-        Ok((at, name.to_owned()))
+        place(&self.root, path)
     }
+}
+
+/// Sees to it that a folder below `root` is there, with these permissions.
+pub(super) fn make_folder(root: &Path, path: &str, mode: u32) -> io::Result<()> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(root, flags, Mode::empty())?;
+    // What is in it does not matter: the folder of anything in it is this one.
+    let (folder, _) = place(&root, &format!("{path}/x"))?;
+    Ok(rustix::fs::fchmod(
+        &folder,
+        Mode::from_raw_mode(mode & 0o777),
+    )?)
+}
+
+/// The folder of a path below `root`, made where it is not there, and the last name of the path.
+fn place(root: &OwnedFd, path: &str) -> io::Result<(OwnedFd, String)> {
+    if !is_inside(path) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let mut at = root.try_clone()?;
+    for part in folders.split('/').filter(|part| !part.is_empty()) {
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let open = |at: &OwnedFd| rustix::fs::openat(at, part, flags, Mode::empty());
+        at = match open(&at) {
+            Err(rustix::io::Errno::NOENT) => {
+                match rustix::fs::mkdirat(&at, part, Mode::from_raw_mode(0o777)) {
+                    Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                open(&at)?
+            }
+            opened => opened?,
+        };
+    }
+    Ok((at, name.to_owned()))
 }
 
 impl Drop for Drafts {

@@ -50,6 +50,8 @@ pub(super) enum Content<'c> {
 struct Entry {
     version: u32,
     files: Vec<EntryFile>,
+    /// Folders with their permissions, each behind those that it is in: their paths from the root of the project.
+    folders: Vec<(String, u32)>,
     /// What was printed, if that was kept.
     output: Option<String>,
     /// The values that it handed on.
@@ -73,7 +75,10 @@ enum What {
     Link(String),
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// How many lists of files are kept that the commands of a task have named.
+const NAMED_MAX: usize = 8;
 
 /// The results of a task as they come out of the cache.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,6 +107,10 @@ fn read(store: &dyn Store, key: &[u8; 32]) -> Option<Entry> {
                 .files
                 .iter()
                 .all(|file| beneath::is_inside(&file.path))
+            && entry
+                .folders
+                .iter()
+                .all(|(path, _)| beneath::is_inside(path))
     });
     if entry.is_none() {
         store.remove_entry(key, &[]);
@@ -169,6 +178,10 @@ pub(super) fn restore(store: &dyn Store, key: &[u8; 32], root: &Path) -> Option<
     }
     let files = entry.files.len();
     drafts.keep().ok()?;
+    // The innermost first: one that can't be written any more has all that is in it.
+    for (path, mode) in entry.folders.iter().rev() {
+        beneath::make_folder(root, path, *mode).ok()?;
+    }
     Some(Restored {
         output,
         values: values.flatten(),
@@ -182,19 +195,64 @@ pub(super) struct MadeFile<'m> {
     pub(super) content: &'m [u8; 32],
 }
 
+/// What there is to keep of a task.
+pub(super) struct Results<'m> {
+    pub(super) files: &'m [MadeFile<'m>],
+    /// Folders with something of it in them, or nothing at all, each behind those that it is in.
+    pub(super) folders: &'m [Vec<u8>],
+    pub(super) output: Option<&'m [u8]>,
+    pub(super) values: Option<&'m [u8]>,
+}
+
+/// The lists of files that commands have named which were made of what has this key, the newest last.
+pub(super) fn named(store: &dyn Store, key: &[u8; 32]) -> Vec<Vec<String>> {
+    let text = store.entry(key).ok().flatten().unwrap_or_default();
+    let lists = whole(&text).and_then(|text| serde_json::from_slice(text).ok());
+    lists.unwrap_or_default()
+}
+
+/// Adds a list of files that commands have named.
+pub(super) fn add_named(store: &dyn Store, key: &[u8; 32], list: Vec<String>) -> io::Result<()> {
+    let mut lists = named(store, key);
+    lists.retain(|known| *known != list);
+    lists.push(list);
+    let old = lists.len().saturating_sub(NAMED_MAX);
+    lists.drain(..old);
+    let text = serde_json::to_vec(&lists).map_err(io::Error::other)?;
+    store.put_entry(key, &sealed(&text))
+}
+
+/// A text behind its own hash.
+fn sealed(text: &[u8]) -> Vec<u8> {
+    let sum = blake3::hash(text).to_hex();
+    [sum.as_bytes(), b"\n", text].concat()
+}
+
 /// Keeps the results of a task. Says whether it did: not when a file is not what it was seen to be, when it can't be named, or
 /// when `refuse` does not want its content.
 pub(super) fn keep(
     store: &dyn Store,
     key: &[u8; 32],
     root: &Path,
-    files: &[MadeFile<'_>],
-    output: Option<&[u8]>,
-    values: Option<&[u8]>,
+    results: &Results<'_>,
     refuse: Option<&dyn Fn(&Path) -> bool>,
 ) -> io::Result<bool> {
-    let mut kept = Vec::with_capacity(files.len());
-    for file in files {
+    let mut kept = Vec::with_capacity(results.files.len());
+    let mut folders = Vec::with_capacity(results.folders.len());
+    for folder in results.folders {
+        let path = str::from_utf8(folder)
+            .ok()
+            .filter(|path| beneath::is_inside(path));
+        let metadata = path.map(|path| std::fs::symlink_metadata(root.join(path)));
+        match (path, metadata.transpose()?) {
+            (Some(path), Some(metadata)) if metadata.is_dir() => {
+                folders.push((path.to_owned(), metadata.permissions().mode() & 0o777));
+            }
+            // A link to a folder is not what would be restored.
+            _ => return Ok(false),
+        }
+    }
+    for file in results.files {
         let Ok(path) = std::str::from_utf8(file.path) else {
             return Ok(false);
         };
@@ -203,6 +261,10 @@ pub(super) fn keep(
         }
         let full = root.join(path);
         let metadata = std::fs::symlink_metadata(&full)?;
+        if metadata.is_dir() {
+            // One that is empty is among the folders.
+            continue;
+        }
         if metadata.is_symlink() {
             let target = std::fs::read_link(&full)?;
             let Some(target) = target.to_str() else {
@@ -228,7 +290,7 @@ pub(super) fn keep(
             },
         });
     }
-    let output = match output.filter(|text| !text.is_empty()) {
+    let output = match results.output.filter(|text| !text.is_empty()) {
         None => None,
         Some(text) => {
             let sha = Sha::from(Sha256::digest(text));
@@ -239,12 +301,12 @@ pub(super) fn keep(
     let entry = Entry {
         version: VERSION,
         files: kept,
+        folders,
         output,
-        values: values.map(hex::encode),
+        values: results.values.map(hex::encode),
     };
     let text = serde_json::to_vec(&entry).map_err(io::Error::other)?;
-    let sum = blake3::hash(&text).to_hex();
-    store.put_entry(key, &[sum.as_bytes(), b"\n", &text].concat())?;
+    store.put_entry(key, &sealed(&text))?;
     Ok(true)
 }
 

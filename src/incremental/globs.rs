@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::stat::{self, Print, Stat};
 use super::task::{made_by, read_by};
@@ -36,16 +35,12 @@ impl Globs {
 
     /// Files by their paths.
     pub fn named(paths: &[PathBuf]) -> Self {
-        let pattern = |path: &PathBuf| {
-            let name = path.file_name()?.to_str()?;
-            Some(Pattern {
-                folder: path.parent()?.into(),
-                text: escaped(name),
-                without: Arc::new([]),
-                ignores: false,
-            })
-        };
-        Self::of(paths.iter().filter_map(pattern).collect())
+        Self::of(
+            paths
+                .iter()
+                .filter_map(|path| Pattern::of_file(path))
+                .collect(),
+        )
     }
 
     /// These and others.
@@ -60,18 +55,6 @@ impl Globs {
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }
-}
-
-/// A name in which nothing is special.
-fn escaped(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    for letter in name.chars() {
-        if matches!(letter, '*' | '?' | '[' | ']' | '{' | '}' | '\\' | '!') {
-            text.push('\\');
-        }
-        text.push(letter);
-    }
-    text
 }
 
 impl Print {

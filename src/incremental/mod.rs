@@ -9,6 +9,8 @@
 
 mod beneath;
 mod cache;
+mod claims;
+mod depfile;
 mod gitignore;
 mod globs;
 mod local;
@@ -32,6 +34,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 pub use self::cache::Restored;
+use self::claims::{Before, Owners};
 pub use self::globs::{Globs, Ground};
 use self::local::Local;
 pub use self::local::Size;
@@ -61,8 +64,18 @@ pub enum Verdict {
 pub struct Begun {
     key: Key,
     parts: Vec<Part>,
+    /// What it says that it reads, then what its commands named the last time.
     inputs: Vec<(Pattern, Key, Digest)>,
+    /// How many of these it says.
+    said: usize,
     outputs: Vec<Pattern>,
+    /// Where its commands name what else they have read, and the folder that they mean: the last of the outputs.
+    depfile: Option<(PathBuf, PathBuf)>,
+    /// What there was when it began; `None` as long as it has not.
+    before: Option<Arc<Before>>,
+    /// The time when it began, in nanoseconds since 1970, and how often commands had ended by then.
+    at: i128,
+    generation: u64,
     /// Others read values of it.
     is_read: bool,
 }
@@ -71,8 +84,30 @@ pub struct Begun {
 #[derive(Clone, Debug, Default)]
 pub struct Made {
     outputs: Vec<(Key, Digest)>,
+    /// The files that its commands have named.
+    found: Vec<PathBuf>,
     /// What it was made of is there as it was when it began.
     pub settled: bool,
+}
+
+/// What was written down of a task that has succeeded.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    /// What it has read.
+    inputs: Vec<(Pattern, Key, Digest)>,
+    files: Vec<sets::SetFile>,
+    /// It is known that the task, and no other, has made these files.
+    sure: bool,
+}
+
+/// A task by its patterns.
+struct About {
+    key: Key,
+    inputs: Vec<Pattern>,
+    /// How many of them it says.
+    said: usize,
+    outputs: Vec<Pattern>,
+    row: Option<Row>,
 }
 
 /// The row of a task.
@@ -82,6 +117,21 @@ struct Row {
     inputs: Vec<([u8; 17], Digest)>,
     outputs: Vec<([u8; 17], Digest)>,
     values: Option<Vec<u8>>,
+    /// The files that its commands named, which stand at the end of the inputs.
+    found: Vec<Vec<u8>>,
+    /// It has begun since, and has not succeeded.
+    unfinished: bool,
+}
+
+/// What came of looking at a task.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Whether it has to run.
+    pub verdict: Verdict,
+    /// What it was made of at that moment.
+    pub begun: Begun,
+    /// The patterns of its sources that match nothing.
+    pub unmatched: Vec<String>,
 }
 
 /// All that is known of the tasks of one project.
@@ -90,8 +140,10 @@ pub struct Incremental {
     now: Box<dyn Fn() -> i128 + Send + Sync>,
     table: RwLock<Table>,
     seen: Mutex<Seen>,
-    /// Rows that others gain by, and nothing is lost with: what was found of files.
-    found: Mutex<Vec<(Key, Vec<u8>)>>,
+    /// Rows that are not in the table yet: what was found of files. Where there is one, it counts, and not that of the table.
+    found: Mutex<Rows>,
+    /// Who claims which files.
+    owners: Mutex<Owners>,
     threads: usize,
     cache: Option<Local>,
 }
@@ -138,6 +190,7 @@ struct Seen {
 }
 
 type Digests = HashMap<Key, Digest, BuildHasherDefault<KeyHasher>>;
+type Rows = HashMap<Key, Vec<u8>, BuildHasherDefault<KeyHasher>>;
 
 impl fmt::Debug for Incremental {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,6 +219,7 @@ impl Incremental {
             now: Box::new(now),
             table: RwLock::new(Table::open(table)),
             found: Mutex::default(),
+            owners: Mutex::default(),
             threads,
             cache: None,
         }
@@ -202,50 +256,79 @@ impl Incremental {
     }
 
     /// Whether tasks have to run, each as if it alone were asked about.
-    pub fn check(&self, tasks: &[Task]) -> Vec<(Verdict, Begun)> {
-        let all: Vec<(Key, Vec<Pattern>, Vec<Pattern>)> = tasks
-            .iter()
-            .map(|task| (task_key(&task.name), task.inputs(), task.outputs()))
-            .collect();
+    pub fn check(&self, tasks: &[Task]) -> Vec<Checked> {
+        let all: Vec<About> = {
+            let table = self.table();
+            tasks.iter().map(|task| self.about(&table, task)).collect()
+        };
         let patterns: Vec<&Pattern> = all
             .iter()
-            .flat_map(|(_, inputs, outputs)| inputs.iter().chain(outputs))
+            .flat_map(|about| about.inputs.iter().chain(&about.outputs))
             .collect();
+        let generation = lock(&self.seen).generation;
         let mut looked = self.look(&patterns).into_iter();
         let table = self.table();
         let mut checked = Vec::with_capacity(tasks.len());
-        for (task, (key, inputs, outputs)) in tasks.iter().zip(all) {
+        for (task, about) in tasks.iter().zip(all) {
             let with = |(pattern, (key, digest)): (Pattern, (Key, Digest))| (pattern, key, digest);
-            let inputs: Vec<_> = inputs.into_iter().zip(&mut looked).map(with).collect();
-            let made: Vec<_> = looked.by_ref().take(outputs.len()).collect();
-            let row = table
-                .get(key)
-                .and_then(|row| postcard::from_bytes::<Row>(row).ok());
-            let verdict = match row {
-                None if table.get(key).is_some() => Verdict::Stale(Reason::Unfinished),
-                None => Verdict::Stale(Reason::New),
-                Some(row) => match self.difference(&table, task, &row, &inputs, &outputs, &made) {
+            let inputs = about.inputs.into_iter().zip(&mut looked).map(with);
+            let begun = Begun {
+                key: about.key,
+                parts: task.parts.clone(),
+                inputs: inputs.collect(),
+                said: about.said,
+                outputs: about.outputs,
+                depfile: task.depfile_path().map(|path| (path, task.folder.clone())),
+                before: None,
+                at: (self.now)(),
+                generation,
+                is_read: task.is_read,
+            };
+            let made: Vec<_> = looked.by_ref().take(begun.outputs.len()).collect();
+            let own = task.own().len();
+            let verdict = match (&about.row, missing(&begun.inputs[..own])) {
+                _ if task.sources.is_none() => Verdict::Stale(Reason::Always),
+                (_, Some(missing)) => Verdict::Stale(Reason::Missing(missing)),
+                (Some(row), _) if row.unfinished => Verdict::Stale(Reason::Unfinished),
+                (None, _) => Verdict::Stale(Reason::New),
+                (Some(row), _) => match self.difference(&table, task, row, &begun, &made) {
                     Some(why) => Verdict::Stale(why),
-                    None => Verdict::UpToDate(row.values),
+                    None => Verdict::UpToDate(row.values.clone()),
                 },
             };
-            let verdict = if task.sources.is_none() {
-                Verdict::Stale(Reason::Always)
-            } else {
-                verdict
-            };
-            checked.push((
+            let nothing = sets::nothing();
+            let unmatched = begun.inputs[..own]
+                .iter()
+                .filter(|(pattern, _, digest)| !pattern.is_name() && *digest == nothing);
+            checked.push(Checked {
                 verdict,
-                Begun {
-                    key,
-                    parts: task.parts.clone(),
-                    inputs,
-                    outputs,
-                    is_read: task.is_read,
-                },
-            ));
+                unmatched: unmatched
+                    .map(|(pattern, ..)| pattern.text.clone())
+                    .collect(),
+                begun,
+            });
         }
         checked
+    }
+
+    /// A task by its patterns: those that it says, then the files that its commands named the last time.
+    fn about(&self, table: &Table, task: &Task) -> About {
+        let key = task_key(&task.identity);
+        let row = row_of(table, key);
+        let mut inputs = task.inputs();
+        let said = inputs.len();
+        if task.depfile.is_some() {
+            let found = row.iter().flat_map(|row| &row.found);
+            inputs
+                .extend(found.filter_map(|path| Pattern::of_file(&walk::meant(path, &self.root))));
+        }
+        About {
+            key,
+            inputs,
+            said,
+            outputs: task.outputs(),
+            row,
+        }
     }
 
     /// What the files of these patterns hold.
@@ -307,7 +390,7 @@ impl Incremental {
                 seen.sets.insert(key, *looked.digest());
             }
             if let Looked::Changed(set) = looked {
-                found.push((key, set.to_row()));
+                found.insert(key, set.to_row());
             }
         }
         keys.iter().map(|key| (*key, known[key])).collect()
@@ -315,8 +398,15 @@ impl Incremental {
 
     fn look_at(&self, wanted: &[(Key, &Pattern)], tree: &Tree) -> Vec<Looked> {
         let table = self.table();
+        let found: Rows = {
+            let found = lock(&self.found);
+            let own = |(key, _): &(Key, &Pattern)| Some((*key, found.get(key)?.clone()));
+            wanted.iter().filter_map(own).collect()
+        };
         let look = |(key, pattern): &(Key, &Pattern)| {
-            sets::look(pattern, tree, &self.root, table.get(*key), &*self.now)
+            let row = found.get(key).map(Vec::as_slice);
+            let row = row.or_else(|| table.get(*key));
+            sets::look(pattern, tree, &self.root, row, &*self.now)
         };
         if wanted.len() <= ALONE_MAX || self.threads < 2 {
             return wanted.iter().map(look).collect();
@@ -342,10 +432,10 @@ impl Incremental {
         table: &Table,
         task: &Task,
         row: &Row,
-        inputs: &[(Pattern, Key, Digest)],
-        outputs: &[Pattern],
+        begun: &Begun,
         made: &[(Key, Digest)],
     ) -> Option<Reason> {
+        let (inputs, outputs) = (&begun.inputs, &begun.outputs);
         if row.parts != task.parts {
             return Some(reason::other_part(&row.parts, &task.parts));
         }
@@ -366,19 +456,33 @@ impl Incremental {
         }
         for ((_, before), (pattern, key, digest)) in row.inputs.iter().zip(inputs) {
             if before != digest {
-                return Some(Reason::Source(self.change(table, pattern, *key, before)));
+                return Some(Reason::Source(
+                    self.change(table, pattern, *key, before, true),
+                ));
             }
         }
         for (((_, before), (key, digest)), pattern) in row.outputs.iter().zip(made).zip(outputs) {
-            if before != digest {
-                return Some(Reason::Output(self.change(table, pattern, *key, before)));
+            if before != digest && !self.holds(table, before, *key) {
+                let change = self.change(table, pattern, *key, before, false);
+                return Some(Reason::Output(change));
             }
+        }
+        let depfile = task.depfile.as_ref().zip(made.last());
+        if let Some((depfile, _)) = depfile.filter(|(_, made)| made.1 == sets::nothing()) {
+            return Some(Reason::NoDepfile(depfile.clone()));
         }
         (task.is_read && row.values.is_none()).then_some(Reason::Values)
     }
 
-    /// Which file of a pattern is not as it was.
-    fn change(&self, table: &Table, pattern: &Pattern, key: Key, before: &Digest) -> Change {
+    /// Which file of a pattern is not as it was; whether one that is new counts.
+    fn change(
+        &self,
+        table: &Table,
+        pattern: &Pattern,
+        key: Key,
+        before: &Digest,
+        new_counts: bool,
+    ) -> Change {
         let now = self.set(table, key);
         let known = table.get(list_key(before)).and_then(Set::from_row);
         let Some(before) = known else {
@@ -398,6 +502,7 @@ impl Incremental {
         let mut changes: Vec<(&[u8], How)> = Vec::new();
         for (path, content) in &new {
             match old.get(path) {
+                None if !new_counts => {}
                 None => changes.push((path, How::Added)),
                 Some(known) if known != content => changes.push((path, How::Changed)),
                 Some(_) => {}
@@ -422,39 +527,98 @@ impl Incremental {
     /// # Errors
     ///
     /// When the table can't be written.
-    pub fn begin(&self, begun: &Begun) -> io::Result<()> {
+    pub fn begin(&self, begun: &mut Begun) -> io::Result<()> {
         let mut table = self.table_mut();
-        if table.get(begun.key).is_none_or(<[u8]>::is_empty) {
+        begun.before = Some(Arc::new(self.before(&table, begun)));
+        let Some(row) = row_of(&table, begun.key).filter(|row| !row.unfinished) else {
             return Ok(());
+        };
+        // It keeps its claims, so that nobody else takes its files for their own.
+        let row = Row {
+            unfinished: true,
+            ..row
+        };
+        let row = postcard::to_stdvec(&row).map_err(io::Error::other)?;
+        self.put(&mut table, &[(begun.key, row)])
+    }
+
+    /// The first command of a task that has begun starts: if others have ended since, what there was before it is looked at again.
+    pub fn starts(&self, begun: &mut Begun) {
+        let many = |pattern: &Pattern| !pattern.is_name() || pattern.names_folder();
+        let generation = lock(&self.seen).generation;
+        let asked = begun.before.as_ref().and_then(|before| before.table());
+        let same = begun.generation == generation && asked == self.table().state();
+        if same || !begun.outputs.iter().any(many) {
+            return;
         }
-        table.put(&[(begun.key, Vec::new())])
+        self.look(&begun.outputs.iter().collect::<Vec<_>>());
+        let table = self.table();
+        begun.before = Some(Arc::new(self.before(&table, begun)));
     }
 
     /// What a task has made, whose steps have ended.
     ///
     /// # Errors
     ///
-    /// The pattern of its `generates` that matches nothing, or the file that can't be read.
+    /// Why it has not done its work: a pattern of its `generates` that matches nothing, a depfile that is none.
     pub fn made(&self, begun: &Begun) -> Result<Made, String> {
         self.changed();
-        let inputs = begun.inputs.iter().map(|(pattern, ..)| pattern);
-        let patterns: Vec<&Pattern> = inputs.chain(&begun.outputs).collect();
+        let said = || begun.inputs.iter().take(begun.said);
+        let patterns = said().map(|(pattern, ..)| pattern);
+        let patterns: Vec<&Pattern> = patterns.chain(&begun.outputs).collect();
         let looked = self.look(&patterns);
-        let (inputs, outputs) = looked.split_at(begun.inputs.len());
+        let (inputs, outputs) = looked.split_at(begun.said);
+        let generates = begun.outputs.len() - usize::from(begun.depfile.is_some());
         let nothing = sets::nothing();
-        if let Some((pattern, _)) = begun
-            .outputs
+        if let Some((pattern, _)) = begun.outputs[..generates]
             .iter()
             .zip(outputs)
             .find(|(_, (_, digest))| *digest == nothing)
         {
-            return Err(pattern.text.clone());
+            let pattern = &pattern.text;
+            return Err(format!(
+                "it was to make {pattern}, and there is no such file ('generates')"
+            ));
         }
-        let before = begun.inputs.iter().map(|(_, _, digest)| digest);
+        let found = self.named_by_depfile(begun)?;
+        let before = said().map(|(_, _, digest)| digest);
+        let settled = before.eq(inputs.iter().map(|(_, digest)| digest))
+            && found.iter().all(|path| self.is_settled(begun, path));
         Ok(Made {
             outputs: outputs.to_vec(),
-            settled: before.eq(inputs.iter().map(|(_, digest)| digest)),
+            found,
+            settled,
         })
+    }
+
+    /// What the commands of a task have named, but for what it makes itself.
+    fn named_by_depfile(&self, begun: &Begun) -> Result<Vec<PathBuf>, String> {
+        let Some((path, folder)) = &begun.depfile else {
+            return Ok(Vec::new());
+        };
+        let found = depfile::read(path, folder).map_err(|why| {
+            let path = path.strip_prefix(&self.root).unwrap_or(path);
+            format!("its depfile {}: {why}", path.display())
+        })?;
+        let tree = Tree::new(&self.root);
+        let shapes: Vec<_> = begun.outputs.iter().map(Pattern::shape).collect();
+        let is_own = |path: &PathBuf| shapes.iter().any(|shape| tree.matches(shape, path));
+        let mut found = found.unwrap_or_default();
+        found.retain(|path| !is_own(path));
+        Ok(found)
+    }
+
+    /// Whether a file that the commands of a task have named is as they have read it.
+    fn is_settled(&self, begun: &Begun, path: &Path) -> bool {
+        let known = begun.inputs.iter().skip(begun.said);
+        let mut known = known.filter(|(pattern, ..)| pattern.named() == path);
+        let Some(pattern) = Pattern::of_file(path) else {
+            return true;
+        };
+        match (known.next(), &self.look(&[&pattern])[..]) {
+            (Some((_, _, before)), [(_, now)]) => before == now,
+            _ => stat::look(path).is_none_or(|(_, stat)| !stat.is_after(begun.at)),
+        }
     }
 
     /// A task has succeeded, and made this; `values` is what it handed on.
@@ -462,51 +626,63 @@ impl Incremental {
     /// # Errors
     ///
     /// When the table can't be written.
-    pub fn done(&self, begun: &Begun, made: &Made, values: Option<Vec<u8>>) -> io::Result<()> {
+    pub fn done(&self, begun: &Begun, made: &Made, values: Option<Vec<u8>>) -> io::Result<Done> {
         if !made.settled {
-            return Ok(());
+            return Ok(Done::default());
         }
-        let inputs: Vec<_> = begun
-            .inputs
-            .iter()
-            .map(|(_, key, digest)| (key.0, *digest))
-            .collect();
+        let inputs = [&begun.inputs[..begun.said], &self.looked_at(&made.found)].concat();
+        let mut table = self.table_mut();
+        let claims = self.claim(&table, begun, made);
         let row = Row {
             parts: begun.parts.clone(),
-            inputs,
-            outputs: made
+            inputs: inputs
+                .iter()
+                .map(|(_, key, digest)| (key.0, *digest))
+                .collect(),
+            outputs: claims
                 .outputs
                 .iter()
                 .map(|(key, digest)| (key.0, *digest))
                 .collect(),
             values,
+            found: made
+                .found
+                .iter()
+                .map(|path| walk::kept(path, &self.root))
+                .collect(),
+            unfinished: false,
         };
         let row = postcard::to_stdvec(&row).map_err(io::Error::other)?;
-        let mut rows = std::mem::take(&mut *lock(&self.found));
-        let mut table = self.table_mut();
+        let found = std::mem::take(&mut *lock(&self.found));
         // What the files of each pattern were, to tell later which of them is another one.
-        let mut lists: Vec<(Key, Vec<u8>)> = Vec::new();
-        let patterns = begun
-            .inputs
-            .iter()
-            .map(|(pattern, key, digest)| (pattern, *key, digest));
-        let made = begun.outputs.iter().zip(&made.outputs);
-        for (pattern, key, digest) in
-            patterns.chain(made.map(|(pattern, (key, digest))| (pattern, *key, digest)))
-        {
-            let list = list_key(digest);
-            if pattern.is_name() && !pattern.named().is_dir() || table.get(list).is_some() {
+        let mut lists: Vec<(Key, Vec<u8>)> = claims.rows;
+        for (pattern, key, digest) in begun.inputs.iter().take(begun.said) {
+            let (key, list) = (*key, list_key(digest));
+            if pattern.is_name() && !pattern.names_folder() || table.get(list).is_some() {
                 continue;
             }
-            let new = rows.iter().rev().find(|(known, _)| *known == key);
-            let set = new
-                .map(|(_, row)| row.clone())
-                .or_else(|| table.get(key).map(<[u8]>::to_vec));
+            let set = found.get(&key).map(Vec::as_slice);
+            let set = set.or_else(|| table.get(key)).map(<[u8]>::to_vec);
             lists.extend(set.map(|set| (list, set)));
         }
+        let mut rows: Vec<(Key, Vec<u8>)> = found.into_iter().collect();
         rows.append(&mut lists);
         rows.push((begun.key, row));
-        table.put(&rows)
+        self.put(&mut table, &rows)?;
+        Ok(Done {
+            inputs,
+            files: claims.files,
+            sure: claims.sure,
+        })
+    }
+
+    /// Files by their paths, as they are.
+    fn looked_at(&self, paths: &[PathBuf]) -> Vec<(Pattern, Key, Digest)> {
+        let patterns = paths.iter().filter_map(|path| Pattern::of_file(path));
+        let patterns: Vec<Pattern> = patterns.collect();
+        let looked = self.look(&patterns.iter().collect::<Vec<_>>());
+        let with = |(pattern, (key, digest))| (pattern, key, digest);
+        patterns.into_iter().zip(looked).map(with).collect()
     }
 
     /// What was last seen of a pattern.
@@ -518,12 +694,10 @@ impl Incremental {
     }
 
     fn known_set(&self, table: &Table, key: Key) -> Option<Set> {
-        lock(&self.found)
-            .iter()
-            .rev()
-            .find(|(known, _)| *known == key)
-            .and_then(|(_, row)| Set::from_row(row))
-            .or_else(|| table.get(key).and_then(Set::from_row))
+        match lock(&self.found).get(&key) {
+            Some(row) => Set::from_row(row),
+            None => table.get(key).and_then(Set::from_row),
+        }
     }
 
     /// Keeps what was found of files, so that they need not be read again, and tidies the table up.
@@ -532,10 +706,11 @@ impl Incremental {
     ///
     /// When the table can't be written.
     pub fn keep(&self) -> io::Result<()> {
-        let rows = std::mem::take(&mut *lock(&self.found));
+        let found = std::mem::take(&mut *lock(&self.found));
+        let rows: Vec<(Key, Vec<u8>)> = found.into_iter().collect();
         let mut table = self.table_mut();
         if !rows.is_empty() {
-            table.put(&rows)?;
+            self.put(&mut table, &rows)?;
         }
         table.tidy(lists_of)
     }
@@ -573,8 +748,8 @@ impl Incremental {
         let mut patterns: Vec<(Key, Pattern, Vec<u32>)> = Vec::new();
         let mut places: HashMap<Key, usize, BuildHasherDefault<KeyHasher>> = HashMap::default();
         for (number, described) in (0..).zip(tasks) {
-            let task = &described.task;
-            for pattern in task.inputs().into_iter().chain(task.outputs()) {
+            let about = self.about(&table, &described.task);
+            for pattern in about.inputs.into_iter().chain(about.outputs) {
                 let key = sets::key(&pattern, &self.root);
                 let place = *places.entry(key).or_insert_with(|| {
                     patterns.push((key, pattern, Vec::new()));
@@ -611,7 +786,8 @@ impl Incremental {
         };
         let mut sets = HashMap::new();
         for task in stale {
-            for pattern in task.inputs().into_iter().chain(task.outputs()) {
+            let about = self.about(&table, task);
+            for pattern in about.inputs.into_iter().chain(about.outputs) {
                 let key = sets::key(&pattern, &self.root);
                 let Some(set) = self.known_set(&table, key) else {
                     return Ok(());
@@ -624,7 +800,7 @@ impl Incremental {
 
     fn are_up_to_date(&self, tasks: &[Task]) -> bool {
         let stand_for_others = tasks.iter().map(|task| task.sources.is_none());
-        let fresh = |(verdict, _): &(Verdict, Begun)| matches!(verdict, Verdict::UpToDate(_));
+        let fresh = |checked: &Checked| matches!(checked.verdict, Verdict::UpToDate(_));
         let fresh = self.check(tasks).iter().map(fresh).collect::<Vec<_>>();
         stand_for_others
             .zip(fresh)
@@ -637,8 +813,24 @@ impl Incremental {
     }
 }
 
-fn task_key(name: &str) -> Key {
-    Key::new(table::TASK, &blake3::hash(name.as_bytes()))
+/// The name among these sources that is not there.
+fn missing(sources: &[(Pattern, Key, Digest)]) -> Option<String> {
+    let nothing = sets::nothing();
+    let mut missing = sources.iter().filter(|(pattern, _, digest)| {
+        pattern.is_name() && *digest == nothing && !pattern.names_folder()
+    });
+    missing
+        .next()
+        .map(|(pattern, ..)| walk::literal(&pattern.text))
+}
+
+fn row_of(table: &Table, task: Key) -> Option<Row> {
+    let row = table.get(task)?;
+    postcard::from_bytes(row).ok()
+}
+
+fn task_key(identity: &str) -> Key {
+    Key::new(table::TASK, &blake3::hash(identity.as_bytes()))
 }
 
 fn list_key(digest: &Digest) -> Key {

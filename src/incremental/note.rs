@@ -31,7 +31,7 @@ use super::stat::{self, Kind, STAT_BYTES, Stat};
 use super::table::{Key, State, checksum, replace};
 use super::walk::{Pattern, Tree, kept, meant};
 
-const MAGIC: &[u8; 8] = b"flowqt2\n";
+const MAGIC: &[u8; 8] = b"flowqt3\n";
 /// How many entries are in a part.
 const PART_ENTRIES: usize = 2048;
 /// Files that have to be read each time are no more than this, in bytes.
@@ -110,11 +110,15 @@ impl Draft {
     ) {
         let mut entry = Vec::new();
         match &set.files[..] {
-            [file] if pattern.is_name() && file.path == kept(&pattern.named(), root) => {
+            [file]
+                if pattern.is_name()
+                    && !pattern.named().is_dir()
+                    && file.path == kept(&pattern.named(), root) =>
+            {
                 entry.push(FILE);
                 self.add_file(&mut entry, file, root);
             }
-            [] if pattern.is_name() && !pattern.named().is_dir() => {
+            [] if pattern.is_name() && !pattern.names_folder() => {
                 entry.push(NOTHING);
                 add_path(&mut entry, &kept(&pattern.named(), root));
             }
@@ -126,7 +130,7 @@ impl Draft {
                 for text in pattern.without.iter() {
                     add_path(&mut entry, text.as_bytes());
                 }
-                entry.push(u8::from(pattern.ignores));
+                entry.push(u8::from(pattern.ignores) | u8::from(pattern.empty) << 1);
                 add_count(&mut entry, files.len());
                 for file in files {
                     self.add_file(&mut entry, file, root);
@@ -515,11 +519,13 @@ impl Place<'_> {
         let without: Option<Vec<String>> = (0..reader.count()?)
             .map(|_| Some(reader.path()?.to_str().ok()?.to_owned()))
             .collect();
+        let flags = reader.byte()?;
         let pattern = Pattern {
             folder: Arc::from(folder),
             text,
             without: without?.into(),
-            ignores: reader.byte()? == 1,
+            ignores: flags & 1 != 0,
+            empty: flags & 2 != 0,
         };
         let found = self.tree.find(&pattern);
         if reader.count()? != found.len() {

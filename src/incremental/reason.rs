@@ -34,6 +34,19 @@ pub enum Reason {
     Source(Change),
     /// A file that it makes.
     Output(Change),
+    /// One item of its loop, and how many more.
+    Item {
+        /// Its name.
+        item: String,
+        /// Why it has to run.
+        why: Box<Reason>,
+        /// How many more items have to run.
+        more: usize,
+    },
+    /// A file that it names among its sources is not there.
+    Missing(String),
+    /// What its commands read was not named by them.
+    NoDepfile(String),
     /// Its values are read by another, and were not kept.
     Values,
 }
@@ -82,6 +95,17 @@ impl fmt::Display for Reason {
             ),
             Self::Source(change) => write!(f, "its source {change}"),
             Self::Output(change) => write!(f, "its output {change}"),
+            Self::Item { item, why, more } => {
+                write!(f, "of {item} ")?;
+                why.fmt(f)?;
+                match more {
+                    0 => Ok(()),
+                    1 => write!(f, ", and 1 more item would run"),
+                    more => write!(f, ", and {more} more items would run"),
+                }
+            }
+            Self::Missing(name) => write!(f, "its source {name} is not there"),
+            Self::NoDepfile(name) => write!(f, "its depfile {name} is not there"),
             Self::Values => write!(f, "another task reads values of it, which were not kept"),
         }
     }

@@ -13,7 +13,7 @@ use super::walk::{Pattern, Tree, kept, meant};
 pub(super) type Digest = [u8; 32];
 
 /// The files of a pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Set {
     pub(super) digest: Digest,
     pub(super) files: Vec<SetFile>,
@@ -42,7 +42,7 @@ pub(super) fn key(pattern: &Pattern, root: &Path) -> Key {
             .update(&(text.len() as u64).to_le_bytes())
             .update(text.as_bytes());
     }
-    hasher.update(&[u8::from(pattern.ignores)]);
+    hasher.update(&[u8::from(pattern.ignores) | u8::from(pattern.empty) << 1]);
     Key::new(super::table::SET, &hasher.finalize())
 }
 
@@ -120,10 +120,7 @@ pub(super) fn look(
             content,
         });
     }
-    let set = Set {
-        digest: digest(&files),
-        files,
-    };
+    let set = Set::of(files);
     // What has to be read each time, as links have, was read in vain.
     match row.and_then(Set::from_row) {
         Some(known) if known == set => Looked::Same(set.digest),
@@ -142,6 +139,14 @@ fn digest(files: &[SetFile]) -> Digest {
 }
 
 impl Set {
+    /// Of these files.
+    pub(super) fn of(files: Vec<SetFile>) -> Self {
+        Self {
+            digest: digest(&files),
+            files,
+        }
+    }
+
     /// Its row: the hash, then each file.
     pub(super) fn to_row(&self) -> Vec<u8> {
         let mut row = self.digest.to_vec();

@@ -61,6 +61,12 @@ impl Stat {
         Self(words)
     }
 
+    /// Whether the file was changed after this time, in nanoseconds since 1970.
+    pub(super) fn is_after(&self, at: i128) -> bool {
+        let [.., mtime, ctime] = self.0.map(i128::from);
+        mtime.max(ctime) > at
+    }
+
     /// Whether a change after `now` shows in it for sure; nanoseconds since 1970.
     fn is_settled(&self, now: i128) -> bool {
         let [.., mtime, ctime] = self.0.map(i128::from);
@@ -135,6 +141,8 @@ pub(super) fn read(path: &Path, now: i128) -> io::Result<Print> {
         }
         // A link to a folder, or to nothing, is what it says.
         Ok(_) if kind == Kind::Link => {}
+        // Only of one that is empty it is asked what it holds.
+        Ok(_) if kind == Kind::Folder => drop(hasher.update(b"folder\0")),
         Ok(_) => return Err(gone()),
         Err(error) if kind == Kind::Link && error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),

@@ -18,7 +18,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Changed whenever the meaning of a row changes.
-const MAGIC: &[u8; 8] = b"flowfp2\n";
+const MAGIC: &[u8; 8] = b"flowfp3\n";
 const HEADER_BYTES: usize = 16;
 /// Length, kind and key; and the checksum at the end.
 const ROW_BYTES: usize = 4 + KEY_BYTES + 8;
@@ -46,6 +46,11 @@ impl Key {
 
     fn kind(&self) -> u8 {
         self.0[0]
+    }
+
+    /// Whether it is of this kind.
+    pub(super) fn is_of(&self, kind: u8) -> bool {
+        self.kind() == kind
     }
 
     /// Of nothing.
@@ -156,6 +161,19 @@ impl Table {
         (checksum(body) == u64_at(sum)).then(|| &body[4 + KEY_BYTES..])
     }
 
+    /// The rows of a kind.
+    pub(super) fn of_kind(&self, kind: u8) -> impl Iterator<Item = (Key, &[u8])> {
+        let keys = self.rows.keys().filter(move |key| key.is_of(kind));
+        keys.filter_map(|key| Some((*key, self.get(*key)?)))
+    }
+
+    /// Whether a row was written since the table was in this state, or may have been.
+    pub(super) fn is_written_since(&self, key: Key, before: State) -> bool {
+        let same = self.state().is_some_and(|now| now.inode == before.inode);
+        let at = self.rows.get(&key);
+        !same || at.is_some_and(|(start, _)| *start as u64 >= before.whole)
+    }
+
     /// Takes in what others have written since.
     pub(super) fn refresh(&mut self) {
         let Ok(metadata) = fs::metadata(&self.path) else {
@@ -244,13 +262,16 @@ impl Table {
         self.bytes.truncate(at.max(from));
     }
 
-    /// Writes rows. They survive the death of this process once this returns.
-    pub(super) fn put(&mut self, rows: &[(Key, Vec<u8>)]) -> io::Result<()> {
+    /// Writes rows. They survive the death of this process once this returns. Says whether nobody else has written since the last
+    /// look.
+    pub(super) fn put(&mut self, rows: &[(Key, Vec<u8>)]) -> io::Result<bool> {
         let mut text = Vec::new();
         rows.iter()
             .for_each(|(key, payload)| add_row(&mut text, *key, payload));
         self.make()?;
+        let before = self.state();
         self.locked(|table| {
+            let alone = table.state() == before;
             let end = table.bytes.len() as u64;
             let file = table.file.as_ref().expect("it was just made");
             file.write_all_at(&text, end)?;
@@ -258,7 +279,7 @@ impl Table {
             let from = table.bytes.len();
             table.bytes.extend_from_slice(&text);
             table.index(from);
-            Ok(())
+            Ok(alone)
         })
     }
 
@@ -332,7 +353,7 @@ impl Table {
     }
 
     /// Does something while nobody else writes, with all that others have written.
-    fn locked(&mut self, act: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<()> {
+    fn locked<T>(&mut self, act: impl FnOnce(&mut Self) -> io::Result<T>) -> io::Result<T> {
         let lock = loop {
             let Some(file) = &self.file else {
                 return Err(io::ErrorKind::NotFound.into());

@@ -5,16 +5,23 @@ use std::sync::Arc;
 
 use super::walk::{Pattern, is_name};
 use crate::eval::recipe::Part;
+use crate::model::path::clean;
 
 /// What a task is made of, and what it makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Task {
-    /// What tells it from all other tasks of the project: its name, its item.
+    /// What it is called.
     pub name: String,
+    /// What tells it from all other tasks of the project: where it is defined, its values, its item.
+    pub identity: String,
     /// The folder that its patterns are relative to, absolute.
     pub folder: PathBuf,
     /// The files that it reads; a pattern that begins with `!` takes some out. `None` when it does not say.
     pub sources: Option<Vec<String>>,
+    /// Files that it reads and that need not be there.
+    pub optional_sources: Vec<String>,
+    /// The file in which its commands name what else they have read.
+    pub depfile: Option<String>,
     /// The files that it makes.
     pub generates: Vec<String>,
     /// What else it is made of.
@@ -30,16 +37,38 @@ pub struct Task {
 impl Task {
     /// The patterns of what it reads.
     pub(super) fn inputs(&self) -> Vec<Pattern> {
-        let sources = self.sources.as_deref().unwrap_or_default();
-        let mut patterns = read_by(&self.folder, sources, &self.generates);
+        let mut patterns = self.own();
+        let optional = self.with_exclusions(&self.optional_sources);
+        patterns.extend(read_by(&self.folder, &optional, &self.generates));
         for (folder, generates) in &self.needs {
             patterns.extend(made_by(folder, generates));
         }
         patterns
     }
 
+    /// The patterns of what it says that it reads, and that has to be there.
+    pub(super) fn own(&self) -> Vec<Pattern> {
+        let sources = self.sources.as_deref().unwrap_or_default();
+        read_by(&self.folder, sources, &self.generates)
+    }
+
+    /// These patterns, with those that take files out of its sources.
+    fn with_exclusions(&self, patterns: &[String]) -> Vec<String> {
+        let sources = self.sources.iter().flatten();
+        let without = sources.filter(|text| text.starts_with('!'));
+        patterns.iter().chain(without).cloned().collect()
+    }
+
     pub(super) fn outputs(&self) -> Vec<Pattern> {
-        made_by(&self.folder, &self.generates).collect()
+        let mut outputs: Vec<Pattern> = made_by(&self.folder, &self.generates).collect();
+        outputs.extend(self.depfile_path().and_then(|path| Pattern::of_file(&path)));
+        outputs
+    }
+
+    /// Where its commands name what else they have read.
+    pub(super) fn depfile_path(&self) -> Option<PathBuf> {
+        let depfile = self.depfile.as_ref()?;
+        Some(clean(&self.folder.join(depfile)))
     }
 }
 
@@ -63,6 +92,7 @@ pub(super) fn read_by(folder: &Path, sources: &[String], makes: &[String]) -> Ve
                 Arc::clone(&without)
             },
             ignores: !is_name(text),
+            empty: false,
         });
     own.collect()
 }
@@ -84,5 +114,6 @@ pub(super) fn made_by(
         text,
         without: Arc::clone(&without),
         ignores: false,
+        empty: true,
     })
 }

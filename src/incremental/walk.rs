@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::gitignore::Ignore;
 use super::stat::{self, Kind, Stat};
+use crate::eval::recipe::name_as_pattern;
 use crate::model::path::clean;
 
 /// How deep folders are looked into.
@@ -51,7 +52,7 @@ pub(super) trait Seen {
     /// A folder that is looked into, or would be if it were there.
     fn folder(&mut self, path: &Path);
 
-    /// A file that matches.
+    /// A file that matches, or an empty folder that does where such are looked for.
     fn file(&mut self, path: PathBuf, stat: Stat);
 }
 
@@ -91,9 +92,22 @@ pub(super) struct Pattern {
     pub(super) without: Arc<[String]>,
     /// What git ignores is left out, unless the pattern names it.
     pub(super) ignores: bool,
+    /// Folders that match and hold nothing count as files do: somebody made them.
+    pub(super) empty: bool,
 }
 
 impl Pattern {
+    /// Of the file at an absolute path, and no other; `None` where the path is no text.
+    pub(super) fn of_file(path: &Path) -> Option<Self> {
+        Some(Self {
+            folder: path.parent()?.into(),
+            text: name_as_pattern(path.file_name()?.to_str()?),
+            without: Arc::new([]),
+            ignores: false,
+            empty: false,
+        })
+    }
+
     /// Whether it is a name, and not a pattern of many.
     pub(super) fn is_name(&self) -> bool {
         is_name(&self.text)
@@ -101,7 +115,12 @@ impl Pattern {
 
     /// The path of the file or the folder that it names.
     pub(super) fn named(&self) -> PathBuf {
-        clean(&self.folder.join(&self.text))
+        clean(&self.folder.join(literal(&self.text)))
+    }
+
+    /// Whether all that is in a folder counts, as the pattern names it.
+    pub(super) fn names_folder(&self) -> bool {
+        self.is_name() && self.named().is_dir()
     }
 
     pub(super) fn shape(&self) -> Shape {
@@ -111,12 +130,14 @@ impl Pattern {
         let base = self.text[..special(&self.text)]
             .rfind('/')
             .map_or(0, |slash| slash + 1);
-        let (base, rest) = self.text.split_at(base);
+        let whole = self.text.trim_end_matches('/');
+        let (base, rest) = whole.split_at(base);
         let deep = rest.contains("**") || rest.contains('{');
-        let text = self.text.strip_prefix("./").unwrap_or(&self.text);
-        let base_text = base.strip_prefix("./").unwrap_or(base);
+        let text = whole.strip_prefix("./").unwrap_or(whole);
+        let base = literal(base);
+        let base_text = base.strip_prefix("./").unwrap_or(&base);
         Shape {
-            start: clean(&self.folder.join(base)),
+            start: clean(&self.folder.join(&base)),
             below: base_text.as_bytes().to_vec(),
             folders: if deep {
                 FOLDERS_MAX
@@ -172,10 +193,72 @@ pub(super) fn is_name(pattern: &str) -> bool {
     special(pattern) == pattern.len()
 }
 
+/// Where the first letter stands that makes a text a pattern of many; its length where there is none.
 fn special(pattern: &str) -> usize {
-    pattern
-        .find(['*', '?', '[', '{', '\\'])
-        .unwrap_or(pattern.len())
+    let mut letters = pattern.char_indices();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '\\' => drop(letters.next()),
+            '*' | '?' | '[' | '{' => return at,
+            _ => {}
+        }
+    }
+    pattern.len()
+}
+
+/// A pattern that is a name, as the name: what is escaped in it stands for itself.
+pub(super) fn literal(pattern: &str) -> String {
+    let mut name = String::with_capacity(pattern.len());
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        let escaped = (letter == '\\').then(|| letters.next()).flatten();
+        name.push(escaped.unwrap_or(letter));
+    }
+    name
+}
+
+/// Where a walk is.
+struct Depth {
+    /// How the texts of paths begin in this folder.
+    below: Vec<u8>,
+    /// How many folders deeper it may go.
+    folders: usize,
+    /// The folder itself matches, so all that is in it counts.
+    all: bool,
+}
+
+impl Depth {
+    /// In a folder that counts as a whole.
+    const fn whole(below: Vec<u8>) -> Self {
+        Self {
+            below,
+            folders: FOLDERS_MAX,
+            all: true,
+        }
+    }
+
+    /// In the folder of this name.
+    fn within(mut self) -> Self {
+        self.below.push(b'/');
+        self
+    }
+}
+
+impl Shape {
+    /// The folder that the walk begins in.
+    pub(super) fn start(&self) -> &Path {
+        &self.start
+    }
+
+    /// Whether it matches a text, or a folder that this is in.
+    fn matches_within(&self, text: &[u8]) -> bool {
+        let own = self.below.len();
+        let ends = (own..text.len()).filter(|at| text[*at] == b'/');
+        ends.chain([text.len()])
+            .enumerate()
+            .take_while(|(folders, _)| *folders <= self.folders)
+            .any(|(_, end)| fast_glob::glob_match(&self.pattern.text, &text[..end]))
+    }
 }
 
 impl Tree {
@@ -203,18 +286,27 @@ impl Tree {
             let path = pattern.named();
             seen.folder(path.parent().unwrap_or(&path));
             match stat::look(&path) {
+                // A link that is named is followed: it stands for the folder that it leads to.
+                Some((Kind::Link, _)) if path.is_dir() => self.visit_all(pattern, path, seen),
                 Some((Kind::File | Kind::Link, stat)) => seen.file(path, stat),
-                Some((Kind::Folder, _)) => {
-                    let shape = pattern.of_folder(path);
-                    self.walk(&shape, &shape.start, Vec::new(), FOLDERS_MAX, seen);
-                }
+                Some((Kind::Folder, _)) => self.visit_all(pattern, path, seen),
                 Some((Kind::Other, _)) | None => {}
             }
             return;
         }
         let shape = pattern.shape();
-        let below = shape.below.clone();
-        self.walk(&shape, &shape.start, below, shape.folders, seen);
+        let at = Depth {
+            below: shape.below.clone(),
+            folders: shape.folders,
+            all: false,
+        };
+        self.walk(&shape, &shape.start, at, seen);
+    }
+
+    /// All that is in a folder that a pattern names.
+    fn visit_all(&self, pattern: &Pattern, path: PathBuf, seen: &mut impl Seen) {
+        let shape = pattern.of_folder(path);
+        self.walk(&shape, &shape.start, Depth::whole(Vec::new()), seen);
     }
 
     /// The same for what is in a folder, with that folder itself.
@@ -233,6 +325,7 @@ impl Tree {
         };
         let depth = rest.iter().count();
         let mut below = shape.below.clone();
+        let mut all = false;
         if depth > 0 {
             below.extend_from_slice(rest.as_os_str().as_bytes());
             let private = |part: &std::ffi::OsStr| {
@@ -240,7 +333,8 @@ impl Tree {
                     || !shape.hidden && part.as_bytes().starts_with(b".")
             };
             let ignored = || shape.pattern.ignores && self.ignores(&shape.start, folder);
-            if depth > shape.folders
+            all = shape.matches_within(&below);
+            if depth > shape.folders && !all
                 || rest.iter().any(private)
                 || shape.pattern.leaves_out(&below)
                 || ignored()
@@ -249,8 +343,16 @@ impl Tree {
             }
             below.push(b'/');
         }
+        let at = match all {
+            true => Depth::whole(below),
+            false => Depth {
+                below,
+                folders: shape.folders - depth,
+                all,
+            },
+        };
         if stat::look(folder).is_some_and(|(kind, _)| kind == Kind::Folder) {
-            self.walk(shape, folder, below, shape.folders - depth, seen);
+            self.walk(shape, folder, at, seen);
         }
     }
 
@@ -276,15 +378,11 @@ impl Tree {
         let mut text = shape.below.clone();
         text.extend_from_slice(rest.as_os_str().as_bytes());
         let hidden = !shape.hidden && parts.iter().any(|part| part.starts_with(b"."));
-        if folders.len() > shape.folders
-            || hidden
-            || folders.iter().any(private)
-            || shape.pattern.leaves_out(&text)
-        {
+        if hidden || folders.iter().any(private) || shape.pattern.leaves_out(&text) {
             return false;
         }
         let ignored = || shape.pattern.ignores && self.ignores(&shape.start, path);
-        fast_glob::glob_match(&shape.pattern.text, &text) && !ignored()
+        shape.matches_within(&text) && !ignored()
     }
 
     /// Whether git ignores a path, or a folder between `start` and it.
@@ -300,17 +398,21 @@ impl Tree {
         false
     }
 
-    fn walk<S: Seen>(
-        &self,
-        shape: &Shape,
-        folder: &Path,
-        below: Vec<u8>,
-        folders: usize,
-        seen: &mut S,
-    ) {
+    fn walk<S: Seen>(&self, shape: &Shape, folder: &Path, at: Depth, seen: &mut S) {
         let (pattern, hidden) = (&shape.pattern, shape.hidden);
+        let Depth {
+            below,
+            folders,
+            all,
+        } = at;
         seen.folder(folder);
         let entries = self.folder(folder);
+        if S::WANTS_FILES && pattern.empty && all && entries.entries.is_empty() {
+            if let Some((_, stat)) = stat::look(folder) {
+                seen.file(folder.to_owned(), stat);
+            }
+            return;
+        }
         for entry in &entries.entries {
             let name = entry.name.as_bytes();
             let is_folder = entry.kind == Kind::Folder;
@@ -319,19 +421,27 @@ impl Tree {
             }
             let mut text = below.clone();
             text.extend_from_slice(name);
-            if is_folder && (folders == 0 || name == b".git" || name == b".flow") {
+            if is_folder && (name == b".git" || name == b".flow") {
                 continue;
             }
             if !pattern.without.is_empty() && pattern.leaves_out(&text) {
                 continue;
             }
+            let matches = || all || fast_glob::glob_match(&pattern.text, &text);
             if is_folder {
-                text.push(b'/');
-                self.walk(shape, &folder.join(&entry.name), text, folders - 1, seen);
-            } else if S::WANTS_FILES
-                && entry.kind != Kind::Other
-                && fast_glob::glob_match(&pattern.text, &text)
-            {
+                // A folder that matches stands for all that is in it.
+                let at = match matches() {
+                    true => Depth::whole(text),
+                    false if folders == 0 => continue,
+                    false => Depth {
+                        below: text,
+                        folders: folders - 1,
+                        all,
+                    },
+                };
+                let folder = folder.join(&entry.name);
+                self.walk(shape, &folder, at.within(), seen);
+            } else if S::WANTS_FILES && entry.kind != Kind::Other && matches() {
                 let path = folder.join(&entry.name);
                 let stat = entry.stat.get_or_init(|| stat::look(&path));
                 if let Some((Kind::File | Kind::Link, stat)) = *stat {
@@ -437,6 +547,7 @@ pub(super) mod tests {
                 text: text.to_owned(),
                 without: without.iter().map(|text| (*text).to_owned()).collect(),
                 ignores,
+                empty: false,
             };
             let found = Tree::new(&root).find(&pattern);
             let names = found
@@ -460,6 +571,11 @@ pub(super) mod tests {
             ("nothing/*", &[], true, ""),
             ("nothing", &[], true, ""),
             ("src/../vendor/*.c", &[], true, "vendor/v.c"),
+            // A folder that matches stands for what is in it.
+            ("s*", &[], true, "src/a.c src/x/b.c"),
+            ("src/*", &[], true, "src/a.c src/x/b.c"),
+            ("src/*/", &[], true, "src/a.c src/x/b.c"),
+            ("src/x/", &[], false, "src/x/b.c src/x/b.o"),
         ] {
             let mut found: Vec<String> = find(text, without, ignores)
                 .split(' ')
@@ -467,6 +583,44 @@ pub(super) mod tests {
                 .collect();
             found.sort();
             assert_eq!(found.join(" "), names, "{text} without {without:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_escaped_stands_for_itself() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("it is there");
+        files(
+            &root,
+            &[
+                ("[a]/c.c", ""),
+                ("[a]/\\*.c", ""),
+                ("a/c.c", ""),
+                ("!b", ""),
+            ],
+        );
+        for (text, without, names) in [
+            ("\\[a\\]/*.c", "", "[a]/\\*.c [a]/c.c"),
+            ("\\[a\\]/\\\\\\*.c", "", "[a]/\\*.c"),
+            ("\\[a\\]", "", "[a]/\\*.c [a]/c.c"),
+            ("\\[a\\]/*", "\\[a\\]/\\\\*", "[a]/c.c"),
+            ("[a]/*", "", "a/c.c"),
+            ("\\!b", "", "!b"),
+        ] {
+            let pattern = Pattern {
+                folder: root.as_path().into(),
+                text: text.to_owned(),
+                without: [without.to_owned()].into(),
+                ignores: false,
+                empty: false,
+            };
+            let mut found: Vec<String> = Tree::new(&root)
+                .find(&pattern)
+                .iter()
+                .map(|found| String::from_utf8(kept(&found.path, &root)).expect("ASCII"))
+                .collect();
+            found.sort();
+            assert_eq!(found.join(" "), names, "{text}");
         }
     }
 }

@@ -5,7 +5,7 @@
 //! parent; edges between tasks are their `needs`. A node's children come after it, and the nodes of a subtree stand
 //! together, so that a loop's body can be instantiated by copying a range.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -231,6 +231,12 @@ pub struct Incremental {
     /// The files that it reads, as patterns; `None` when it does not say.
     #[serde(skip_serializing_if = "is_default")]
     pub sources: Option<Vec<Text>>,
+    /// Files that it reads and that need not be there, as patterns.
+    #[serde(skip_serializing_if = "is_default")]
+    pub optional_sources: Vec<Text>,
+    /// The file in which its commands name what else they have read.
+    #[serde(skip_serializing_if = "is_default")]
+    pub depfile: Option<Text>,
     /// The files that it makes, as patterns.
     #[serde(skip_serializing_if = "is_default")]
     pub generates: Vec<Text>,
@@ -335,6 +341,9 @@ impl About {
 pub struct Task {
     /// Its name in the file.
     pub name: String,
+    /// What tells it from all other tasks of the project, whatever it is called; empty for tasks of the root file, whose names do.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub identity: String,
     /// Where it stands in the file.
     pub place: Place,
     /// It can't be called by its name.
@@ -358,6 +367,17 @@ pub struct Task {
     /// What the tasks make that it needs and that are left out of this run: their contexts and their patterns.
     #[serde(default, skip_serializing_if = "is_default")]
     pub left_out: Vec<(u32, Vec<Text>)>,
+}
+
+impl Task {
+    /// What tells it from all other tasks of the project; `root` is the file that the plan was made from.
+    pub fn identity(&self, root: &Path) -> String {
+        if self.identity.is_empty() {
+            let file = root.file_name().unwrap_or_default().display();
+            return format!("{file}:{}", self.name);
+        }
+        self.identity.clone()
+    }
 }
 
 /// One thing that must have happened before a task begins.
@@ -791,6 +811,13 @@ impl Plan {
             at = parent;
         }
         at
+    }
+
+    /// The loop that a node is in; none where it is in no loop, or in several.
+    pub fn loop_of(&self, id: NodeId) -> Option<NodeId> {
+        let parents = std::iter::successors(self.node(id).parent, |id| self.node(*id).parent);
+        let mut loops = parents.filter(|id| matches!(self.node(*id).kind, Kind::Loop { .. }));
+        loops.next().filter(|_| loops.next().is_none())
     }
 
     /// The number of the node after the last one of this node's subtree.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::identity::Identities;
 use super::scopes::Scopes;
 use super::{Cycle, Faults, Refused, Request, given};
 use crate::eval;
@@ -79,6 +80,8 @@ pub(super) struct Instances<'a> {
     pub(super) faults: Faults,
     profile: Option<&'a Profile>,
     marks: Vec<Mark>,
+    /// A task that is reached by several ways is one.
+    pub(super) identities: Identities,
 }
 
 /// A need of a task, with the scope that its values are read in when there are any.
@@ -105,12 +108,13 @@ impl<'a> Instances<'a> {
             faults: Faults::default(),
             profile: scopes.profile(),
             marks: Vec::new(),
+            identities: Identities::of(workflow),
         };
-        let fresh = |index: &&TaskIndex| !request.only && request.leaves_out(**index);
-        for index in request.tasks.iter().filter(|index| !fresh(index)) {
-            let identity = (*index, String::new());
-            if !instances.known.contains_key(&identity) {
-                instances.follow(*index, scopes, surroundings)?;
+        for index in &request.tasks {
+            let index = instances.identities.first(*index);
+            let fresh = !request.only && request.leaves_out(index);
+            if !fresh && !instances.known.contains_key(&(index, String::new())) {
+                instances.follow(index, scopes, surroundings)?;
             }
         }
         if !request.only {
@@ -131,6 +135,7 @@ impl<'a> Instances<'a> {
             let mut seen: HashSet<usize> =
                 self.list[number].needs.iter().map(|(n, _)| *n).collect();
             for index in self.comes_after(self.list[number].index) {
+                let index = self.identities.first(index);
                 let all = of_task.get(&index).into_iter().flatten();
                 after.extend(all.copied().filter(|other| seen.insert(*other)));
             }
@@ -196,8 +201,14 @@ impl<'a> Instances<'a> {
         Ok(())
     }
 
+    fn is_named(&self, index: TaskIndex) -> bool {
+        let mut named = self.request.tasks.iter();
+        named.any(|named| self.identities.first(*named) == index)
+    }
+
     /// The number of the instance of a task that was named.
     pub(super) fn named(&self, index: TaskIndex) -> Option<usize> {
+        let index = self.identities.first(index);
         self.known.get(&(index, String::new())).copied()
     }
 
@@ -219,7 +230,7 @@ impl<'a> Instances<'a> {
         let number = self.list.len();
         self.list.push(Instance {
             given,
-            named: call.is_none() && self.request.tasks.contains(&index),
+            named: call.is_none() && self.is_named(index),
             call,
             shown,
             ..Instance::alone(index, task)
@@ -247,15 +258,16 @@ impl<'a> Instances<'a> {
                 continue;
             };
             *next += 1;
-            if self.request.leaves_out(edge.need.task) {
+            let index = self.identities.first(edge.need.task);
+            if self.request.leaves_out(index) {
                 // With values of its own it makes something else.
                 if edge.need.vars.is_empty() {
-                    self.list[number].left_out.push(edge.need.task);
+                    self.list[number].left_out.push(index);
                 }
                 continue;
             }
             let (call, key, shown) = self.called(number, edge, scopes, surroundings);
-            let (index, on) = (edge.need.task, edge.need.on);
+            let on = edge.need.on;
             let identity = (index, key);
             match self.known.get(&identity).copied() {
                 Some(known) if self.marks[known] == Mark::Placed => {

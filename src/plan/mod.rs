@@ -5,6 +5,7 @@
 //! folder and its environment at once, any other a scope. It reads no file and runs nothing.
 
 mod given;
+pub mod identity;
 mod instances;
 mod locks;
 mod nodes;
@@ -212,7 +213,7 @@ pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
     let instances = Instances::of(workflow, request, &mut scopes, &lazily)?;
     check_names(workflow, request, &instances)?;
     check_args(workflow, request)?;
-    let mut planner = Planner::new(workflow, request, scopes, instances.list.len());
+    let mut planner = Planner::new(workflow, request, scopes, &instances);
     for number in &instances.order {
         planner.add(&instances, *number)?;
     }

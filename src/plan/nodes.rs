@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::identity::{self, Identities};
 use super::instances::{CALLS_MAX, Instance, Instances};
 use super::scopes::Scopes;
 use super::{Contexts, Refused, Request, elsewhere, given, locks};
@@ -46,6 +47,7 @@ pub(super) struct Planner<'a> {
     pub(super) of_instance: Vec<Option<NodeId>>,
     /// The first node of each task of the graph.
     first: Vec<Option<NodeId>>,
+    identities: Identities,
     /// The tasks that are being planned, called by one another.
     calls: Vec<TaskIndex>,
     /// What is wrong with the values that called tasks get.
@@ -73,8 +75,10 @@ impl<'a> Planner<'a> {
         workflow: &'a Workflow,
         request: &'a Request,
         scopes: Scopes<'a>,
-        instances: usize,
+        instances: &Instances<'a>,
     ) -> Self {
+        let identities = instances.identities.clone();
+        let instances = instances.list.len();
         Self {
             workflow,
             request,
@@ -88,6 +92,7 @@ impl<'a> Planner<'a> {
             of_runs: locks::of_runs(workflow),
             of_instance: vec![None; instances],
             first: vec![None; workflow.tasks.len()],
+            identities,
             calls: Vec::new(),
             faults: super::Faults::default(),
         }
@@ -111,6 +116,11 @@ impl<'a> Planner<'a> {
         let after = seen.after.iter();
         let mut planned = PlannedTask {
             name: format!("{}{}", task.name, seen.shown),
+            identity: match task.place.file {
+                // What the plan says already.
+                0 => String::new(),
+                _ => format!("{}{}", identity::name(self.workflow, task), seen.shown),
+            },
             place: task.place,
             internal: task.internal,
             needs,
@@ -325,6 +335,7 @@ impl<'a> Planner<'a> {
             return None;
         }
         let texts = rules.sources.iter().flatten().chain(&rules.generates);
+        let texts = texts.chain(&rules.optional_sources).chain(&rules.depfile);
         let texts: Vec<&Text> = texts.chain(&rules.status).chain(watch).collect();
         let scoped = self.scopes.of_files(seen, &texts);
         let asks = |node: &Node| node.rules().ask || node.ask.is_some();
@@ -338,6 +349,8 @@ impl<'a> Planner<'a> {
         let stdin = steps.clone().any(|node| node.rules().stdin);
         Some(Box::new(Incremental {
             sources: rules.sources.clone(),
+            optional_sources: rules.optional_sources.clone(),
+            depfile: rules.depfile.clone(),
             generates: rules.generates.clone(),
             status: rules.status.clone(),
             watch: watch.to_vec(),
@@ -347,7 +360,7 @@ impl<'a> Planner<'a> {
                 && rules.status.is_empty()
                 && !rules.interactive
                 && !stdin
-                && rules.cache.unwrap_or(!rules.generates.is_empty()),
+                && rules.cache.unwrap_or_default(),
             forced: self.request.force_all || self.request.force && seen.named,
             stdin,
         }))
@@ -674,7 +687,8 @@ impl<'a> Planner<'a> {
             }
             let other = &self.workflow.tasks[index];
             let name = as_identifier(relative(&other.name, namespace));
-            if let Some(id) = self.first[index].filter(|_| task_reads(task, &name, &other.name)) {
+            let first = self.first[self.identities.first(index)];
+            if let Some(id) = first.filter(|_| task_reads(task, &name, &other.name)) {
                 self.results[results].tasks.push((name, id));
             }
             left.extend(other.depends_on.iter().map(|need| need.task));

@@ -39,6 +39,7 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
         let node = &mut maker.nodes[id.index()];
         node.task = Some(Box::new(Task {
             name: format!("t{number}"),
+            identity: String::new(),
             place: NOWHERE,
             internal: false,
             needs,

@@ -86,11 +86,15 @@ pub struct TaskRules {
     pub preconditions: Vec<Check>,
     /// The files it reads, as globs; `None` when it does not say.
     pub sources: Option<Vec<Text>>,
+    /// Files it reads that need not be there; where there are any, `sources` is said too.
+    pub optional_sources: Vec<Text>,
     /// The files it makes, as globs.
     pub generates: Vec<Text>,
     /// Commands that all succeed when there is nothing to do.
     pub status: Vec<Text>,
-    /// Whether what it generates may come from the cache; `None` for the usual.
+    /// The file in which its commands name what else they have read: a rule in make's syntax.
+    pub depfile: Option<Text>,
+    /// Whether what it generates may come from the cache; `None` where that is not said.
     pub cache: Option<bool>,
     /// The longest one attempt may take.
     pub timeout: Option<Setting<Duration>>,

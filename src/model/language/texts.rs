@@ -49,6 +49,8 @@ impl Task {
             rules.confirm.iter().for_each(|text| visit(&text.text));
             let files = rules.sources.iter().flatten().chain(&rules.generates);
             files
+                .chain(&rules.optional_sources)
+                .chain(&rules.depfile)
                 .chain(&rules.watch)
                 .chain(&rules.status)
                 .for_each(|text| visit(&text.text));
