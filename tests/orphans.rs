@@ -3,7 +3,9 @@
 
 pub mod support;
 
-use support::Space;
+use rustix::process::Signal;
+use support::processes::signal;
+use support::{Space, wait_for};
 
 /// Counts the zombies among the children of a process, as a command for the shell.
 const ZOMBIES: &str = r#"zombies() {
@@ -15,11 +17,40 @@ const ZOMBIES: &str = r#"zombies() {
 const ORPHANS: &str = "for i in 1 2 3 4 5; do (sh -c 'echo x >> ended' &) ; done\n";
 
 #[test]
+fn they_are_reaped_while_a_command_goes_on() {
+    let ended = "until [ \"$(grep -c x ended)\" = 5 ]; do sleep 0.01; done";
+    let reaped = "until [ \"$(zombies $PPID)\" = 0 ]; do sleep 0.01; done";
+    let script = format!("{ZOMBIES}rm -f ended\n{ORPHANS}{ended}\n{reaped}\ntouch done\n");
+    let space = Space::with(&format!(
+        "tasks: {{make: {{sources: [x], run: {}}}}}\n",
+        quoted(&script)
+    ));
+    space.write("x", "");
+    let ended = space.run(&["make"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out(), ended.err());
+    // In a watch again and again; its first run is one more.
+    space.write("x", "more");
+    std::fs::remove_file(space.work().join("done")).expect("it is there");
+    let watch = space.start(&["watch", "make"]);
+    for round in 0..3 {
+        wait_for("the end of the task", || space.has("done"));
+        let _ = std::fs::remove_file(space.work().join("done"));
+        space.write("x", &format!("{round}"));
+    }
+    signal(
+        i32::try_from(watch.id()).expect("it is small"),
+        Signal::TERM,
+    );
+    space.finish(watch);
+    space.assert_nobody_left();
+}
+
+#[test]
 fn the_next_step_finds_no_zombies() {
     let workflow = format!(
         "tasks:\n  make:\n    run:\n      - {}\n      - {}\n",
         quoted(&format!(
-            "{ZOMBIES}{ORPHANS}until [ \"$(zombies $PPID)\" = 5 ]; do sleep 0.01; done"
+            "{ORPHANS}until [ \"$(grep -c x ended)\" = 5 ]; do sleep 0.01; done"
         )),
         quoted(&format!("{ZOMBIES}test \"$(zombies $PPID)\" = 0")),
     );

@@ -356,3 +356,145 @@ tasks:
             .all(|record| record.is_over() && record.state.is_interrupted())
     );
 }
+
+#[test]
+fn sigquit_ends_a_run_as_sigterm_does() {
+    let workflow = "
+tasks:
+  t:
+    run: |
+      touch ready
+      exec sleep 100
+    finally: touch tidy
+";
+    let going = Going::start(workflow, &["t"], &["ready"]);
+    going.send(Signal::QUIT);
+    let (space, ended) = going.finish();
+    assert_eq!(ended.code, 131, "{}", ended.err());
+    assert!(space.has("tidy"), "finally has run");
+    space.assert_nobody_left();
+    let record = space.record();
+    assert!(
+        record.says("cancel_requested signal 3"),
+        "{:#?}",
+        record.short
+    );
+    assert_eq!(record.count("run_finished"), 0, "it can be resumed");
+}
+
+#[test]
+fn a_signal_that_all_commands_handle_interrupts_the_run() {
+    let workflow = "
+tasks:
+  t: |
+    trap 'exit 0' INT
+    touch ready
+    while :; do sleep 0.01; done
+";
+    let going = Going::start(workflow, &["t"], &["ready"]);
+    going.send(Signal::INT);
+    let (space, ended) = going.finish();
+    assert_eq!(ended.code, 130, "{}", ended.err());
+    assert!(
+        ended.err().contains("interrupted: 1 succeeded"),
+        "{}",
+        ended.err()
+    );
+    let record = assert_interrupted(&space, Signal::INT);
+    assert!(
+        record.says("task_finished t succeeded"),
+        "{:#?}",
+        record.short
+    );
+    // There is nothing left to do, and it ends well.
+    let ended = space.run(&["resume"]);
+    assert_eq!(ended.code, 0, "{}", ended.err());
+    assert!(space.record().says("run_finished completed"));
+}
+
+/// Whatever asks is ended with the run by a signal, and its processes with it; so it is when it is taken up again.
+#[test]
+fn what_asks_is_ended_by_a_signal() {
+    let asks = "trap 'touch told; exit 1' TERM HUP; touch ready; (sleep 100 & sleep 100) & wait";
+    let workflow = format!(
+        "
+vars: {{v: {{sh: {asks:?}}}}}
+secrets: {{S: {{sh: {asks:?}}}}}
+tasks:
+  condition: {{if: {{sh: {asks:?}}}, run: echo x}}
+  status: {{status: [{asks:?}], run: echo x}}
+  precondition: {{preconditions: [{{sh: {asks:?}}}], run: echo x}}
+  verify: {{run: echo x, verify: [{{sh: {asks:?}}}]}}
+  until: {{run: [{{wait: {{until: {{sh: {asks:?}}}}}}}]}}
+  items: {{for: {{sh: {asks:?}}}, run: echo x}}
+  var: echo {{{{ v }}}}
+  secret: echo {{{{ secrets.S }}}}
+  outputs: {{run: echo x, outputs: {{a: v}}}}
+  lock: {{locks: ['{{{{ v }}}}'], run: echo x}}
+"
+    );
+    let tasks = [
+        "condition",
+        "status",
+        "precondition",
+        "verify",
+        "until",
+        "items",
+        "var",
+        "secret",
+        "outputs",
+        "lock",
+    ];
+    for task in tasks {
+        for number in [Signal::TERM, Signal::HUP] {
+            let going = Going::start(&workflow, &[task], &["ready"]);
+            going.send(number);
+            let (space, ended) = going.finish();
+            let code = 128 + number.as_raw();
+            assert_eq!(ended.code, code, "{task}: {}", ended.err());
+            assert!(space.has("told"), "{task}: it is asked to end first");
+            space.assert_nobody_left();
+            // The second time as the first.
+            fs::remove_file(space.work().join("ready")).expect("it is there");
+            let going = Going {
+                flow: space.start(&["resume"]),
+                space,
+            };
+            going.wait_for_file("ready");
+            going.send(number);
+            let (space, ended) = going.finish();
+            assert_eq!(ended.code, code, "{task}: {}", ended.err());
+            space.assert_nobody_left();
+        }
+    }
+}
+
+/// A verb that runs nothing but what it asks for ends with it.
+#[test]
+fn a_verb_that_asks_is_ended_by_a_signal() {
+    let workflow = "
+vars: {v: {sh: touch ready; sleep 100 & sleep 100}}
+tasks:
+  t: {status: [touch ready; sleep 100 & sleep 100], run: 'echo {{ v }}'}
+";
+    for verb in ["vars", "why"] {
+        let going = Going::start(workflow, &[verb, "t"], &["ready"]);
+        going.send(Signal::TERM);
+        let (space, ended) = going.finish();
+        assert_eq!(ended.code, 143, "{verb}: {}", ended.err());
+        space.assert_nobody_left();
+    }
+}
+
+/// Each starts the next in a session of its own and ends.
+#[test]
+fn who_is_born_in_the_clean_up_is_ended_too() {
+    let chain = "test -e stop || setsid sh ./chain & sleep 0.01";
+    let space = Space::with("tasks: {t: 'setsid sh ./chain & true'}\n");
+    space.write("chain", chain);
+    let ended = space.run(&["t"]);
+    assert_eq!(ended.code, 0, "{}", ended.err());
+    space.write("stop", "");
+    space.assert_nobody_left();
+    assert!(ended.err().lines().count() < 30, "{}", ended.err());
+}

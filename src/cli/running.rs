@@ -20,6 +20,7 @@ use crate::engine::{Caller, Ending, Engine};
 use crate::eval::RunNames;
 use crate::eval::kept::Kept;
 use crate::exec::OwnStreams;
+use crate::exec::jobserver::{Found, Jobserver};
 use crate::exec::shell::Programs;
 use crate::lock::Locks;
 use crate::model::id::RunId;
@@ -203,7 +204,7 @@ impl Running {
         }
         let recorded_in = self.journal.logs().map(|_| context.store()).transpose()?;
         let json = settings.mode == report::Mode::Json;
-        let (slots, threads) = slots_and_threads(manner.jobs, plan);
+        let (slots, threads, jobserver) = slots_and_threads(manner.jobs, plan, show.quiet);
         let Values {
             secrets,
             evaluator,
@@ -241,6 +242,7 @@ impl Running {
             journal: self.journal,
             programs: Programs::of_this_process(),
             secrets: secrets.clone(),
+            jobserver,
             threads,
             inbox,
             caller,
@@ -313,17 +315,43 @@ fn settings(
     })
 }
 
-/// How many commands may run at the same time, and how many threads are worth having for them. Counting the cores is
-/// not free; one command alone needs no count.
-fn slots_and_threads(jobs: Option<u16>, plan: &Plan) -> (usize, usize) {
+/// How many commands may run at the same time, and how many threads are worth having for them; the jobserver that they keep to.
+/// Counting the cores is not free; one command alone needs no count.
+fn slots_and_threads(
+    jobs: Option<u16>,
+    plan: &Plan,
+    quiet: bool,
+) -> (usize, usize, Option<Jobserver>) {
+    let found = Found::of_this_process();
+    let jobs = jobs.map(usize::from);
+    let jobs = match &found {
+        Found::None => jobs,
+        // The tokens say how many there are.
+        Found::Client(jobserver) => jobs.or(Some(jobserver.jobs())),
+        Found::Unreachable => {
+            let jobs = jobs.unwrap_or(1);
+            let words = format!(
+                "warning: jobserver unavailable: using -j{jobs}; put '+' before the line of the makefile that calls flow\n"
+            );
+            if !quiet {
+                // The run matters more than the word of it.
+                let _ = screen::print("", &words);
+            }
+            Some(jobs)
+        }
+    };
+    let jobserver = match found {
+        Found::Client(jobserver) => Some(jobserver),
+        Found::None | Found::Unreachable => None,
+    };
     let mut leaves = plan.nodes.iter().filter(|node| node.is_leaf());
     let loops = |node: &Node| matches!(node.kind, PlanKind::Loop { .. });
     if leaves.nth(1).is_none() && !plan.nodes.iter().any(loops) {
-        return (1, 1);
+        return (1, 1, jobserver);
     }
     let cores = cores();
-    let slots = jobs.map_or(cores, usize::from);
-    (slots, slots.min(cores))
+    let slots = jobs.unwrap_or(cores);
+    (slots, slots.min(cores), jobserver)
 }
 
 pub(super) fn exit_of(ending: Ending) -> Exit {

@@ -449,7 +449,8 @@ fn over(state: &RunState) -> Option<Fact> {
     );
     match state.stop {
         Some(stop) if stop.outcome != Outcome::Interrupted => {}
-        Some(_) if !all_ended(state) => return None,
+        // It can be taken up again, if only to be finished.
+        Some(_) => return None,
         None if going || gates => return None,
         _ => {}
     }

@@ -40,11 +40,19 @@ struct Running {
     waiters: Vec<Waiter>,
 }
 
+impl Asked {
+    /// How many of them there are.
+    pub(super) fn running(&self) -> usize {
+        self.running.len()
+    }
+}
+
 impl Going<'_> {
     /// The commands that were handed in and are to be started.
     pub(super) fn take_orders(&mut self) -> Vec<Job> {
         let mut jobs = Vec::new();
-        for Order { job, key, waiter } in self.desk.take() {
+        while let Some(order) = self.desk.next() {
+            let Order { job, key, waiter } = order;
             let CommandId::Question(id) = job.id else {
                 continue;
             };
@@ -54,6 +62,9 @@ impl Going<'_> {
                 waiter.tell(Reply::Said(said));
             } else if let Some(running) = self.same(key.as_ref()) {
                 running.waiters.push(waiter);
+            } else if !self.may_ask() {
+                self.desk.put_back(Order { job, key, waiter });
+                break;
             } else {
                 self.stops.insert(job.id, job.attempt, false);
                 let waiters = vec![waiter];

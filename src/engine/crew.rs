@@ -37,6 +37,8 @@ struct Shared<'a> {
     loads: Vec<usize>,
     /// Until when the first thread waits, if nothing happens.
     minded: Option<Instant>,
+    /// It waits for a token of the jobserver too.
+    polls_tokens: bool,
     over: Option<Result<Ending, Error>>,
     /// What came of questions, for the first thread.
     answers: Vec<Input>,
@@ -54,6 +56,7 @@ impl<'a> Crew<'a> {
             knockers: vec![None],
             loads: vec![0],
             minded: None,
+            polls_tokens: false,
             over: None,
             answers: Vec::new(),
             notices: Vec::new(),
@@ -210,6 +213,8 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
             .is_some_and(|at| at <= going.clock.instant());
         if self.number == 0 && due {
             going.listen_at = None;
+            // A shorter run leaves no zombies that could fill the table of processes.
+            let _ = self.inbox.hear_of_children();
             // Where there can be no pipe nobody can reach the run.
             if let Ok(Some(requests)) = going.journal.listen() {
                 self.inbox.listen(requests);
@@ -320,7 +325,9 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         let deadline = shared.going.deadline();
         if self.number == 0 {
             shared.minded = deadline;
-        } else if deadline.is_some_and(|at| shared.minded.is_none_or(|minded| at < minded)) {
+        } else if deadline.is_some_and(|at| shared.minded.is_none_or(|minded| at < minded))
+            || !shared.polls_tokens && shared.going.wanted_tokens().is_some()
+        {
             shared.knock(0);
         }
     }
@@ -368,17 +375,20 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
 
     /// Waits for something to happen.
     fn wait(&mut self) -> Ready {
-        let minded = if self.number == 0 {
-            self.crew.lock().minded
+        let (minded, tokens) = if self.number == 0 {
+            let mut shared = self.crew.lock();
+            let tokens = shared.going.wanted_tokens();
+            shared.polls_tokens = tokens.is_some();
+            (shared.minded, tokens)
         } else {
-            None
+            (None, None)
         };
         let deadline = [minded, self.runner.next_deadline()]
             .into_iter()
             .flatten()
             .min();
         self.inbox
-            .wait(&self.runner, deadline)
+            .wait_for_token(&self.runner, deadline, tokens.as_deref())
             .unwrap_or_else(|error| {
                 self.crew.lock().end(Err(Error::Wait(error)));
                 Ready::default()

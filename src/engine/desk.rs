@@ -5,7 +5,7 @@
 //! is over. Several who ask the same wait for one command, each as long as its own time lasts.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -26,7 +26,7 @@ pub struct Desk(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     mode: Mode,
-    orders: Vec<Order>,
+    orders: VecDeque<Order>,
     /// How many commands were handed in.
     count: u64,
     /// What came of those that are known by their keys.
@@ -165,7 +165,7 @@ impl Desk {
                 job.env.extend(asker.marks.iter().cloned());
                 knocker.knock();
                 let (key, waiter) = (key.cloned(), Waiter { asker, reply });
-                state.orders.push(Order { job, key, waiter });
+                state.orders.push_back(Order { job, key, waiter });
                 Handed::In(replies)
             }
             // Who has no loop, or is the loop.
@@ -185,9 +185,19 @@ impl Desk {
         state.orders.clear();
     }
 
-    /// What was handed in.
-    pub(super) fn take(&self) -> Vec<Order> {
-        std::mem::take(&mut self.state().orders)
+    /// What was handed in first.
+    pub(super) fn next(&self) -> Option<Order> {
+        self.state().orders.pop_front()
+    }
+
+    /// It can't be started yet.
+    pub(super) fn put_back(&self, order: Order) {
+        self.state().orders.push_front(order);
+    }
+
+    /// Whether something was handed in that nobody has taken.
+    pub(super) fn waits(&self) -> bool {
+        !self.state().orders.is_empty()
     }
 
     /// What is known of a command.

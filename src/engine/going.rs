@@ -23,12 +23,13 @@ use crate::core::carried::Carried;
 use crate::core::fact::{Exit, Fact, Outcome, Record, RunEnd, Why};
 use crate::core::observer::{Observer, Seen, Signal, Stream};
 use crate::core::state::{RunStage, Stage};
-use crate::core::{Input, RunState, turn};
+use crate::core::{Input, RunState};
 use crate::eval::Evaluator;
 use crate::eval::here::{Failure, Here, Level};
 use crate::eval::kept::Kept;
 use crate::eval::results::Ended;
 use crate::exec::handed_on::Handover;
+use crate::exec::jobserver::Jobserver;
 use crate::exec::stops::{Stop, Stops};
 use crate::exec::terminal;
 use crate::exec::{CommandId, Event, Handed, Job, OwnStreams};
@@ -47,6 +48,8 @@ pub(super) struct Going<'a> {
     pub(super) run: RunId,
     pub(super) actor: String,
     pub(super) slots: usize,
+    /// The jobserver that its commands keep to, if there is one.
+    pub(super) jobserver: Option<Jobserver>,
     pub(super) logs: Option<Arc<Path>>,
     /// Which of flow's streams are a terminal that a command may have to itself.
     pub(super) own_streams: OwnStreams,
@@ -106,7 +109,7 @@ impl Going<'_> {
         }
         let locked = |input: &&Input| matches!(input, Input::Locked { .. });
         let locked: Vec<Input> = inputs.iter().filter(locked).cloned().collect();
-        let records = turn(&mut self.state, inputs, self.slots, self.clock.now());
+        let records = self.decide(inputs);
         if !records.is_empty() {
             let ends = self.seal(&records);
             self.journal.append(&self.lines).map_err(Error::Store)?;
@@ -120,6 +123,7 @@ impl Going<'_> {
         self.give_back(&locked, &records);
         self.act()?;
         self.mind_asked(self.clock.instant());
+        self.mind_tokens();
         Ok(())
     }
 
@@ -670,6 +674,8 @@ impl Going<'_> {
             return None;
         }
         Some(match (self.state.stage(), self.signal) {
+            // It came too late.
+            (RunStage::Finished(RunEnd::Completed), _) => Ending::Finished(RunEnd::Completed),
             (_, Some(signal)) => Ending::Interrupted(signal),
             (RunStage::Finished(end), None) => Ending::Finished(end),
             _ => Ending::Paused,
@@ -694,6 +700,8 @@ pub(super) fn how(signal: HowToStop) -> Stop {
     match signal {
         HowToStop::Kill => Stop::Kill,
         HowToStop::Terminate => Stop::Ask(Number::TERM),
+        // SIGQUIT asks for a core dump, or only for a list of threads.
+        HowToStop::Number(libc::SIGQUIT) => Stop::Ask(Number::TERM),
         HowToStop::Number(number) => {
             Stop::Ask(Number::from_named_raw(number).unwrap_or(Number::TERM))
         }

@@ -28,22 +28,29 @@ impl Signals {
     /// `nohup`) stays ignored.
     pub fn catch(terminal: bool) -> io::Result<Self> {
         super::alone::signals_are_waited_for();
-        let mut caught = Vec::new();
+        let mut caught = Self(Vec::new());
         // The first process of a container is told of orphans that have ended by the last of them.
         let more = terminal || family::is_first_process();
         for signal in ENDING
             .into_iter()
             .chain(JOB_CONTROL.into_iter().filter(|_| more))
         {
-            let number = signal.as_raw();
-            if !super::signals::is_ignored(number) {
-                let (reader, writer) = io::pipe()?;
-                rustix::io::ioctl_fionbio(&reader, true)?;
-                signal_hook::low_level::pipe::register(number, writer)?;
-                caught.push((number, reader));
-            }
+            caught.add(signal)?;
         }
-        Ok(Self(caught))
+        Ok(caught)
+    }
+
+    /// Catches one more, once, unless it is ignored.
+    fn add(&mut self, signal: Signal) -> io::Result<()> {
+        let number = signal.as_raw();
+        let caught = self.0.iter().any(|(known, _)| *known == number);
+        if !caught && !super::signals::is_ignored(number) {
+            let (reader, writer) = io::pipe()?;
+            rustix::io::ioctl_fionbio(&reader, true)?;
+            signal_hook::low_level::pipe::register(number, writer)?;
+            self.0.push((number, reader));
+        }
+        Ok(())
     }
 }
 
@@ -125,8 +132,28 @@ impl Inbox {
         self.requests = Some(requests);
     }
 
+    /// Whether a signal is one of those that end a run.
+    pub(super) fn ends_a_run(number: i32) -> bool {
+        ENDING.iter().any(|signal| signal.as_raw() == number)
+    }
+
+    /// From now on it is told of children that have ended, those of others too.
+    pub(super) fn hear_of_children(&mut self) -> io::Result<()> {
+        self.signals.add(Signal::CHILD)
+    }
+
     /// Waits until something happens or `deadline` has come.
     pub fn wait(&mut self, runner: &Runner, deadline: Option<Instant>) -> io::Result<Ready> {
+        self.wait_for_token(runner, deadline, None)
+    }
+
+    /// The same, or until there may be a token of a jobserver, which is looked for again then.
+    pub(super) fn wait_for_token(
+        &mut self,
+        runner: &Runner,
+        deadline: Option<Instant>,
+        tokens: Option<&File>,
+    ) -> io::Result<Ready> {
         let pipes = [
             self.knock.is_some(),
             self.bell.is_some(),
@@ -134,11 +161,11 @@ impl Inbox {
         ];
         let pipes = pipes.iter().filter(|is_there| **is_there).count();
         let own = self.signals.0.len() + pipes;
-        let (readable, mut ready) = self.poll(runner, deadline, own)?;
+        let (readable, mut ready) = self.poll(runner, deadline, own, tokens)?;
         for ((number, pipe), readable) in self.signals.0.iter_mut().zip(&readable) {
             let count = if *readable { drain(pipe) } else { 0 };
             // How often it was asked to end counts; the others say that there is something to look at.
-            let ending = ENDING.iter().any(|signal| signal.as_raw() == *number);
+            let ending = Self::ends_a_run(*number);
             let count = if ending { count } else { count.min(1) };
             ready.signals.extend(std::iter::repeat_n(*number, count));
         }
@@ -171,6 +198,7 @@ impl Inbox {
         runner: &Runner,
         deadline: Option<Instant>,
         own: usize,
+        tokens: Option<&File>,
     ) -> io::Result<(Vec<bool>, Ready)> {
         let signals = self.signals.0.iter().map(|(_, pipe)| pipe);
         let pipes = signals.chain(&self.knock).chain(&self.bell);
@@ -184,6 +212,7 @@ impl Inbox {
             places.push(place);
             fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
         }
+        fds.extend(tokens.map(|tokens| PollFd::from_borrowed_fd(tokens.as_fd(), PollFlags::IN)));
         let timeout =
             deadline.map(|deadline| timespec(deadline.saturating_duration_since(Instant::now())));
         match poll(&mut fds, timeout.as_ref()) {

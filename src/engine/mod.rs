@@ -25,6 +25,7 @@ pub mod outside;
 pub mod past;
 mod questions;
 pub mod signals;
+mod tokens;
 pub mod watched;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -51,6 +52,7 @@ use crate::eval::Evaluator;
 use crate::eval::kept::Kept;
 use crate::exec::OwnStreams;
 use crate::exec::family;
+use crate::exec::jobserver::Jobserver;
 use crate::exec::mask::Secrets;
 use crate::exec::runner::Runner;
 use crate::exec::shell::Programs;
@@ -89,6 +91,8 @@ pub struct Engine<'a> {
     pub programs: Programs,
     /// What is masked in all output; it may grow while the run goes on.
     pub secrets: Secrets,
+    /// The jobserver that its commands have to keep to, if there is one.
+    pub jobserver: Option<Jobserver>,
     /// How many threads may take part.
     pub threads: usize,
     /// Where signals arrive, and whoever rings is heard.
@@ -167,7 +171,9 @@ impl Engine<'_> {
     /// Runs the plan to its end. Whatever the end, nothing that it started is alive afterwards.
     pub fn run(self) -> Result<Ending, Error> {
         family::adopt_orphans();
-        signals::keep_descriptors();
+        let jobserver = self.jobserver;
+        let inherited = jobserver.as_ref().map_or(&[][..], Jobserver::inherited);
+        signals::keep_descriptors(inherited);
         let start = Input::Start {
             run: self.run.clone(),
             plan: self.plan_hash,
@@ -185,6 +191,7 @@ impl Engine<'_> {
             run: self.run,
             actor: self.actor,
             slots: self.slots,
+            jobserver,
             journal: self.journal,
             clock: self.clock,
             observers: self.observers,
@@ -245,7 +252,11 @@ impl Engine<'_> {
             ended.is_err(),
         );
         inbox.end_run();
-        let ending = signal.map_or(ended?, Ending::Interrupted);
+        let ending = match (ended?, signal) {
+            // It came too late.
+            (ending @ Ending::Finished(RunEnd::Completed), _) | (ending, None) => ending,
+            (_, Some(signal)) => Ending::Interrupted(signal),
+        };
         let kept = if going.did_nothing() {
             going.journal.discard()
         } else {
@@ -267,6 +278,9 @@ const LISTEN_AFTER: Duration = Duration::from_millis(100);
 /// How long killed processes are waited for.
 const GAVE_UP: Duration = Duration::from_secs(2);
 
+/// How long after the grace time those are followed who start one another.
+const GAVE_UP_AT_LAST: Duration = Duration::from_secs(30);
+
 /// How often those are looked at that nobody tells us of.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -274,7 +288,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 const LOOKS_MAX: u32 = 50;
 
 /// Ends whoever of our descendants is still there: asked first, killed when the grace time is over or on a signal, the first
-/// of which is returned.
+/// of which is returned. Who starts another and ends is followed until nobody is left.
 fn end_family(
     going: &mut Going<'_>,
     inbox: &mut Inbox,
@@ -282,25 +296,37 @@ fn end_family(
     mut kill: bool,
 ) -> Option<i32> {
     let deadline = going.clock.instant() + GRACE;
-    let (mut told, mut looks, mut signal) = (HashSet::new(), 0, None);
-    while family::any_children() && going.clock.instant() < deadline + GAVE_UP && looks < LOOKS_MAX
-    {
+    let mut give_up = deadline + GAVE_UP;
+    let (mut told, mut named, mut looks, mut signal) = (HashSet::new(), HashSet::new(), 0, None);
+    while family::any_children() && going.clock.instant() < give_up && looks < LOOKS_MAX {
+        let now = going.clock.instant();
         let left = family::children(&going.run);
         looks = if left.is_empty() { looks + 1 } else { 0 };
-        kill |= going.clock.instant() >= deadline;
+        let first = told.is_empty();
+        kill |= now >= deadline;
+        let mut again_at = now + LOOK_AGAIN;
         for left in left {
-            if told.insert(left.pid) {
-                going.notice(&Signal::LeftBehind {
-                    program: &left.program,
-                    task: &left.task,
-                });
+            let new = told.insert(left.pid);
+            if new {
+                // It may have started the next by now.
+                again_at = now;
+                give_up = give_up.max(now + GAVE_UP).min(deadline + GAVE_UP_AT_LAST);
+                if named.insert((left.program.clone(), left.task.clone())) || first {
+                    going.notice(&Signal::LeftBehind {
+                        program: &left.program,
+                        task: &left.task,
+                    });
+                }
+            }
+            if new || kill {
                 family::signal(&left, if kill { Number::KILL } else { Number::TERM });
-            } else if kill {
-                family::signal(&left, Number::KILL);
             }
         }
-        match inbox.wait(nobody, Some(going.clock.instant() + LOOK_AGAIN)) {
-            Ok(ready) => signal = signal.or(ready.signals.first().copied()),
+        match inbox.wait(nobody, Some(again_at)) {
+            Ok(ready) => {
+                let ending = |signal: &&i32| Inbox::ends_a_run(**signal);
+                signal = signal.or(ready.signals.iter().find(ending).copied());
+            }
             // There is nobody left to tell; the deadline ends the loop.
             Err(_) => kill = true,
         }

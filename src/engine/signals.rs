@@ -14,15 +14,16 @@ pub fn is_ignored(signal: i32) -> bool {
     }
 }
 
-/// From now on the descriptors that flow was started with, but for the first three, don't reach what it starts.
+/// From now on the descriptors that flow was started with, but for the first three and these, don't reach what it starts.
 #[expect(
     unsafe_code,
     reason = "there is no safe interface to descriptors that nobody here owns"
 )]
-pub fn keep_descriptors() {
+pub fn keep_descriptors(but: &[i32]) {
     const CLOSE_ON_EXEC: libc::c_uint = 4;
     // SAFETY: close_range(2) with CLOSE_RANGE_CLOEXEC takes three numbers and only sets a flag on open descriptors; called
-    // by number because older C libraries have no function for it. Older kernels refuse, and all stays as it was.
+    // by number because older C libraries have no function for it. Older kernels refuse, and all stays as it was. F_SETFD
+    // takes two numbers and fails for what is no open descriptor.
     unsafe {
         libc::syscall(
             libc::SYS_close_range,
@@ -30,6 +31,9 @@ pub fn keep_descriptors() {
             libc::c_uint::MAX,
             CLOSE_ON_EXEC,
         );
+        for descriptor in but {
+            libc::fcntl(*descriptor, libc::F_SETFD, 0);
+        }
     }
 }
 

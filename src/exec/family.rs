@@ -10,13 +10,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, wait, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpgid, getpgrp, kill_process,
+    kill_process_group, wait, waitid,
 };
 
 use crate::model::id::RunId;
 
 /// Whether this process had children of its own before it ran anything, as after `job & exec flow`.
 static STRANGERS: AtomicBool = AtomicBool::new(false);
+
+fn has_strangers() -> bool {
+    STRANGERS.load(Ordering::Relaxed)
+}
 
 /// From now on orphans of our descendants are our children.
 pub fn adopt_orphans() {
@@ -180,7 +185,7 @@ pub fn is_ancestor(pid: i32) -> bool {
 /// What is known of a child; `None` for one that flow did not start, as far as that can be told.
 fn left(pid: Pid, run: &RunId) -> Option<Left> {
     let environ = environ(pid.as_raw_nonzero().get());
-    let ours = !STRANGERS.load(Ordering::Relaxed) || variable(&environ, RUN) == run.as_str();
+    let ours = !has_strangers() || variable(&environ, RUN) == run.as_str();
     let program = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
     ours.then(|| Left {
         pid,
@@ -189,8 +194,12 @@ fn left(pid: Pid, run: &RunId) -> Option<Left> {
     })
 }
 
-/// Sends a signal to one process.
+/// Sends a signal to one process and to its group, so that it reaches what is being started there at the moment.
 pub fn signal(left: &Left, signal: Signal) {
+    let group = getpgid(Some(left.pid)).ok();
+    if let Some(group) = group.filter(|group| *group != getpgrp() && !has_strangers()) {
+        let _ = kill_process_group(group, signal);
+    }
     // It may have ended since it was seen.
     let _ = kill_process(left.pid, signal);
     if signal != Signal::KILL {

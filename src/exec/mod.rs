@@ -6,6 +6,7 @@
 pub mod family;
 pub mod forms;
 pub mod handed_on;
+pub mod jobserver;
 pub mod mask;
 pub mod output;
 pub mod process;

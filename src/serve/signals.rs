@@ -19,6 +19,7 @@ pub(super) enum Asked {
 pub(super) struct Signals {
     term: Signal,
     int: Signal,
+    quit: Signal,
     /// The terminal is gone, where there was one; else the files are to be read again.
     hup: Signal,
     usr1: Signal,
@@ -32,6 +33,7 @@ impl Signals {
         Ok(Self {
             term: caught(SignalKind::terminate())?,
             int: caught(SignalKind::interrupt())?,
+            quit: caught(SignalKind::quit())?,
             hup: caught(SignalKind::hangup())?,
             usr1: caught(SignalKind::user_defined1())?,
             terminal,
@@ -43,6 +45,7 @@ impl Signals {
         tokio::select! {
             _ = self.term.recv() => Asked::Stop,
             _ = self.int.recv() => Asked::Stop,
+            _ = self.quit.recv() => Asked::Stop,
             _ = self.hup.recv() => if self.terminal { Asked::Stop } else { Asked::Reload },
             _ = self.usr1.recv() => Asked::Look,
         }
