@@ -4,7 +4,9 @@
 
 pub mod support;
 
-use flow::core::fact::{Decision, Exit, Fact, Log, Outcome, Record, RunEnd, Triggered, Value, Why};
+use flow::core::fact::{
+    Decision, Exit, Fact, LeftRunning, Log, Outcome, Record, RunEnd, Triggered, Value, Why,
+};
 use flow::core::state::Address;
 use flow::model::id::{NodeId, RunId};
 use flow::model::time::Timestamp;
@@ -186,6 +188,10 @@ fn everything() -> Exit {
             hash: "cd".repeat(32),
             tail: "\u{1b}[31mline\u{2028}\r\n".to_owned(),
         }),
+        left: vec![LeftRunning {
+            pid: 7,
+            program: "gradle".to_owned(),
+        }],
     }
 }
 

@@ -21,6 +21,7 @@ use crate::eval::RunNames;
 use crate::eval::kept::Kept;
 use crate::exec::OwnStreams;
 use crate::exec::jobserver::{Found, Jobserver};
+use crate::exec::room;
 use crate::exec::shell::Programs;
 use crate::lock::Locks;
 use crate::model::id::RunId;
@@ -282,7 +283,7 @@ pub(super) fn inbox() -> Result<Inbox, Trouble> {
     let terminal = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
     Signals::catch(terminal)
         .map(Inbox::new)
-        .map_err(|error| Trouble::call(format!("can't catch signals: {error}"), ""))
+        .map_err(|error| Trouble::call(format!("can't catch signals: {}", room::told(&error)), ""))
 }
 
 /// Random bits, as much as ids need.
@@ -350,7 +351,17 @@ fn slots_and_threads(
         return (1, 1, jobserver);
     }
     let cores = cores();
-    let slots = jobs.unwrap_or(cores);
+    let wanted = jobs.unwrap_or(cores);
+    let slots = wanted.min(room::commands_at_once(
+        plan.nodes.iter().any(|node| node.rules().ask),
+    ));
+    if slots < wanted && jobs.is_some() && !quiet {
+        let words = format!(
+            "warning: `ulimit -n` allows {slots} commands at a time: a larger one allows -j{wanted}\n"
+        );
+        // The run matters more than the word of it.
+        let _ = screen::print("", &words);
+    }
     (slots, slots.min(cores), jobserver)
 }
 

@@ -437,6 +437,18 @@ pub struct Exit {
     /// What it printed; none when it printed nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<Log>,
+    /// The processes that it left running, as it was told to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<LeftRunning>,
+}
+
+/// A process that goes on after the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftRunning {
+    /// Its process id.
+    pub pid: i32,
+    /// The name of its program.
+    pub program: String,
 }
 
 impl Exit {

@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use super::inbox::{ENDING, Inbox, Signals};
 use crate::exec::family;
 use crate::exec::mask::Secrets;
+use crate::exec::room;
 use crate::exec::runner::{Runner, Started};
 use crate::exec::shell::Programs;
 use crate::exec::stops::{Stop, Stops};
@@ -25,7 +26,8 @@ pub(super) fn signals_are_waited_for() {
 /// Runs a command to its end. A signal to flow is passed on to it, and then ends flow if that is what it does by itself; the error
 /// says why there is no answer.
 pub(super) fn run(job: Job, secrets: Secrets) -> Result<Said, String> {
-    let waits = |error| format!("its end can't be waited for: {error}");
+    let waits =
+        |error: std::io::Error| format!("its end can't be waited for: {}", room::told(&error));
     let ends_flow = BY_ITSELF.load(Ordering::SeqCst);
     if ends_flow {
         keep_dispositions().map_err(waits)?;

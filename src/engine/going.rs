@@ -28,6 +28,7 @@ use crate::eval::Evaluator;
 use crate::eval::here::{Failure, Here, Level};
 use crate::eval::kept::Kept;
 use crate::eval::results::Ended;
+use crate::exec::family;
 use crate::exec::handed_on::Handover;
 use crate::exec::jobserver::Jobserver;
 use crate::exec::stops::{Stop, Stops};
@@ -482,7 +483,14 @@ impl Going<'_> {
         let task = self.task_name(node);
         let mut env = rendered.env;
         let mut add = |name: &str, value: Vec<u8>| env.push((name.to_owned(), value));
-        add("FLOW_RUN_ID", self.run.to_string().into_bytes());
+        let leaves_running = self.state.rules(node).leave_running;
+        if leaves_running {
+            // By this it is known from what has to end with the run.
+            let mark = family::mark_to_leave(&self.run, node, attempt);
+            add(family::TO_LEAVE, mark.into_bytes());
+        } else {
+            add("FLOW_RUN_ID", self.run.to_string().into_bytes());
+        }
         if let Some(trigger) = self.state.trigger() {
             add("FLOW_TRIGGER", trigger.name.clone().into_bytes());
             if let Some(at) = trigger.scheduled_at {
@@ -503,6 +511,11 @@ impl Going<'_> {
             env,
             logs: self.logs.clone(),
             handover: Some(handover),
+            without: if leaves_running {
+                &["FLOW_RUN_ID"]
+            } else {
+                &[]
+            },
             keeps_stdout,
             stdin,
             own_streams: interactive.then_some(OwnStreams {
@@ -605,9 +618,12 @@ impl Going<'_> {
             Event::Ended {
                 node,
                 attempt,
-                exit,
+                mut exit,
                 result,
             } => {
+                if self.state.rules(node).leave_running {
+                    exit.left = family::left_running(&self.run, node, attempt);
+                }
                 if !result.outputs.is_empty() || result.stdout.is_some() {
                     if !self.state.plan().results.is_empty() {
                         let stdout = result.stdout.as_deref();

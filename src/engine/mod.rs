@@ -54,6 +54,7 @@ use crate::exec::OwnStreams;
 use crate::exec::family;
 use crate::exec::jobserver::Jobserver;
 use crate::exec::mask::Secrets;
+use crate::exec::room;
 use crate::exec::runner::Runner;
 use crate::exec::shell::Programs;
 use crate::exec::stops::{GRACE, Stops};
@@ -157,8 +158,11 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => error.fmt(f),
-            Self::Output(error) => write!(f, "could not keep the output of a task: {error}"),
-            Self::Wait(error) => write!(f, "could not wait for the tasks: {error}"),
+            Self::Output(error) => {
+                let error = room::told(error);
+                write!(f, "could not keep the output of a task: {error}")
+            }
+            Self::Wait(error) => write!(f, "could not wait for the tasks: {}", room::told(error)),
             Self::Panicked => write!(f, "flow itself has a bug"),
             Self::Unsupported(what) => write!(f, "this version of flow has no {what}"),
         }
@@ -301,7 +305,13 @@ fn end_family(
     while family::any_children() && going.clock.instant() < give_up && looks < LOOKS_MAX {
         let now = going.clock.instant();
         let left = family::children(&going.run);
-        looks = if left.is_empty() { looks + 1 } else { 0 };
+        // Who stays on purpose is a child like any other.
+        let more = if family::leaves_any() {
+            LOOKS_MAX / 4
+        } else {
+            1
+        };
+        looks = if left.is_empty() { looks + more } else { 0 };
         let first = told.is_empty();
         kill |= now >= deadline;
         let mut again_at = now + LOOK_AGAIN;

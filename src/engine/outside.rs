@@ -114,6 +114,7 @@ fn job(command: &Command<'_>, keeps_stdout: bool) -> Job {
         handover: None,
         keeps_stdout,
         stdin: false,
+        without: &[],
         own_streams: None,
     }
 }

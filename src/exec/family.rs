@@ -14,7 +14,8 @@ use rustix::process::{
     kill_process_group, wait, waitid,
 };
 
-use crate::model::id::RunId;
+use crate::core::fact::LeftRunning;
+use crate::model::id::{NodeId, RunId};
 
 /// Whether this process had children of its own before it ran anything, as after `job & exec flow`.
 static STRANGERS: AtomicBool = AtomicBool::new(false);
@@ -135,6 +136,64 @@ const RUN: &[u8] = b"FLOW_RUN_ID=";
 const TASK: &[u8] = b"FLOW_TASK=";
 const OUTPUT: &[u8] = b"FLOW_OUTPUT=";
 
+/// The variable by which what a step leaves running on purpose is known from what has to end with its run.
+pub const TO_LEAVE: &str = "FLOW_LEFT_RUNNING_BY";
+
+/// The runs of this process that leave something running.
+static LEAVING: Mutex<Vec<RunId>> = Mutex::new(Vec::new());
+
+/// The value of that variable for a try of a step.
+pub fn mark_to_leave(run: &RunId, node: NodeId, attempt: u32) -> String {
+    let mut leaving = LEAVING.lock().unwrap_or_else(PoisonError::into_inner);
+    if !leaving.contains(run) {
+        leaving.push(run.clone());
+    }
+    mark(run, node, attempt)
+}
+
+fn mark(run: &RunId, node: NodeId, attempt: u32) -> String {
+    format!("{run}/{node}.{attempt}")
+}
+
+/// The processes that a try of a step has left running on purpose.
+pub fn left_running(run: &RunId, node: NodeId, attempt: u32) -> Vec<LeftRunning> {
+    let mark = mark(run, node, attempt);
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    let ours = pids().filter(|pid| parent(*pid) == Some(own) && to_leave(&environ(*pid)) == mark);
+    ours.map(|pid| LeftRunning {
+        pid,
+        program: program(pid),
+    })
+    .collect()
+}
+
+fn to_leave(environ: &[u8]) -> String {
+    variable(environ, format!("{TO_LEAVE}=").as_bytes())
+}
+
+/// Whether a process with this environment goes on after the runs of this process.
+fn is_to_stay(environ: &[u8]) -> bool {
+    let leaving = LEAVING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mark = to_leave(environ);
+    leaving
+        .iter()
+        .any(|run| mark.split('/').next() == Some(run.as_str()))
+}
+
+/// Whether a run of this process leaves anything running.
+pub fn leaves_any() -> bool {
+    !LEAVING
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .is_empty()
+}
+
+/// The name of the program of a process.
+fn program(pid: i32) -> String {
+    let program = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    String::from_utf8_lossy(&program).trim().to_owned()
+}
+
 /// All processes there are.
 fn pids() -> impl Iterator<Item = i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -186,10 +245,9 @@ pub fn is_ancestor(pid: i32) -> bool {
 fn left(pid: Pid, run: &RunId) -> Option<Left> {
     let environ = environ(pid.as_raw_nonzero().get());
     let ours = !has_strangers() || variable(&environ, RUN) == run.as_str();
-    let program = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-    ours.then(|| Left {
+    (ours && !is_to_stay(&environ)).then(|| Left {
         pid,
-        program: String::from_utf8_lossy(&program).trim().to_owned(),
+        program: program(pid.as_raw_nonzero().get()),
         task: variable(&environ, TASK),
     })
 }

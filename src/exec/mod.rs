@@ -10,6 +10,7 @@ pub mod jobserver;
 pub mod mask;
 pub mod output;
 pub mod process;
+pub mod room;
 pub mod runner;
 pub mod shell;
 pub mod spawn;
@@ -57,6 +58,8 @@ pub struct Job {
     pub logs: Option<Arc<std::path::Path>>,
     /// Where it may write values for later steps, if there are any.
     pub handover: Option<Handover>,
+    /// Inherited variables that it does not get.
+    pub without: &'static [&'static str],
     /// Somebody reads what it prints on stdout.
     pub keeps_stdout: bool,
     /// It reads flow's own stdin.

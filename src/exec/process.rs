@@ -150,9 +150,13 @@ impl Process {
                 .as_ref()
                 .map_or(rustix::stdio::stderr(), AsFd::as_fd),
         };
-        let pid = programs
-            .start
-            .spawn(program, args, &job.env, dir.as_deref(), streams)?;
+        let pid = programs.start.spawn(
+            program,
+            args,
+            (&job.env, job.without),
+            dir.as_deref(),
+            streams,
+        )?;
         let end = pidfd_open(pid, PidfdFlags::empty()).inspect_err(|_| {
             // Nobody could tell when it ends, so it must not go on.
             let _ = kill_process_group(pid, Signal::KILL);

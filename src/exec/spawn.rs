@@ -51,13 +51,13 @@ impl Start {
 
     /// Starts a program as the leader of a process group of its own.
     ///
-    /// `program` is a path, `args` begins with the name that it is told, `env` wins over what is inherited, `dir` is where it
-    /// runs if that is not here. All descriptors but its streams have to be closed on exec.
+    /// `program` is a path, `args` begins with the name that it is told, `env` wins over what is inherited, of which it
+    /// does not get `without`, `dir` is where it runs if that is not here. All descriptors but its streams have to be closed on exec.
     pub fn spawn(
         &mut self,
         program: &CStr,
         args: &[CString],
-        env: &[(String, Vec<u8>)],
+        (env, without): (&[(String, Vec<u8>)], &[&str]),
         dir: Option<&CStr>,
         streams: Streams<'_>,
     ) -> io::Result<Pid> {
@@ -66,7 +66,9 @@ impl Start {
             None => self.nothing()?.as_raw_fd(),
         };
         let own = own_entries(env)?;
-        let names: HashSet<&[u8]> = env.iter().map(|(name, _)| name.as_bytes()).collect();
+        let own_names = env.iter().map(|(name, _)| name.as_bytes());
+        let hidden = without.iter().map(|name| name.as_bytes());
+        let names: HashSet<&[u8]> = own_names.chain(hidden).collect();
         let kept = self
             .inherited
             .iter()

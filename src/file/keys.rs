@@ -377,6 +377,7 @@ pub static KEYS: &[Key] = &[
     built("retry", Scope::Step, Part::Execution, Shape::Retry, "1", "3", "how often it is tried"),
     built("ignore_error", Scope::Step, Part::Execution, Shape::Bool, "false", "true", "whether a failure is passed over"),
     built("silent", Scope::Step, Part::Execution, Shape::Bool, "that of the task", "true", "whether its command is not shown"),
+    built("leave_running", Scope::Step, Part::Execution, Shape::Bool, "false", "true", "whether processes that it leaves behind go on after the run"),
     built("wait_for", Scope::Step, Part::Execution, Shape::Word(&["all", "any", "first"]), "all", "any", "which of the parallel steps decide: all, any or first"),
     built("max_parallel", Scope::Step, Part::Execution, Shape::Count(1), "all", "4", "how many parallel steps run at once"),
     built("stop_on_failure", Scope::Step, Part::Execution, Shape::Bool, "false", "true", "whether a failure ends the others"),

@@ -17,6 +17,7 @@ pub mod find;
 mod from_outside;
 mod includes;
 pub mod keys;
+mod leaves;
 pub mod locate;
 mod locks;
 mod loops;

@@ -93,6 +93,7 @@ pub(super) fn resolve(nodes: &mut [Node], missing: &mut Missing) -> Workflow {
     nodes[0].raw.profiles = profiles;
     super::locks::check(&tasks, &raws, nodes);
     super::stdin::check(&tasks, &raws, nodes);
+    super::leaves::check(&tasks, &raws, nodes);
     for (task, edge, circle) in circles(&tasks, &edges) {
         let found = &mut nodes[raws[task].0].raw.found;
         found.push(circle.at(edges[task][edge].span.clone(), ""));

@@ -20,7 +20,7 @@ const ACTIONS: [&str; 8] = [
 ];
 
 /// The keys that only go with some actions.
-const ONLY_WITH: [(&str, &[&str]); 8] = [
+const ONLY_WITH: [(&str, &[&str]); 9] = [
     ("wait_for", &["parallel"]),
     ("max_parallel", &["parallel"]),
     ("stop_on_failure", &["parallel"]),
@@ -29,6 +29,7 @@ const ONLY_WITH: [(&str, &[&str]); 8] = [
     ("shell", &["run"]),
     ("silent", &["run", "argv"]),
     ("on_lost", &["run", "argv"]),
+    ("leave_running", &["run", "argv"]),
 ];
 
 impl Reader<'_, '_> {
@@ -186,6 +187,9 @@ impl Reader<'_, '_> {
             }
             "silent" => rules.silent = self.boolean(value, "'silent'"),
             "on_lost" => rules.on_lost = self.on_lost(value),
+            "leave_running" => {
+                rules.leave_running = self.boolean(value, "'leave_running'").unwrap_or_default()
+            }
             "for" | "shell" | "vars" | "wait_for" | "max_parallel" | "stop_on_failure" => {}
             name if ACTIONS.contains(&name) => {}
             _ => {

@@ -613,6 +613,9 @@ pub struct Rules {
     /// It has the terminal to itself.
     #[serde(skip_serializing_if = "is_default")]
     pub interactive: bool,
+    /// Processes that it leaves behind go on after the run.
+    #[serde(skip_serializing_if = "is_default")]
+    pub leave_running: bool,
     /// It reads flow's stdin.
     #[serde(skip_serializing_if = "is_default")]
     pub stdin: bool,

@@ -754,6 +754,7 @@ fn of_step(rules: &StepRules) -> Rules {
         retry: rules.retry.as_ref().map(retry).unwrap_or_default(),
         timeout_micros: rules.timeout.as_ref().map(|time| micros(fixed(time))),
         ignore_error: rules.ignore_error,
+        leave_running: rules.leave_running,
         ..Rules::default()
     }
 }

@@ -102,6 +102,14 @@ impl Lines {
             self.screen.release();
         }
         self.output.command_ended(&mut self.screen, &from);
+        if !exit.left.is_empty() && !self.settings.quiet {
+            let left = exit.left.iter();
+            let left: Vec<String> = left
+                .map(|one| format!("{} (process {})", visible(&one.program), one.pid))
+                .collect();
+            let words = format!("left running: {}", left.join(", "));
+            self.output.say(&mut self.screen, &from, &words);
+        }
         let evaluated = self.evaluated.remove(&node);
         if !outcome.is_failure() {
             return;

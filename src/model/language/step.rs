@@ -48,6 +48,8 @@ pub struct StepRules {
     pub on_lost: Option<OnLost>,
     /// Its command is not shown; `None` for what its task says.
     pub silent: Option<bool>,
+    /// Processes that it leaves behind go on after the run.
+    pub leave_running: bool,
 }
 
 impl Step {
