@@ -687,3 +687,81 @@ fn facts_say_why_a_run_was_stopped() {
         first.lines
     );
 }
+
+/// What lies behind a link is followed to where that leads now, again and again: a link to a folder, one that leads to another link in
+/// a folder where nothing else is watched, a link to a file.
+#[test]
+fn a_link_that_is_swapped_is_followed() {
+    let file = "
+tasks:
+  show:
+    watch: [current/**, far/**, file]
+    run: cat current/x far/x file > last.tmp; mv last.tmp last
+";
+    let space = Space::with(file);
+    space.write(".gitignore", "*.tmp\n");
+    let work = space.work();
+    let outside = work.with_file_name("outside");
+    for folder in [
+        work.join("v1"),
+        work.join("v2"),
+        outside.join("v1"),
+        outside.join("v2"),
+    ] {
+        fs::create_dir_all(&folder).expect("it is ours");
+        fs::write(folder.join("x"), "old\n").expect("it is ours");
+    }
+    let link = |to: &str, at: PathBuf| {
+        let draft = at.with_extension("tmp");
+        std::os::unix::fs::symlink(to, &draft).expect("it is ours");
+        fs::rename(draft, at).expect("it is ours");
+    };
+    link("v1", work.join("current"));
+    link("v1", outside.join("latest"));
+    link("../outside/latest", work.join("far"));
+    link("v1/x", outside.join("file"));
+    link("../outside/file", work.join("file"));
+    let watching = Watching::start(space, &["watch", "show"]);
+    let wait = |texts: [&str; 3]| {
+        let expected = texts.map(|text| format!("{text}\n")).concat();
+        wait_for(&format!("a run that sees {texts:?}"), || {
+            watching.space.read("last").as_deref() == Some(&expected)
+        });
+    };
+    wait(["old", "old", "old"]);
+    watching.wait_until_idle();
+    for round in 0..2 {
+        // What is changed behind a link, and then another link, and what is changed behind that.
+        let (here, there) = if round == 0 {
+            ("v1", "v2")
+        } else {
+            ("v2", "v1")
+        };
+        let text = |what: &str| format!("{what} {round}");
+        let write =
+            |path: PathBuf, text: &str| fs::write(path, format!("{text}\n")).expect("it is ours");
+        write(work.join(there).join("x"), &text("a"));
+        write(work.join(here).join("x"), &text("b"));
+        write(outside.join(here).join("x"), &text("c"));
+        wait([&text("b"), &text("c"), &text("c")]);
+        link(there, work.join("current"));
+        write(outside.join(there).join("x"), &text("d"));
+        wait([&text("a"), &text("c"), &text("c")]);
+        link(there, outside.join("latest"));
+        wait([&text("a"), &text("d"), &text("c")]);
+        link(&format!("{there}/x"), outside.join("file"));
+        wait([&text("a"), &text("d"), &text("d")]);
+        write(work.join(there).join("x"), &text("e"));
+        wait([&text("e"), &text("d"), &text("d")]);
+        write(outside.join(there).join("x"), &text("f"));
+        wait([&text("e"), &text("f"), &text("f")]);
+        // Removed and made again.
+        fs::remove_file(work.join("current")).expect("it is ours");
+        link(here, work.join("current"));
+        write(work.join(here).join("x"), &text("g"));
+        wait([&text("g"), &text("f"), &text("f")]);
+        link(there, work.join("current"));
+        wait([&text("e"), &text("f"), &text("f")]);
+    }
+    assert_eq!(watching.end(Signal::TERM).0, 143);
+}

@@ -122,6 +122,16 @@ impl Eyes {
         Ok(())
     }
 
+    /// Watches those of these folders that are not watched, whatever they are called there: the system knows one by one name.
+    pub(super) fn add_others(&mut self, wanted: &BTreeSet<PathBuf>) -> Result<(), Blind> {
+        let others = wanted.iter().filter(|path| {
+            let id = identity(path);
+            !self.folders.values().any(|known| Some(*known) == id)
+        });
+        let others = others.cloned().collect();
+        self.add(&others)
+    }
+
     /// A folder was made, moved or removed: whatever was watched there is watched no more, also where another one has taken
     /// its place and its number.
     pub(super) fn forget(&mut self, folder: &Path) {

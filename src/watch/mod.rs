@@ -11,6 +11,7 @@
 //! It refuses to know what a task, a plan and a run are, and what the time is.
 
 mod eyes;
+mod links;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,6 +25,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use self::eyes::{Blind, Eyes, Heard};
+use self::links::Links;
 use self::settle::{Said, Settling};
 use crate::incremental::{Globs, Ground, Print};
 
@@ -155,6 +157,7 @@ impl Watch {
             wanted,
             known: BTreeMap::new(),
             files: Arc::default(),
+            links: Links::default(),
             eyes: None,
             settling: Settling::default(),
             changes: BTreeMap::new(),
@@ -175,6 +178,7 @@ impl Watch {
         for path in lookout.wanted.definition.clone() {
             lookout.look_at(&path);
         }
+        lookout.follow_links();
         let files = Arc::clone(&lookout.files);
         let thread = std::thread::Builder::new()
             .name("watch".to_owned())
@@ -220,6 +224,8 @@ struct Lookout {
     known: BTreeMap<PathBuf, Print>,
     /// How many of them there are, the definition apart.
     files: Arc<AtomicUsize>,
+    /// The links that lead to what is watched.
+    links: Links,
     eyes: Option<Eyes>,
     polls: Option<Duration>,
     settling: Settling,
@@ -357,6 +363,9 @@ impl Lookout {
                 self.forget(&PathBuf::from("/"));
                 self.rescan = true;
             }
+            Heard::Folder(path) | Heard::Path(path, _) if self.is_link(&path) => {
+                self.rescan = true;
+            }
             Heard::Folder(path) => {
                 self.folder(path, now);
             }
@@ -374,6 +383,13 @@ impl Lookout {
                 }
             }
         }
+    }
+
+    /// Whether a path is a link that leads to what is watched; whatever was watched behind it is watched no more.
+    fn is_link(&mut self, path: &Path) -> bool {
+        let through = self.links.led_through(path);
+        through.iter().for_each(|path| self.forget(path));
+        !through.is_empty()
     }
 
     /// Something has happened to a folder.
@@ -473,12 +489,35 @@ impl Lookout {
             let known = self.known.range::<Path, _>(from).map(|(path, _)| path);
             files.extend(known.take_while(|path| path.starts_with(folder)).cloned());
             files.iter().for_each(|path| self.look_at(path));
+            let paths = there.iter().chain(&files).map(PathBuf::as_path);
+            self.links.add(paths);
         }
+        self.watch_links();
     }
 
     fn watch_folders(&mut self) {
         let folders = self.folders();
         if let Some(Err(why)) = self.eyes.as_mut().map(|eyes| eyes.set(&folders)) {
+            self.poll(&why);
+        }
+        self.follow_links();
+    }
+
+    /// Finds the links that lead to what is watched, and watches them.
+    fn follow_links(&mut self) {
+        if self.eyes.is_none() {
+            // All files are looked at anyway.
+            return;
+        }
+        let folders = self.folders();
+        let paths = folders.iter().chain(self.known.keys());
+        self.links.add(paths.map(PathBuf::as_path));
+        self.watch_links();
+    }
+
+    fn watch_links(&mut self) {
+        let folders = self.links.folders();
+        if let Some(Err(why)) = self.eyes.as_mut().map(|eyes| eyes.add_others(folders)) {
             self.poll(&why);
         }
     }
