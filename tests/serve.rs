@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use fastrand::Rng;
 use flow::core::fact::{Fact, RunEnd, Triggered};
@@ -98,7 +99,11 @@ impl Server {
     }
 
     fn get(&self, path: &str, headers: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        let stream = TcpStream::connect(&self.address).expect("it listens");
+        Self::get_by(stream, path, headers)
+    }
+
+    fn get_by(mut stream: TcpStream, path: &str, headers: &str) -> (u16, String) {
         let request = format!("GET {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n");
         stream
             .write_all(request.as_bytes())
@@ -598,6 +603,32 @@ fn one_fire_is_one_run_for_twenty_at_once() {
     }
     assert_eq!(space.read("said").as_deref(), Some("a\na\na\na\na\n"));
     assert_eq!(triggered(&space).len(), 5);
+}
+
+/// Connections that say nothing, or not all, keep nobody waiting; each new one has a place at once.
+#[test]
+fn health_waits_for_nobody_who_says_nothing() {
+    let space = Space::with("tasks: {a: 'true'}\ntriggers:\n  t: {cron: '0 0 1 1 *', run: a}\n");
+    let server = Server::start(&space, &[]);
+    let connect = || TcpStream::connect(&server.address).expect("it listens");
+    for half in ["", "GET /health HTTP/1.1\r\nHost: loc"] {
+        let mut idle = Vec::new();
+        for _ in 0..3 {
+            for _ in 0..100 {
+                let mut stream = connect();
+                // One whose place was taken may be gone already.
+                let _ = stream.write_all(half.as_bytes());
+                idle.push(stream);
+            }
+            let stream = connect();
+            // Before the change it was answered when those before it had ended, after half a minute or more.
+            let patience = Some(Duration::from_secs(15));
+            stream.set_read_timeout(patience).expect("it can be set");
+            let (status, _) = Server::get_by(stream, "/health", "Host: localhost\r\n");
+            assert_eq!(status, 200, "{half:?}");
+        }
+        drop(idle);
+    }
 }
 
 #[test]
