@@ -154,6 +154,52 @@ fn what_is_wrong_is_said_with_what_to_write() {
     }
 }
 
+/// The calendar goes on after the year 2100, which is where a table of years may end.
+#[test]
+fn times_go_on_from_one_century_to_the_next() {
+    let mut random = fastrand::Rng::with_seed(2100);
+    for expression in [
+        "0 0 * * *",
+        "30 12 29 2 *",
+        "0 9 * * mon",
+        "15 3 1 1 *",
+        "0 0 31 * fri",
+        "*/7 1-3 29 2 3",
+        "59 23 31 12 *",
+    ] {
+        let cron: Cron = expression.parse().expect(expression);
+        for year in [2099, 2100, 2101, 2103, 2104, 2199, 2200, 2399, 2400, 2800] {
+            let (month, day) = (random.i8(1..=12), random.i8(1..=28));
+            let from = jiff::civil::date(year, month, day).at(random.i8(0..24), 0, 0, 0);
+            let utc = |at: jiff::civil::DateTime| TimeZone::UTC.to_timestamp(at).expect("a time");
+            let next = |after: Timestamp| {
+                let next = cron.next_after(after, &TimeZone::UTC);
+                next.expect("the calendar goes on")
+            };
+            let after = utc(from);
+            let found = next(after);
+            assert!(after < found, "{expression} after {after}: {found}");
+            // Nothing is passed over: what comes after the moment before it is itself.
+            let before = found - jiff::SignedDuration::from_micros(1);
+            assert_eq!(next(before), found, "{expression} after {before}");
+            // Four hundred years are a whole number of weeks, so the calendar repeats.
+            let earlier = |at: Timestamp, years: i16| {
+                let at = TimeZone::UTC.to_datetime(at);
+                utc(at
+                    .with()
+                    .year(at.year() - years)
+                    .build()
+                    .expect("the same day"))
+            };
+            let years = if year >= 2800 { 800 } else { 400 };
+            if year >= 2399 {
+                let twin = next(earlier(after, years));
+                assert_eq!(twin, earlier(found, years), "{expression} after {after}");
+            }
+        }
+    }
+}
+
 /// No text makes it panic, and what is accepted has a next time.
 #[test]
 fn random_texts() {

@@ -208,7 +208,7 @@ impl Cron {
         self.fields[MINUTE].is_wild() || self.fields[HOUR].is_wild()
     }
 
-    /// The first time after this one; `None` after the year 2100.
+    /// The first time after this one; `None` when there is none in the next four hundred years, after which the calendar repeats.
     pub fn next_after(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         if self.is_elapsed() {
             self.next_elapsed(after, zone)
@@ -271,6 +271,27 @@ impl Cron {
 
     /// The first local time after this one.
     fn next_local(&self, after: DateTime) -> Option<DateTime> {
+        if let Some(next) = self.next_known(after) {
+            return Some(next);
+        }
+        // From the end of the crate's years on, each is looked up as one before it that has the same days.
+        let after = after.max(end_of(KNOWN_UNTIL));
+        for year in after.year()..=after.year().saturating_add(CALENDAR_YEARS) {
+            let twin = twin(year);
+            let from = match year == after.year() {
+                true => after.with().year(twin).build().ok()?,
+                false => end_of(twin - 1),
+            };
+            let next = self.next_known(from).filter(|next| next.year() == twin);
+            if let Some(next) = next {
+                return next.with().year(year).build().ok();
+            }
+        }
+        None
+    }
+
+    /// The same, as far as the crate goes.
+    fn next_known(&self, after: DateTime) -> Option<DateTime> {
         let disguised = TimeZone::UTC.to_timestamp(after).ok()?;
         let subsecond = u32::try_from(disguised.subsec_nanosecond().max(0)).unwrap_or(0);
         let second = disguised.as_second() - i64::from(disguised.subsec_nanosecond() < 0);
@@ -280,6 +301,29 @@ impl Cron {
         let next = Timestamp::from_second(next.timestamp()).ok()?;
         Some(TimeZone::UTC.to_datetime(next))
     }
+}
+
+/// The last year that the crate `cron` knows.
+const KNOWN_UNTIL: i16 = 2100;
+/// After so many years the calendar repeats.
+const CALENDAR_YEARS: i16 = 400;
+
+/// The last moment of a year.
+const fn end_of(year: i16) -> DateTime {
+    DateTime::constant(year, 12, 31, 23, 59, 59, 999_999_999)
+}
+
+/// A year that the crate knows, with the same days of the week and the same length.
+fn twin(year: i16) -> i16 {
+    let shape = |year: i16| {
+        let first = DateTime::constant(year, 1, 1, 0, 0, 0, 0);
+        (first.weekday(), first.in_leap_year())
+    };
+    let wanted = shape(year);
+    // Any 28 of them have every shape.
+    (2001..2001 + 28)
+        .find(|known| shape(*known) == wanted)
+        .unwrap_or(2001)
 }
 
 fn nickname(written: &str) -> Result<&'static str, Wrong> {
