@@ -2,6 +2,7 @@
 
 pub mod support;
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Child;
 
@@ -10,6 +11,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use support::effort::rounds;
 use support::processes::signal;
+use support::space::files_below;
 use support::{Space, wait_for};
 
 /// A step that says when it is not alone: it makes a folder, which only one can at a time.
@@ -293,4 +295,36 @@ fn killed_at_any_moment_it_is_free_again() {
     }
     assert_eq!(space.read("wrong"), None);
     space.assert_nobody_left();
+}
+
+/// The name of a lock is written down and shown to others, so one with a secret in it is refused, however it came there.
+#[test]
+fn a_lock_has_no_secret_in_its_name() {
+    let space = Space::with(
+        "
+secrets: {S: {env: MY_S}, T: {sh: echo hunter2}}
+tasks:
+  a: {locks: ['x-{{ secrets.S }}'], run: echo ran}
+  b: {locks: ['x-{{ secrets.T | upper }}'], run: echo ran}
+  c: {vars: {n: 'y-{{ secrets.S }}'}, locks: [{name: '{{ n }}', hold: run}], run: echo ran}
+  d: {depends_on: [a], run: echo ran}
+  e: {run: [{task: c}]}
+",
+    );
+    for task in ["a", "b", "c", "d", "e"] {
+        let child = space.flow(&[task]).env("MY_S", "topsecret99").spawn();
+        let ended = space.finish(child.expect("it starts"));
+        assert_eq!(ended.code, 1, "{task}: {}", ended.err());
+        assert!(!ended.out().contains("ran"), "{task}");
+        assert!(
+            ended.err().contains("this one has a secret in it"),
+            "{task}: {}",
+            ended.err()
+        );
+    }
+    for file in files_below(&space.state()) {
+        let text = fs::read(space.state().join(&file)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert!(!text.contains("topsecret99"), "{}", file.display());
+    }
 }

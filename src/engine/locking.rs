@@ -409,13 +409,15 @@ impl Name {
         };
         let here = self.here.as_ref().ok_or("it is not known yet")?;
         let value = evaluator.text(*scope, text, here);
-        let name = written(&value.map_err(|problem| evaluator.told(&problem))?);
-        if let Some(wrong) = wrong_lock_name(&name) {
-            return Err(format!("{wrong}, but '{}' is {name:?}", text.text));
-        }
-        if evaluator.has_secret(name.as_bytes()) {
+        let value = value.map_err(|problem| evaluator.told(&problem))?;
+        let name = written(&value);
+        // What is made from a secret is hidden in the name already, so the name alone does not show it.
+        if !value.secrets().is_empty() || evaluator.has_secret(name.as_bytes()) {
             let why = "the name of a lock is written down, and this one has a secret in it";
             return Err(why.to_owned());
+        }
+        if let Some(wrong) = wrong_lock_name(&name) {
+            return Err(format!("{wrong}, but '{}' is {name:?}", text.text));
         }
         Ok(wanted(name))
     }
