@@ -2,7 +2,7 @@
 //!
 //! A name in a file is the file's own; `:name` is one of the root file. A namespace alone means its `default`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::includes::Node;
@@ -655,6 +655,26 @@ pub(super) fn unknown(
     };
     let message = format!("there is no task '{written}'");
     report(Diagnostic::error("unknown-task", message).help(help));
+}
+
+/// The first task of this kind in a run of a task: itself, what it depends on, and what its steps call.
+pub(super) fn first_of_run(
+    tasks: &[Task],
+    index: TaskIndex,
+    is_meant: impl Fn(&Task) -> bool,
+) -> Option<&Task> {
+    let mut seen = HashSet::from([index]);
+    let mut left = vec![index];
+    while let Some(index) = left.pop() {
+        let task = &tasks[index];
+        if is_meant(task) {
+            return Some(task);
+        }
+        let mut next = |index| left.extend(seen.insert(index).then_some(index));
+        task.depends_on.iter().for_each(|need| next(need.task));
+        task.each_call(&mut |call| next(call.task));
+    }
+    None
 }
 
 #[cfg(test)]

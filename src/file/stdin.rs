@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
 
 use super::includes::Node;
+use super::names;
 use super::raw::Written;
 use crate::diagnostic::Diagnostic;
 use crate::model::language::{Action, Place, Retry, Setting, Step, Task, TaskIndex};
@@ -39,18 +40,7 @@ pub(super) fn check(tasks: &[Task], raws: &[(usize, Written)], nodes: &mut [Node
 
 /// The task that reads stdin in a run of this one, if there is one.
 pub(super) fn reader(tasks: &[Task], index: TaskIndex) -> Option<&Task> {
-    let mut seen = HashSet::from([index]);
-    let mut left = vec![index];
-    while let Some(index) = left.pop() {
-        let task = &tasks[index];
-        if task.rules().stdin {
-            return Some(task);
-        }
-        let mut next = |index| left.extend(seen.insert(index).then_some(index));
-        task.depends_on.iter().for_each(|need| next(need.task));
-        task.each_call(&mut |call| next(call.task));
-    }
-    None
+    names::first_of_run(tasks, index, |task| task.rules().stdin)
 }
 
 /// What of a task can't stand beside `stdin`.

@@ -443,6 +443,11 @@ impl Known {
                         let found = found.help("let the trigger run another task");
                         raw.found.push(found.at(one.run.span.clone(), ""));
                     }
+                    let asks = |task: &Task| task.rules().confirm.is_some();
+                    if let Some(asks) = names::first_of_run(&workflow.tasks, index, asks) {
+                        let found = nobody_answers(&trigger.name, &asks.name);
+                        raw.found.push(found.at(one.run.span.clone(), ""));
+                    }
                     check_values(
                         &trigger,
                         &one.value_spans,
@@ -461,6 +466,14 @@ impl Known {
         }
         triggers
     }
+}
+
+fn nobody_answers(trigger: &str, task: &str) -> Diagnostic {
+    let message = format!(
+        "the trigger '{trigger}' runs the task '{task}', which has 'confirm', and nobody will be there to answer"
+    );
+    Diagnostic::error("trigger-confirm", message)
+        .help("take out 'confirm', or let it run another task")
 }
 
 /// The task gets no value that nobody declares, and each that it needs.
