@@ -4,6 +4,7 @@ pub mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::fs;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -319,4 +320,53 @@ fn it_is_tried_as_often_as_it_may_be() {
         "{}",
         unknown.err()
     );
+}
+
+/// What a handler has tidied up or undone is not there any more: such a task begins at its first step.
+#[test]
+fn a_task_whose_handlers_ran_begins_at_its_first_step() {
+    let space = Space::with(
+        "
+tasks:
+  undone: {run: [echo first >> log, 'test -f fixed'], on_failure: echo undo >> log}
+  tidied: {run: [echo first >> log, 'test -f fixed'], finally: echo tidy >> log}
+  plain: {run: [echo first >> log, 'test -f fixed']}
+  called: {run: [echo zero >> log, {task: undone}]}
+  loop: {for: [1, 2], run: ['echo first {{ item }} >> log', \"test -f fixed -o {{ item }} = 1\"], finally: 'echo tidy {{ item }} >> log'}
+  needs: {depends_on: [undone], run: echo last >> log}
+",
+    );
+    let cases: [(&str, &[&str], &str); 9] = [
+        ("undone", &[], "first\n"),
+        ("tidied", &[], "first\ntidy\n"),
+        ("plain", &[], ""),
+        ("called", &[], "first\n"),
+        ("needs", &[], "first\nlast\n"),
+        ("loop", &[], "first 2\ntidy 2\n"),
+        ("undone", &["--from", "undone/2"], ""),
+        ("tidied", &["--from", "tidied/2"], "tidy\n"),
+        ("plain", &["--from", "plain/1"], "first\n"),
+    ];
+    for (task, options, log) in cases {
+        // Tried twice in vain, so that a retry of a retry does the same.
+        let _ = fs::remove_file(space.work().join("fixed"));
+        assert_eq!(space.run(&["-q", task]).code, 1, "{task}");
+        assert_eq!(
+            space.run(&[&["retry", "-q"], options].concat()).code,
+            1,
+            "{task}"
+        );
+        space.write("fixed", "");
+        space.write("log", "");
+        let retried = space.run(&[&["retry", "-q"], options].concat());
+        assert_eq!(retried.code, 0, "{task}: {}", retried.err());
+        assert_eq!(
+            space.read("log").as_deref(),
+            Some(log),
+            "{task} {options:?}"
+        );
+    }
+    let wrong = space.run(&["retry", "--from", "plain/7"]);
+    assert_eq!(wrong.code, 2, "{}", wrong.err());
+    assert!(wrong.err().contains("has no step \"7\""), "{}", wrong.err());
 }

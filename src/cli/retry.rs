@@ -27,7 +27,7 @@ use crate::store::files::Files;
 use crate::suggest::Suggest;
 
 /// The wait before the second try; it doubles with each further one.
-const DELAY: Duration = Duration::from_secs(1);
+const DELAY: Duration = Duration::from_secs(2);
 const DELAY_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// Tries a run once more.
@@ -141,10 +141,16 @@ fn check(recorded: &Recorded, state: &RunState, from: &str) -> Result<(), Troubl
         Some(near) => format!("did you mean {near:?}?"),
         None => format!("`flow status {}` lists its tasks", recorded.run),
     };
-    Err(Trouble::call(
-        format!("run {} has no task {from:?}", recorded.run),
-        help,
-    ))
+    let what = match from.rsplit_once('/') {
+        Some((task, step)) if carried::has_task(state, task) => {
+            format!(
+                "the task {task} of run {} has no step {step:?}",
+                recorded.run
+            )
+        }
+        _ => format!("run {} has no task {from:?}", recorded.run),
+    };
+    Err(Trouble::call(what, help))
 }
 
 /// What is left to do.

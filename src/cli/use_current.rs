@@ -97,7 +97,7 @@ fn gone(name: &str, why: &str) -> Trouble {
 
 /// What is taken over.
 fn carried(old: &Running, past: &Past, state: &RunState, new: &Plan) -> Result<Carried, Trouble> {
-    let (mut carried, left) = Carried::of(&old.run, state, &past.records, None);
+    let (mut carried, left) = Carried::of_interrupted(&old.run, state, &past.records);
     for (id, task) in state.plan().tasks() {
         let now = new.tasks().find(|(_, other)| other.name == task.name);
         let same = now.is_some_and(|(now, _)| outline(new, now) == outline(state.plan(), id));

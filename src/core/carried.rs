@@ -34,17 +34,38 @@ pub fn address(state: &RunState, node: NodeId) -> String {
 }
 
 impl Carried {
-    /// What was done in a run, and the tasks of which anything is left to do; with `from`, without this task and what comes after it.
+    /// What was done in a run that goes on as another one, and the tasks of which anything is left to do.
+    pub fn of_interrupted(
+        run: &RunId,
+        state: &RunState,
+        records: &[Record],
+    ) -> (Self, Vec<NodeId>) {
+        Self::found(run, state, records, None, true)
+    }
+
+    /// What was done in a run that is tried once more, and the tasks of which anything is left to do; with `from`, without this task
+    /// or `TASK/STEP` and what comes after it. A task whose handlers have tidied up, or undone it, begins at its first step.
     pub fn of(
         run: &RunId,
         state: &RunState,
         records: &[Record],
         from: Option<&str>,
     ) -> (Self, Vec<NodeId>) {
+        Self::found(run, state, records, from, false)
+    }
+
+    fn found(
+        run: &RunId,
+        state: &RunState,
+        records: &[Record],
+        from: Option<&str>,
+        goes_on: bool,
+    ) -> (Self, Vec<NodeId>) {
         let mut finder = Finder {
             state,
             values: values(state, records),
             again: from.map_or_else(HashSet::new, |from| again(state, from)),
+            goes_on,
             carried: Self {
                 run: run.clone(),
                 done: BTreeMap::new(),
@@ -77,6 +98,7 @@ impl Carried {
             state,
             values: values(state, records),
             again: HashSet::new(),
+            goes_on: false,
             carried: self.clone(),
         };
         finder.done(task);
@@ -90,12 +112,12 @@ fn task_of(address: &str) -> &str {
     task.find('[').map_or(task, |at| &task[..at])
 }
 
-/// Whether a run has a task of this name, of its own or called.
+/// Whether a run has a task of this name, of its own or called, or a step, which is `TASK/STEP`.
 pub fn has_task(state: &RunState, name: &str) -> bool {
     !again(state, name).is_empty()
 }
 
-/// The nodes of a task, wherever it stands.
+/// The nodes of a task, wherever it stands, or of one step of it, which is `TASK/STEP`.
 fn again(state: &RunState, name: &str) -> HashSet<NodeId> {
     let is_meant = |id: &NodeId| {
         let spec = state.spec(*id);
@@ -103,10 +125,21 @@ fn again(state: &RunState, name: &str) -> HashSet<NodeId> {
         let called = spec.called.as_ref().map(ToString::to_string);
         own == Some(name) || called.as_deref() == Some(name)
     };
-    (0..state.node_count())
-        .map(NodeId::at)
-        .filter(is_meant)
-        .collect()
+    let nodes = || (0..state.node_count()).map(NodeId::at);
+    let found: HashSet<NodeId> = nodes().filter(is_meant).collect();
+    match name.rsplit_once('/') {
+        // A task may have a name with a stroke in it.
+        Some((task, step)) if found.is_empty() => {
+            let is_step = |id: &NodeId| {
+                let address = state.address(*id);
+                address.task == task && address.step == step
+            };
+            // What a step is made of has its name, too.
+            let above = |id: &NodeId| !state.parent(*id).is_some_and(|parent| is_step(&parent));
+            nodes().filter(|id| is_step(id) && above(id)).collect()
+        }
+        _ => found,
+    }
 }
 
 /// What was evaluated for each node in its last try.
@@ -143,12 +176,17 @@ struct Finder<'a> {
     values: HashMap<NodeId, Vec<(String, serde_json::Value)>>,
     /// What is to run again whatever became of it.
     again: HashSet<NodeId>,
+    /// It goes on in its midst, whatever its handlers have done.
+    goes_on: bool,
     carried: Carried,
 }
 
 impl Finder<'_> {
     /// Takes over what was done at a node and below it; whether that is all of it.
     fn visit(&mut self, id: NodeId) -> bool {
+        if self.is_tidied(id) {
+            return false;
+        }
         let Some(outcome) = self.state.node(id).outcome() else {
             // Its last try was interrupted or given up in its midst.
             self.parts(id);
@@ -173,6 +211,21 @@ impl Finder<'_> {
                 false
             }
         }
+    }
+
+    /// Whether a node came to no good end and its handlers have run: what its steps had done may be undone. A step that was named to
+    /// begin with says otherwise.
+    fn is_tidied(&self, id: NodeId) -> bool {
+        let outcome = self.state.node(id).outcome();
+        let good = outcome.is_some_and(|outcome| self.state.counts_as_ok(id, outcome));
+        if self.goes_on || good || self.runs_again_below(id) {
+            return false;
+        }
+        let handlers = &self.state.rules(id).handlers;
+        let handlers = [handlers.on_failure, handlers.finally].into_iter();
+        handlers
+            .filter_map(|spec| self.state.handler(id, spec))
+            .any(|handler| self.state.node(handler).begun || self.state.node(handler).worked)
     }
 
     /// Whether all below a node ended well, so that it can be gone through part by part.

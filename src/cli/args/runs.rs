@@ -145,10 +145,10 @@ pub(in crate::cli) struct RetryArgs {
     /// The run: its id or the beginning of it, `latest` (which is the default), `latest:TASK`
     #[arg(value_name = "RUN")]
     pub(in crate::cli) run: Option<String>,
-    /// Begin at this task, whatever became of it
-    #[arg(long, value_name = "TASK")]
+    /// Begin at this task, or at this step of it, whatever became of it
+    #[arg(long, value_name = "TASK[/STEP]")]
     pub(in crate::cli) from: Option<String>,
-    /// Try at most N times, with a wait of 1s, 2s, 4s … in between
+    /// Try at most N times, with a wait of 2s, 4s, 8s … in between
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) max_retries: u32,
     /// Run at most N commands at the same time [default: the number of cores]
