@@ -137,3 +137,49 @@ fn at_whatever_moment_it_is_asked_it_ends_one_way_or_the_other() {
     }
     space.assert_nobody_left();
 }
+
+/// A flow that a task has started ends as the run that it belongs to: cancelled, and not to be taken up again.
+#[test]
+fn the_run_of_a_flow_below_is_cancelled_too() {
+    let space = Space::with(
+        "
+tasks:
+  outer: flow middle
+  middle: flow inner
+  inner: {run: ['touch began', 'sleep 600'], finally: echo tidied >> log}
+",
+    );
+    let child = space.start(&["-q", "outer"]);
+    wait_for("the innermost command", || space.has("began"));
+    let cancelled = space.run(&["cancel", "latest:outer", "--reason", "wrong"]);
+    assert_eq!(cancelled.code, 0, "{}", cancelled.err());
+    assert_eq!(space.finish(child).code, 4);
+    let history = space.run(&["history", "--json"]).out();
+    assert_eq!(history.lines().count(), 3, "{history}");
+    assert_eq!(
+        history.matches("\"status\":\"cancelled\"").count(),
+        3,
+        "{history}"
+    );
+    assert_eq!(space.read("log").as_deref(), Some("tidied\n"));
+    assert_eq!(space.run(&["resume"]).code, 2, "nothing was interrupted");
+    space.assert_nobody_left();
+}
+
+/// A signal is no cancel: what it ends can go on.
+#[test]
+fn the_run_of_a_flow_below_is_interrupted_with_its_parent() {
+    let space =
+        Space::with("tasks:\n  outer: flow inner\n  inner: {run: [touch began, sleep 600]}\n");
+    let child = space.start(&["-q", "outer"]);
+    wait_for("the innermost command", || space.has("began"));
+    let pid = i32::try_from(child.id()).expect("a process id");
+    support::processes::signal(pid, rustix::process::Signal::TERM);
+    assert_eq!(space.finish(child).code, 143);
+    let history = space.run(&["history", "--json"]).out();
+    assert_eq!(
+        history.matches("\"status\":\"interrupted\"").count(),
+        2,
+        "{history}"
+    );
+}

@@ -9,8 +9,9 @@ use super::context::{self, Context};
 use super::needed::{Values, Work, cores};
 use super::runs;
 use super::{Exit, Trouble};
+use crate::core::Record;
 use crate::core::carried::Carried;
-use crate::core::fact::{RunEnd, Triggered};
+use crate::core::fact::{Fact, RunEnd, Triggered, Why};
 use crate::engine;
 use crate::engine::clock::Clock;
 use crate::engine::inbox::{Inbox, Signals};
@@ -27,11 +28,12 @@ use crate::lock::Locks;
 use crate::model::id::RunId;
 use crate::model::plan::{Kind as PlanKind, Node, Plan};
 use crate::plan;
-use crate::record::prune;
 use crate::record::submit::{self, Submitted};
+use crate::record::{prune, whole};
 use crate::report::exit_code::FirstFailure;
 use crate::report::failure::shown_path;
 use crate::report::{self, Again, Settings, screen};
+use crate::store::files::Files;
 use crate::store::request::Request;
 use crate::store::{self, Journal, Store};
 use crate::trigger::fact::Fire;
@@ -230,6 +232,7 @@ impl Running {
         } else {
             None
         };
+        let store = context.store().ok();
         let engine = Engine {
             run: self.run,
             evaluator: Arc::clone(evaluator),
@@ -238,6 +241,7 @@ impl Running {
             parent: std::env::var("FLOW_RUN_ID")
                 .ok()
                 .and_then(|id| RunId::parse(&id)),
+            is_parent_cancelled: Box::new(move |run| is_cancelled(store.as_ref(), run)),
             actor: context::person(),
             slots,
             journal: self.journal,
@@ -276,6 +280,22 @@ impl Running {
         }
         done
     }
+}
+
+/// Whether somebody has cancelled a run of this project.
+fn is_cancelled(store: Option<&Files>, run: &RunId) -> bool {
+    let cancels = |record: &Record| {
+        matches!(
+            record.fact,
+            Fact::CancelRequested {
+                node: None,
+                why: Why::Cancelled,
+                ..
+            }
+        )
+    };
+    let lines = store.and_then(|store| whole::read(store, run).ok());
+    lines.is_some_and(|lines| lines.records.iter().any(cancels))
 }
 
 /// Where signals arrive from now on.

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use rustix::process::Signal as Number;
 
+use super::IsCancelled;
 use super::asked::{self, Asked};
 use super::clock::Clock;
 use super::desk::Desk;
@@ -59,6 +60,8 @@ pub(super) struct Going<'a> {
     pub(super) observers: Vec<Box<dyn Observer + 'a>>,
     /// Who has something to say while it goes on.
     pub(super) caller: Option<Box<dyn Caller + 'a>>,
+    /// The run whose task started this one, and what tells whether it was cancelled.
+    pub(super) parent: Option<(RunId, IsCancelled<'a>)>,
     /// From when on other processes can ask something; `None` once they can, or never can.
     pub(super) listen_at: Option<Instant>,
     /// The first signal that flow got.
@@ -593,11 +596,22 @@ impl Going<'_> {
                 }
                 None
             }
+            Some(Number::TERM) if self.ends_with_parent() => {
+                let (run, _) = self.parent.as_ref()?;
+                let reason = Some(format!("run {run}, which had started it, was cancelled"));
+                Some(Input::Cancel { by: None, reason })
+            }
             _ => {
                 self.signal.get_or_insert(number);
                 Some(Input::Interrupt { signal: number })
             }
         }
+    }
+
+    /// Whether the run whose task started this one was cancelled, which is final for both.
+    fn ends_with_parent(&self) -> bool {
+        let parent = self.parent.as_ref();
+        self.signal.is_none() && parent.is_some_and(|(run, is_cancelled)| is_cancelled(run))
     }
 
     /// Output is shown at once and forgotten; the end of a command is an input.

@@ -74,6 +74,8 @@ pub struct Engine<'a> {
     pub plan_hash: String,
     /// The run that started this one, when a task of it did.
     pub parent: Option<RunId>,
+    /// Whether that one was cancelled, for a run that is told to end.
+    pub is_parent_cancelled: IsCancelled<'a>,
     /// The run that it tries once more.
     pub retry_of: Option<RunId>,
     /// The trigger that started it.
@@ -121,6 +123,9 @@ pub struct Engine<'a> {
     /// What is asked of the run as soon as it goes on.
     pub request: Option<Request>,
 }
+
+/// Whether a run was cancelled, by its record.
+pub type IsCancelled<'a> = Box<dyn Fn(&RunId) -> bool + Send + 'a>;
 
 /// Somebody in this process who has something to say to a run while it goes on.
 pub trait Caller: Send {
@@ -181,7 +186,7 @@ impl Engine<'_> {
         let start = Input::Start {
             run: self.run.clone(),
             plan: self.plan_hash,
-            parent: self.parent,
+            parent: self.parent.clone(),
             retry_of: self.retry_of,
             trigger: self.trigger,
         };
@@ -219,6 +224,7 @@ impl Engine<'_> {
             restored: false,
             recalled: HashMap::new(),
             caller: self.caller,
+            parent: self.parent.map(|run| (run, self.is_parent_cancelled)),
         };
         let mut first = match self.past {
             None => {

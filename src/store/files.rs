@@ -647,6 +647,19 @@ impl Journal for FileJournal {
     }
 
     fn keep_head(&mut self, head: &Head) -> Result<(), Error> {
+        // A task may have removed the folder: nothing of the run is left then.
+        let trouble = |error| Error::io("look at", &self.path, error);
+        let inode = self.file.metadata().map_err(trouble)?.ino();
+        if !fs::metadata(&self.path).is_ok_and(|there| there.ino() == inode) {
+            let doing = format!(
+                "keep the record of run {}: it is gone; something has removed it while the run went on",
+                head.run
+            );
+            return Err(Error {
+                path: Some(self.path.clone()),
+                ..Error::new(Kind::Damaged, doing)
+            });
+        }
         let key = signature::key(&self.key)?;
         let signature = key.map(|key| signature::sign(&key, head));
         self.heads.ended(&Head {
