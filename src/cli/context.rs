@@ -254,6 +254,26 @@ pub(super) fn style_of_stdout() -> Style {
     }
 }
 
+/// The zone of this machine, where the environment names one (tzset(3)): a name that nobody knows would be read as UTC.
+pub(super) fn check_zone() -> Result<(), Trouble> {
+    let Some(named) = std::env::var_os("TZ").filter(|name| !name.is_empty()) else {
+        return Ok(());
+    };
+    let shown = named.to_string_lossy();
+    let name = shown.strip_prefix(':').unwrap_or(&shown);
+    let is_known = name.is_empty()
+        || name.starts_with('/') && Path::new(name).exists()
+        || jiff::tz::TimeZone::get(name).is_ok()
+        || jiff::tz::TimeZone::posix(name).is_ok();
+    if is_known {
+        return Ok(());
+    }
+    Err(Trouble::call(
+        format!("there is no time zone {name:?}, which TZ names"),
+        "set TZ to a name of the tz database, such as Europe/Berlin or UTC, or unset it",
+    ))
+}
+
 /// The name of a user of this machine, or the number of one that has none (passwd(5)).
 pub(super) fn user(uid: u32) -> String {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

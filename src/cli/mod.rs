@@ -28,6 +28,7 @@ mod schedule;
 mod serve;
 mod stats;
 mod status;
+mod status_json;
 mod stdin;
 mod use_current;
 mod validate;

@@ -18,6 +18,7 @@ use crate::engine::past::{self, Past};
 use crate::model::id::RunId;
 use crate::model::plan::Plan;
 use crate::model::time::Timestamp;
+use crate::record::items::Items;
 use crate::record::{Recorded, whole};
 use crate::report::failure::shown_path;
 use crate::report::screen;
@@ -169,9 +170,13 @@ fn words(recorded: &Recorded) -> String {
     let tasks = plan.tasks().count();
     let over = |id| state.node(id).outcome().is_some();
     let done = plan.tasks().filter(|(id, _)| over(*id)).count();
+    let items = match Items::of_run(&state) {
+        Items { all: 0, .. } => String::new(),
+        Items { ended, all } => format!("and {ended} of {all} items "),
+    };
     let mut words = match state.stage() {
         RunStage::Pending => format!("run {run} had not begun\n"),
-        _ => format!("going on with run {run}: {done} of {tasks} tasks have ended\n"),
+        _ => format!("going on with run {run}: {done} of {tasks} tasks {items}have ended\n"),
     };
     if was_changed(plan, recorded.began_at()) {
         let file = shown_path(&plan.file);

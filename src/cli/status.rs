@@ -2,19 +2,19 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Value as Json, json};
-
 use super::args::StatusArgs;
 use super::context::{self, Context};
 use super::runs::{self, unread};
 use super::{Exit, Trouble};
 use crate::core::RunState;
-use crate::core::fact::{Fact, Outcome, RunEnd, Triggered};
+use crate::core::fact::{Fact, Outcome, Triggered};
 use crate::core::state::{RunStage, Stage};
+use crate::engine::clock::Clock;
 use crate::model::id::NodeId;
 use crate::model::time::{Timestamp, human};
+use crate::record::items::Items;
 use crate::record::spans::{self, Span};
-use crate::record::{Moment, Recorded};
+use crate::record::{Moment, Recorded, causes};
 use crate::report::failure::shown_path;
 use crate::report::style::{cut, visible};
 use crate::report::table;
@@ -41,14 +41,26 @@ pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<Exit, Troub
         Some(_) => runs::status(&state, || Ok(true)),
         None => runs::status(&state, || store.is_owned(&run)),
     };
+    let word = word.map_err(|error| unread(&error))?;
+    // What comes after the end are notes.
+    let mut last = state.finished_at().unwrap_or_else(|| {
+        let last = records.last();
+        last.map_or(recorded.began_at(), |record| record.at)
+    });
+    let mut spans = spans::of(records, &state);
+    if word == "running" && moment.is_none() {
+        // What is under way takes as long as until now.
+        last = last.max(Clock::system().now());
+        let going = spans
+            .iter_mut()
+            .filter(|(id, _)| state.node(**id).outcome().is_none());
+        going.for_each(|(_, span)| span.to = last);
+    }
     let seen = Seen {
-        word: word.map_err(|error| unread(&error))?,
-        spans: spans::of(records, &state),
-        // What comes after the end are notes.
-        last: state.finished_at().unwrap_or_else(|| {
-            let last = records.last();
-            last.map_or(recorded.began_at(), |record| record.at)
-        }),
+        word,
+        causes: causes::of(records, &state),
+        spans,
+        last,
         recorded: &recorded,
         state,
         moment,
@@ -68,14 +80,16 @@ fn moment(text: &str) -> Result<Moment, Trouble> {
     runs::time(text).map(Moment::Time)
 }
 
-struct Seen<'r> {
-    recorded: &'r Recorded,
-    state: RunState,
+pub(super) struct Seen<'r> {
+    pub(super) recorded: &'r Recorded,
+    pub(super) state: RunState,
     /// The state of the run in a word.
-    word: &'static str,
-    spans: HashMap<NodeId, Span>,
-    /// When something was last recorded.
-    last: Timestamp,
+    pub(super) word: &'static str,
+    pub(super) spans: HashMap<NodeId, Span>,
+    /// Why its parts ended as they did.
+    pub(super) causes: HashMap<NodeId, String>,
+    /// When something was last recorded; now, in a run that goes on.
+    pub(super) last: Timestamp,
     moment: Option<Moment>,
 }
 
@@ -144,7 +158,7 @@ impl Seen<'_> {
     }
 
     /// Why it was ended, where somebody said so.
-    fn reason(&self) -> Option<&str> {
+    pub(super) fn reason(&self) -> Option<&str> {
         let until = self.state.seq();
         let records = self.recorded.records.iter().rev();
         let mut reasons = records
@@ -160,8 +174,19 @@ impl Seen<'_> {
         reasons.next()
     }
 
+    /// When something was last recorded.
+    pub(super) fn last_fact_at(&self) -> Timestamp {
+        let records = &self.recorded.records;
+        let count = records.partition_point(|record| record.seq <= self.state.seq());
+        let last = count.checked_sub(1).and_then(|last| records.get(last));
+        match self.state.finished_at() {
+            Some(at) => at,
+            None => last.map_or(self.recorded.began_at(), |record| record.at),
+        }
+    }
+
     /// What people had to say until then: when, who, what, about which fact.
-    fn notes(&self) -> impl Iterator<Item = (Timestamp, &str, &str, Option<u64>)> {
+    pub(super) fn notes(&self) -> impl Iterator<Item = (Timestamp, &str, &str, Option<u64>)> {
         let until = self.state.seq();
         let records = self.recorded.records.iter();
         records
@@ -202,7 +227,7 @@ impl Seen<'_> {
             .filter(|_| failed)
             .map(|code| format!("exit code {code}"));
         let tried = (node.attempt > 1).then(|| format!("try {}", node.attempt));
-        let why = [tried, node.reason.clone().or(code)];
+        let why = [tried, self.items(id, depth), self.cause(id).or(code)];
         Row {
             name,
             status: self.word_of(id),
@@ -211,11 +236,40 @@ impl Seen<'_> {
         }
     }
 
-    fn word_of(&self, id: NodeId) -> &'static str {
+    /// Why it ended as it did, or waits.
+    pub(super) fn cause(&self, id: NodeId) -> Option<String> {
+        let node = self.state.node(id);
+        let cause = self.causes.get(&id);
+        let code = node.exit_code.filter(|code| *code != 0);
+        let own = || node.reason.clone().filter(|reason| !reason.is_empty());
+        // The exit code of a task is that of the step that failed.
+        let plain = code.map(|code| format!("exit code {code}"));
+        let plain = plain.filter(|_| node.outcome() == Some(Outcome::Failed));
+        own().or(plain).or_else(|| cause.cloned())
+    }
+
+    /// How far its loops have come, as long as it is not over.
+    fn items(&self, id: NodeId, depth: usize) -> Option<String> {
+        let node = self.state.node(id);
+        if depth > 0 || node.outcome().is_some_and(Outcome::is_ok) {
+            return None;
+        }
+        match Items::of(&self.state, id) {
+            Items { all: 0, .. } => None,
+            Items { ended, all } => Some(format!("{ended} of {all} items")),
+        }
+    }
+
+    pub(super) fn word_of(&self, id: NodeId) -> &'static str {
         let node = self.state.node(id);
         let open = self.word == "interrupted";
         match node.stage {
-            Stage::Done(outcome) | Stage::Ending(outcome) => outcome.word(),
+            Stage::Done(Outcome::Succeeded) => "completed",
+            Stage::Done(outcome) => outcome.word(),
+            // Its handlers are left.
+            Stage::Ending(_) if self.word == "running" => "running",
+            Stage::Ending(_) if open => "interrupted",
+            Stage::Ending(outcome) => outcome.word(),
             Stage::Gate | Stage::Deciding => "waiting for a decision",
             _ if matches!(self.state.stage(), RunStage::Finished(_)) && !node.worked => {
                 "not started"
@@ -227,47 +281,6 @@ impl Seen<'_> {
             _ if matches!(self.state.stage(), RunStage::Finished(_)) => "not started",
             _ => "pending",
         }
-    }
-
-    fn as_json(&self) -> Json {
-        let tasks = self.recorded.plan.tasks().map(|(id, task)| {
-            let node = self.state.node(id);
-            let span = self.spans.get(&id);
-            json!({
-                "task": task.name,
-                "status": self.word_of(id),
-                "started_at": span.map(|span| span.from),
-                "seconds": span.map(|span| span.length().as_secs_f64()),
-                "tries": span.map_or(0, |span| span.tries),
-                "exit_code": node.exit_code,
-                "reason": node.reason,
-            })
-        });
-        let ended = match self.state.stage() {
-            RunStage::Finished(RunEnd::Completed | RunEnd::Failed | RunEnd::Cancelled) => {
-                Some(self.last)
-            }
-            _ => None,
-        };
-        json!({
-            "run": self.recorded.run,
-            "status": self.word,
-            "asked": self.recorded.asked(),
-            "file": self.recorded.plan.file,
-            "plan": self.recorded.plan_hash(),
-            "started_at": self.recorded.began_at(),
-            "ended_at": ended,
-            "last_fact_at": self.last,
-            "facts": self.state.seq(),
-            "reason": self.reason(),
-            "retry_of": self.recorded.retry_of(),
-            "trigger": self.recorded.trigger(),
-            "notes": self.notes().map(|(at, by, text, event)| {
-                json!({"at": at, "by": by, "text": text, "event": event})
-            }).collect::<Vec<_>>(),
-            "up_to_date_before": self.recorded.plan.up_to_date,
-            "tasks": tasks.collect::<Vec<_>>(),
-        })
     }
 }
 

@@ -7,10 +7,9 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Lines};
 use crate::engine::clock::Clock;
 use crate::file::{Loaded, schedules};
 use crate::model::language::{Trigger, When};
-use crate::model::time::Timestamp;
 use crate::report::failure::shown_path;
 use crate::report::style::visible;
-use crate::trigger::times::Times;
+use crate::trigger::times::{self, Times};
 use crate::trigger::words;
 
 /// Checks the file and all that it includes.
@@ -76,6 +75,7 @@ pub(super) fn validate(context: &Context, args: &ValidateArgs) -> Result<Exit, T
         count(files, "file")
     );
     if !triggers.is_empty() {
+        context::check_zone()?;
         text.push_str(&format!("{}:\n", count(triggers.len(), "trigger")));
     }
     for (_, trigger) in triggers.iter().take(TRIGGERS_MAX) {
@@ -94,11 +94,8 @@ fn explained(trigger: &Trigger) -> String {
     let mut next = Vec::new();
     let mut at = Some(Clock::of_day());
     while let Some(after) = at.filter(|_| next.len() < 3) {
-        at = times
-            .as_ref()
-            .ok()
-            .and_then(|times| times.next_after(after));
-        next.extend(at.map(Timestamp::local));
+        at = times.as_ref().ok().and_then(|of| of.next_after(after));
+        next.extend(at.map(|at| times::shown(at, &trigger.when)));
     }
     let (name, task) = (visible(&trigger.name), visible(&trigger.run));
     let words = words::of(&trigger.when);

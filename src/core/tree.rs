@@ -358,7 +358,7 @@ impl RunState {
     }
 
     /// Whether what waits for this node's success may begin.
-    pub(super) fn counts_as_ok(&self, id: NodeId, outcome: Outcome) -> bool {
+    pub fn counts_as_ok(&self, id: NodeId, outcome: Outcome) -> bool {
         outcome.is_ok() || outcome.is_failure() && self.rules(id).ignore_error
     }
 

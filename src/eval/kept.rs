@@ -33,6 +33,36 @@ pub(super) fn has_secret(json: &Json) -> bool {
     }
 }
 
+/// A value that was written down, as programs write it; a secret is hidden.
+pub fn plain(kept: &Json) -> Json {
+    let text = |part: &Json| match plain(part) {
+        Json::String(text) => text,
+        other => other.to_string(),
+    };
+    match kept {
+        Json::Array(items) => items.iter().map(plain).collect(),
+        Json::Object(members) => match members.iter().next() {
+            Some((name, value)) => match (name.as_str(), value) {
+                ("code" | "float", value) => value.clone(),
+                ("hex", Json::String(digits)) => {
+                    let bytes = hex::decode(digits).unwrap_or_default();
+                    json!(String::from_utf8_lossy(&bytes))
+                }
+                ("parts", Json::Array(parts)) => json!(parts.iter().map(text).collect::<String>()),
+                ("map", Json::Array(entries)) => {
+                    let entry =
+                        |entry: &Json| Some((entry[0].as_str()?.to_owned(), plain(&entry[1])));
+                    Json::Object(entries.iter().filter_map(entry).collect())
+                }
+                ("secret", _) => json!("***"),
+                _ => Json::Null,
+            },
+            None => Json::Null,
+        },
+        other => other.clone(),
+    }
+}
+
 pub(super) fn to_json(value: &Value) -> Json {
     match value {
         Value::None | Value::Names(_) => Json::Null,

@@ -42,6 +42,12 @@ impl Timestamp {
             .to_string()
     }
 
+    /// The same in another zone, with its offset.
+    pub fn in_zone(self, zone: &jiff::tz::TimeZone) -> String {
+        let there = self.civil().to_zoned(zone.clone());
+        there.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+    }
+
     /// The same as the day and the time with milliseconds.
     pub fn local_precise(self) -> (String, String) {
         let local = self.civil().to_zoned(jiff::tz::TimeZone::system());

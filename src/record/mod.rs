@@ -3,6 +3,8 @@
 //! All of it follows from the store; nothing here is written. State is the one fold of `core`, so what is shown of a run that is
 //! over, of one that goes on and of one as it was last Tuesday is the same function of more or fewer facts.
 
+pub mod causes;
+pub mod items;
 pub mod prune;
 pub mod spans;
 pub mod submit;

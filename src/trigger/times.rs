@@ -106,6 +106,18 @@ fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX).max(1)
 }
 
+/// A time of a trigger as its author reads it: in the zone that it names, with the offset; else in the machine's.
+pub fn shown(at: Timestamp, when: &When) -> String {
+    let name = match when {
+        When::Cron { zone, .. } | When::At { zone, .. } => zone.as_deref(),
+        When::Every(_) | When::Watch { .. } => None,
+    };
+    match name.map(zone) {
+        Some(Ok(zone)) => at.in_zone(&zone),
+        _ => at.local(),
+    }
+}
+
 /// Whether something can be started so often.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ use crate::model::time::{Timestamp, parse_span};
 use crate::report::failure::shown_path;
 use crate::report::screen;
 use crate::trigger::journal::Journal;
-use crate::trigger::times::Times;
+use crate::trigger::times::{self, Times};
 use crate::trigger::{check_name, words as in_words};
 
 /// Writes a trigger: a new file, or new lines in the file that has it.
@@ -273,7 +273,7 @@ fn say(context: &Context, path: &Path, trigger: &Trigger, changed: bool) -> Resu
     let next = Times::of(&trigger.when, &machine).ok();
     let next = next.and_then(|times| times.next_after(now));
     let next = next
-        .map(|next| format!(", next at {}", next.local()))
+        .map(|next| format!(", next at {}", times::shown(next, &trigger.when)))
         .unwrap_or_default();
     let done = if changed { "changed" } else { "wrote" };
     let words = format!(

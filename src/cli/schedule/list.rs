@@ -20,7 +20,7 @@ use crate::report::{screen, table};
 use crate::trigger::fact::{Known, State};
 use crate::trigger::journal::{Journal, Running};
 use crate::trigger::scheduler;
-use crate::trigger::times::Times;
+use crate::trigger::times::{self, Times};
 use crate::trigger::words;
 
 /// How many times are shown at most.
@@ -94,19 +94,19 @@ fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Trouble> {
 }
 
 fn next(rows: &[Row<'_>], count: usize, from: Timestamp, json: bool) -> Result<Exit, Trouble> {
-    let mut found: Vec<(Timestamp, &str)> = Vec::new();
+    let mut found: Vec<(Timestamp, &str, &When)> = Vec::new();
     for row in rows {
         let mut at = from;
         for _ in 0..count {
             let Some(next) = row.times.next_after(at) else {
                 break;
             };
-            found.push((next, &row.trigger.name));
+            found.push((next, &row.trigger.name, &row.trigger.when));
             at = next;
         }
     }
-    found.sort();
-    let line = |(at, name): &(Timestamp, &str)| {
+    found.sort_by_key(|(at, name, _)| (*at, *name));
+    let line = |(at, name, _): &(Timestamp, &str, &When)| {
         if json {
             format!("{}\n", json!({"trigger": name, "at": at}))
         } else {
@@ -116,16 +116,12 @@ fn next(rows: &[Row<'_>], count: usize, from: Timestamp, json: bool) -> Result<E
     if json {
         return show(&found.iter().map(line).collect::<String>());
     }
-    let row = |(at, name): &(Timestamp, &str)| {
-        let (day, _) = at.local_precise();
-        let day = day
+    let row = |(at, name, when): &(Timestamp, &str, &When)| {
+        let shown = times::shown(*at, when);
+        let day = shown[..10]
             .parse::<jiff::civil::Date>()
             .map(|day| day.strftime("%a").to_string());
-        vec![
-            day.unwrap_or_default(),
-            at.local(),
-            visible(name).into_owned(),
-        ]
+        vec![day.unwrap_or_default(), shown, visible(name).into_owned()]
     };
     show(&table::aligned(found.iter().map(row)))
 }
@@ -164,14 +160,13 @@ impl Row<'_> {
             _ if !self.trigger.enabled => ("not enabled".to_owned(), String::new()),
             _ if self.paused().is_some() => ("paused".to_owned(), String::new()),
             Some(next) => {
-                let local = next.local();
-                let seconds = matches!(self.trigger.when, When::Every(_));
-                let end = if seconds {
-                    local.len()
-                } else {
-                    local.len() - 3
+                let shown = times::shown(next, &self.trigger.when);
+                // Without the seconds, which are none.
+                let shown = match self.trigger.when {
+                    When::Every(_) => shown,
+                    _ => format!("{}{}", &shown[..16], &shown[19..]),
                 };
-                (local[..end].to_owned(), short(next.since(now)))
+                (shown, short(next.since(now)))
             }
             None if matches!(self.trigger.when, When::Watch { .. }) => {
                 ("on a change".to_owned(), String::new())

@@ -22,6 +22,7 @@ pub(super) fn schedule(context: &Context, args: &ScheduleArgs) -> Result<Exit, T
     if args.cron.is_some() || args.every.is_some() || args.at.is_some() {
         return change::write(context, args);
     }
+    context::check_zone()?;
     if let Some(name) = &args.remove {
         return change::remove(context, name);
     }

@@ -17,6 +17,7 @@ use crate::serve::{self, Error, Settings};
 
 /// Runs the triggers of a project until a signal ends that.
 pub(super) fn serve(context: &Context, args: &ServeArgs) -> Result<Exit, Trouble> {
+    context::check_zone()?;
     let path = context.path()?;
     let store = context.store()?;
     let project = load(context)?;
