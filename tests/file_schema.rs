@@ -187,7 +187,7 @@ fn with_templates(value: &Json) -> Vec<Json> {
 /// A file in which a key has this value, and nothing else is remarkable.
 fn file_with(key: &keys::Key, value: &Json) -> Json {
     use keys::Scope;
-    let tasks = |task: Json| serde_json::json!({"build": "true", "backup": "true", "test:all": "true", "task": task});
+    let tasks = |task: Json| serde_json::json!({"build": "true", "backup": "true", "migrate": "true", "test:all": "true", "task": task});
     let of_task = |name: &str, value: Json| {
         let mut task = serde_json::json!({"run": [{"name": "push", "run": "true"}]});
         task[name] = value;

@@ -23,7 +23,7 @@ pub(super) fn validate(context: &Context, args: &ValidateArgs) -> Result<Exit, T
         Ok(loaded) => (&loaded.warnings, Some(&loaded.workflow)),
         Err(errors) => (errors, None),
     };
-    let exit = if workflow.is_some() && !(args.strict && !found.is_empty()) {
+    let exit = if workflow.is_some() && (!args.strict || found.is_empty()) {
         Exit::Done
     } else {
         Exit::Wrong

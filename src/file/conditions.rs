@@ -18,6 +18,11 @@ const EXPRESSION: &str = "this is written as in another language";
 /// The functions of GitHub Actions that ask how the steps before have ended.
 const ENDINGS: [&str; 4] = ["success()", "failure()", "always()", "cancelled()"];
 
+/// Whether a text is no expression, or one that nobody means: `test -f .env` is a difference.
+pub(super) fn may_be_foreign(text: &str) -> bool {
+    text.trim_start().starts_with("test -") || !expr::check_expression(text).problems.is_empty()
+}
+
 /// What a text that can't be read as an expression was meant as.
 pub(super) fn of_another_tool(text: &str) -> Option<Slip> {
     let text = text.trim();

@@ -8,7 +8,6 @@ use super::raw::Owner;
 use super::tree::{At, Entry, Resolved, Value};
 use super::values::Reader;
 use crate::diagnostic::Diagnostic;
-use crate::expr;
 use crate::model::language::rules::Backoff;
 use crate::model::language::rules::wrong_lock_name;
 use crate::model::language::{Check, Condition, Expr, Lock, LockHold, Retry, Setting, Text};
@@ -44,21 +43,20 @@ impl Reader<'_, '_> {
             return None;
         }
         let wanted = format!("{what} is a condition");
-        let slip = match self.walk.open(at) {
-            Value::Scalar(scalar) if !expr::check_expression(&scalar.text).problems.is_empty() => {
-                conditions::of_another_tool(&scalar.text)
-            }
+        let written = match self.walk.open(at) {
+            Value::Scalar(scalar) if conditions::may_be_foreign(&scalar.text) => &scalar.text,
             // `[ "$X" = true ]` without quotes.
-            Value::List(_) => {
-                let written = self.tree().text().get(self.span(at)).unwrap_or_default();
-                conditions::of_another_tool(written)
-            }
-            _ => None,
+            Value::List(_) => self.tree().text().get(self.span(at)).unwrap_or_default(),
+            _ => return self.expression(at, owner, &wanted),
         };
-        if let Some(slip) = slip {
+        if let Some(slip) = conditions::of_another_tool(written) {
             let found = Diagnostic::error("foreign-condition", slip.message);
             self.report(at, found.help(slip.help));
-            return None;
+            // A condition is there, so nothing more is said of one that is missing.
+            return Some(Expr {
+                text: written.to_owned(),
+                place: self.place(at),
+            });
         }
         self.expression(at, owner, &wanted)
     }
