@@ -33,7 +33,7 @@ use self::outside::{Command, NoOutput, Nowhere, Outside};
 use self::results::{Ended, Store};
 use crate::expr::{self, Part, Problem, Script, Value};
 use crate::model::id::NodeId;
-use crate::model::language::step::is_posix;
+use crate::model::language::step::{has_interpreter, is_posix};
 use crate::model::language::{Data, Place, SecretFrom, Text, Var};
 use crate::model::plan::{Plan, Program, Scope, Surroundings, Work, as_typed};
 
@@ -166,7 +166,10 @@ impl Evaluator {
                     text: command.clone(),
                     place: *place,
                 };
-                if shell.as_deref().is_none_or(is_posix) {
+                if shell.is_none() && has_interpreter(command) {
+                    let text = foreign(&frame.text(&text)?, "the program in its first line")?;
+                    (Program::File(text.clone()), text, Vec::new())
+                } else if shell.as_deref().is_none_or(is_posix) {
                     let script = frame.step(&text)?;
                     for secret in &script.secrets {
                         self.outside.hide(secret);
@@ -185,7 +188,9 @@ impl Evaluator {
                         several_words.collect(),
                     )
                 } else {
-                    let text = foreign(&frame.text(&text)?, shell.as_deref().unwrap_or_default())?;
+                    let program = shell.as_deref().unwrap_or_default();
+                    let program = program.split_whitespace().next().unwrap_or_default();
+                    let text = foreign(&frame.text(&text)?, program)?;
                     let shell = shell.as_deref().map(str::to_owned);
                     (
                         Program::Script {
@@ -578,6 +583,11 @@ fn as_code(value: &Value) -> Option<Data> {
 /// A step in which nothing is to be evaluated.
 fn as_written(work: &Work) -> Program {
     match work {
+        Work::Shell {
+            command,
+            shell: None,
+            ..
+        } if has_interpreter(command) => Program::File(command.clone()),
         Work::Shell { command, shell, .. } => Program::Script {
             shell: shell.as_deref().map(str::to_owned),
             text: command.clone(),
@@ -592,8 +602,7 @@ fn as_written(work: &Work) -> Program {
 }
 
 /// A script for an interpreter whose quoting is not known: nothing in it may be data.
-fn foreign(value: &Value, shell: &str) -> Result<String, Problem> {
-    let program = shell.split_whitespace().next().unwrap_or_default();
+fn foreign(value: &Value, program: &str) -> Result<String, Problem> {
     let refused = || {
         problem(
             "data-in-foreign-script",

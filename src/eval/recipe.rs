@@ -349,6 +349,7 @@ impl Evaluator {
                 add(rendered, text.as_bytes());
                 args.iter().for_each(|arg| add(rendered, arg));
             }
+            Program::File(text) => add(rendered, text.as_bytes()),
             Program::Direct(words) => words.iter().for_each(|word| add(rendered, word)),
         }
         let root = self.plan.file.parent().unwrap_or(&command.dir);

@@ -3,11 +3,13 @@
 //! It is started without a fork (`spawn`), so a flow with a large heap starts processes as fast as a small one.
 
 use std::ffi::{CStr, CString, OsStr};
-use std::io::{self, PipeReader, PipeWriter};
-use std::os::fd::{AsFd, OwnedFd};
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
 };
@@ -30,6 +32,8 @@ pub struct Process {
     /// The writing ends stay open until the process has ended. Otherwise its end would wake the poll twice, when the pipes
     /// close and a moment later when it can be waited for, and waking is what costs most.
     writers: [Option<PipeWriter>; 2],
+    /// What its interpreter reads, which has to be there as long as it runs.
+    _script: Option<File>,
 }
 
 /// What there still is of a process group.
@@ -71,6 +75,7 @@ impl Process {
                 }
                 Self::direct(&words, job, path, programs)
             }
+            Program::File(text) => Self::file(text, job, programs),
             Program::Direct(words) => Self::direct(words, job, path, programs),
         }
     }
@@ -107,6 +112,21 @@ impl Process {
             }
         }
         Self::spawn(&c_string(SHELL)?, &args, job, programs)
+    }
+
+    /// A script that the system starts as it starts an executable file: in a file without a name.
+    fn file(text: &str, job: &Job, programs: &mut Programs) -> io::Result<Self> {
+        let mut written = File::from(memfd_create(c"flow-script", MemfdFlags::CLOEXEC)?);
+        written.write_all(text.as_bytes())?;
+        let path = |file: &File| format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+        // Nobody may have it open for writing while it is executed.
+        let script = File::open(path(&written))?;
+        drop(written);
+        let program = c_string(path(&script))?;
+        let mut process = Self::spawn(&program, std::slice::from_ref(&program), job, programs)
+            .map_err(|error| without_interpreter(text, error))?;
+        process._script = Some(script);
+        Ok(process)
     }
 
     /// A program with its arguments, found as `execvp` finds it.
@@ -166,6 +186,7 @@ impl Process {
             end,
             pipes: [stdout, stderr],
             writers: [to_stdout, to_stderr],
+            _script: None,
         })
     }
 
@@ -242,6 +263,24 @@ fn how_to_hand_over(shell: &str) -> &'static str {
         "pwsh" | "powershell" => "-Command",
         "deno" => "eval",
         _ => "-c",
+    }
+}
+
+/// What is not there is not the script.
+fn without_interpreter(text: &str, error: io::Error) -> io::Error {
+    let line = text.lines().next().unwrap_or_default();
+    let named = line.trim_start_matches("#!").split_whitespace().next();
+    match (error.kind(), named) {
+        (io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied, Some(name)) => {
+            let what = format!("there is no program {name}, which its first line names");
+            io::Error::new(error.kind(), what)
+        }
+        _ if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
+            io::Error::other(
+                "its first line names no program; write such as #!/usr/bin/env python3",
+            )
+        }
+        _ => error,
     }
 }
 

@@ -6,7 +6,7 @@ use super::syntax::quoted;
 use super::tree::{At, Entry, Resolved, Value};
 use super::values::Reader;
 use crate::diagnostic::Diagnostic;
-use crate::model::language::step::is_posix;
+use crate::model::language::step::{has_interpreter, is_posix};
 use crate::model::language::{
     Action, Call, Condition, OnLost, Setting, Step, StepRules, Text, Var, Wait, WaitFor,
 };
@@ -73,13 +73,11 @@ impl Reader<'_, '_> {
 
     /// A command for the shell; of a shell that is not POSIX's, where given.
     fn command(&mut self, at: At, owner: &Owner, shell: Option<&Text>) -> Option<Text> {
+        let text = self.text(at, COMMAND, WRITE_COMMAND)?;
+        let own = shell.is_none() && has_interpreter(text);
         let shell = shell.or(self.shell_of_task.as_ref());
-        let posix = shell.is_none_or(|shell| is_posix(&shell.text));
-        let command = if posix {
-            self.script(at, owner, COMMAND, WRITE_COMMAND)?
-        } else {
-            self.template(at, owner, COMMAND, WRITE_COMMAND)?
-        };
+        let posix = !own && shell.is_none_or(|shell| is_posix(&shell.text));
+        let command = self.checked(at, text, owner, posix)?;
         if command.text.trim().is_empty() {
             let diagnostic = Diagnostic::error("empty-command", "this command is empty");
             self.report(at, diagnostic.help("write a command, or remove it"));

@@ -575,6 +575,8 @@ pub enum Program {
         /// Its positional parameters.
         args: Vec<Vec<u8>>,
     },
+    /// A script that says in its first line which program runs it.
+    File(String),
     /// A program and its arguments, the program first.
     Direct(Vec<Vec<u8>>),
 }

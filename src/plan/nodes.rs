@@ -9,6 +9,7 @@ use super::scopes::Scopes;
 use super::{Contexts, Refused, Request, elsewhere, given, locks};
 use crate::model::id::NodeId;
 use crate::model::language::rules::Backoff;
+use crate::model::language::step::has_interpreter;
 use crate::model::language::task::{as_identifier, relative};
 use crate::model::language::{
     Action, Call, Condition, Loop, OnLost as WrittenOnLost, Retry as WrittenRetry, Setting, Step,
@@ -441,7 +442,9 @@ impl<'a> Planner<'a> {
         let rules = step.rules.as_deref().unwrap_or(&NONE);
         let (id, slow) = match &step.action {
             Action::Run(command) => {
-                let shell = rules.shell.as_ref().or(seen.task.rules().shell.as_ref());
+                let of_task = seen.task.rules().shell.as_ref();
+                let of_task = of_task.filter(|_| !has_interpreter(&command.text));
+                let shell = rules.shell.as_ref().or(of_task);
                 self.command(at, seen, step, &[command], |context| Work::Shell {
                     command: command.text.clone(),
                     context,

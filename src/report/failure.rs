@@ -82,6 +82,10 @@ impl Failure {
             let written = work.written();
             let command = evaluated.map_or(&*written, |evaluated| &evaluated.command);
             row("command", &visible_lines(command.trim_end()));
+            if let Some(word) = super::bash::word_in(work, self.exit.exit_code) {
+                let words = format!("`{word}` is no word of sh: write `shell: bash`");
+                row("help", &words);
+            }
             for value in evaluated
                 .into_iter()
                 .flat_map(|evaluated| &evaluated.several_words)

@@ -3,6 +3,7 @@
 //! Only this module (and `cli`, through it) writes to the terminal. Data goes to stdout, flow's own words to stderr, and
 //! nothing is said by colour alone. Reporters are observers: they see facts and the state, never the engine or the store.
 
+pub mod bash;
 pub mod dry;
 pub mod exit_code;
 pub mod failure;

@@ -256,6 +256,11 @@ pub enum Axis {
     In(Expr),
 }
 
+/// Whether a script says in its first line which program runs it, as an executable file does (`execve(2)`).
+pub fn has_interpreter(script: &str) -> bool {
+    script.starts_with("#!")
+}
+
 /// Whether a shell reads scripts as POSIX says, so that data can be placed in them: `bash -euo pipefail`, `/bin/zsh`.
 pub fn is_posix(shell: &str) -> bool {
     let mut words = shell.split_whitespace();
