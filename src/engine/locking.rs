@@ -22,7 +22,7 @@ use crate::lock::{Busy, Held, Holder, Locks, Place, Taken, Wanted, Who};
 use crate::model::id::{NodeId, RunId};
 use crate::model::language::rules::wrong_lock_name;
 use crate::model::plan::{Kind, LockName};
-use crate::model::time::human;
+use crate::model::time::human_fine;
 
 /// The locks of one run.
 #[derive(Debug)]
@@ -162,8 +162,12 @@ impl Locking {
         };
         if let Some(wait) = question.wait.filter(|wait| waited >= *wait) {
             self.forget(question.query);
-            let why = format!("it waited {} for {}", human(wait), missing.what());
-            return Answered::Input(question.refused(why));
+            let waited = match wait.is_zero() {
+                true => "it does not wait".to_owned(),
+                false => format!("it waited {}", human_fine(wait)),
+            };
+            let why = format!("{waited} for {}", missing.told());
+            return Answered::Input(question.refused(evaluator.hidden(&why)));
         }
         // It is told once, and not of what is over in a moment.
         let pause = (waited / 8).clamp(LOOK_AGAIN, LOOK_AGAIN_MAX);

@@ -119,6 +119,18 @@ pub fn human(span: Duration) -> String {
     }
 }
 
+/// The same in a sentence, where it need not align with others: less than a second in milliseconds.
+pub fn human_fine(span: Duration) -> String {
+    if span >= Duration::from_secs(1) {
+        return human(span);
+    }
+    // What took less than a millisecond was not nothing.
+    match span.as_millis().max(u128::from(!span.is_zero())) {
+        0 => "0s".to_owned(),
+        millis => format!("{millis}ms"),
+    }
+}
+
 /// The units that a duration is written in, with their microseconds; the longer names of two that begin alike first.
 const UNITS: [(&str, u64); 7] = [
     ("ms", 1_000),

@@ -8,7 +8,7 @@ use crate::core::RunState;
 use crate::core::fact::{Exit, Outcome};
 use crate::model::id::NodeId;
 use crate::model::plan::Kind;
-use crate::model::time::human;
+use crate::model::time::human_fine;
 
 /// A command that failed.
 #[derive(Clone, Debug)]
@@ -41,6 +41,17 @@ impl Failure {
         format!("{what}: {}", self.how())
     }
 
+    /// `failed (ignored): exit code 3 after 12ms; 2 steps did not run`.
+    pub fn ignored(&self, settings: &Settings, left: usize) -> String {
+        let left = match left {
+            0 => String::new(),
+            1 => "; 1 step did not run".to_owned(),
+            many => format!("; {many} steps did not run"),
+        };
+        let what = format!("{} (ignored)", self.outcome.word());
+        format!("{}: {}{left}", settings.style.bad(&what), self.how())
+    }
+
     /// `test failed: exit code 101 after 0.42s`.
     fn headline(&self, state: &RunState, settings: &Settings) -> String {
         let address = state.address(self.node);
@@ -56,7 +67,9 @@ impl Failure {
         match &self.exit.error {
             Some(error) => cut(error).into_owned(),
             None if self.outcome == Outcome::Lost => how(&self.exit),
-            None => format!("{} after {}", how(&self.exit), human(self.took)),
+            // Of a try that another follows it is not known.
+            None if self.took.is_zero() => how(&self.exit),
+            None => format!("{} after {}", how(&self.exit), human_fine(self.took)),
         }
     }
 

@@ -1,20 +1,21 @@
 //! The plain reporter: commands as they start, output as its mode has it, failures with all that one needs to know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::failure::{Evaluated, Failure};
 use super::screen::Screen;
 use super::style::{visible, visible_lines};
-use super::summary::{all_up_to_date, nothing_to_do, summary};
+use super::summary::{all_up_to_date, empty_loops, nothing_to_do, summary};
 use super::{Mode, Output, Settings, Source};
 use crate::core::RunState;
 use crate::core::fact::{Exit, Fact, Outcome, Why};
 use crate::core::observer::{Observer, Seen, Signal, Stream};
 use crate::core::state::RunStage;
 use crate::model::id::NodeId;
+use crate::model::listed::listed;
 use crate::model::plan::Kind;
-use crate::model::time::human;
+use crate::model::time::human_fine;
 
 /// The plain reporter.
 pub struct Lines {
@@ -29,8 +30,8 @@ pub struct Lines {
     next_try: BTreeMap<NodeId, u32>,
     /// The command that has the terminal to itself.
     at_terminal: Option<NodeId>,
-    /// How many tasks were restored from the cache.
-    restored: usize,
+    /// The tasks of which anything was restored from the cache.
+    restored: BTreeSet<NodeId>,
 }
 
 impl Lines {
@@ -49,7 +50,7 @@ impl Lines {
             evaluated: BTreeMap::new(),
             next_try: BTreeMap::new(),
             at_terminal: None,
-            restored: 0,
+            restored: BTreeSet::new(),
         }
     }
 
@@ -127,7 +128,12 @@ impl Lines {
             took,
             evaluated,
         };
-        if self.several {
+        let ignored = ignored_by(seen.state, node);
+        if let Some(by) = ignored {
+            let left = left_out(seen.state, node, by);
+            let remark = failure.ignored(&self.settings, left);
+            self.output.say(&mut self.screen, &from, &remark);
+        } else if self.several {
             let remark = failure.remark(&self.settings);
             self.output.say(&mut self.screen, &from, &remark);
         }
@@ -150,7 +156,7 @@ impl Lines {
         let when = if wait.is_zero() {
             String::new()
         } else {
-            format!(" in {}", human(wait))
+            format!(" in {}", human_fine(wait))
         };
         let words = format!("try {next} of {}{when}", rules.retry.attempts);
         let words = self.settings.style.dim(&words).into_owned();
@@ -186,9 +192,12 @@ impl Lines {
             took: Duration::ZERO,
             evaluated: None,
         };
-        if self.several {
+        let from = source(state, node);
+        if let Some(by) = ignored_by(state, node) {
+            let remark = failure.ignored(&self.settings, left_out(state, node, by));
+            self.output.say(&mut self.screen, &from, &remark);
+        } else if self.several {
             let remark = failure.remark(&self.settings);
-            let from = source(state, node);
             self.output.say(&mut self.screen, &from, &remark);
         }
         self.keep(failure);
@@ -254,7 +263,7 @@ impl Observer for Lines {
                 let late = limit
                     .filter(|_| *outcome == Outcome::TimedOut)
                     .map(|micros| {
-                        let limit = human(Duration::from_micros(micros));
+                        let limit = human_fine(Duration::from_micros(micros));
                         format!("it took longer than {limit}, its timeout")
                     });
                 let reason = reason.clone().filter(|_| outcome.is_failure());
@@ -350,14 +359,14 @@ impl Observer for Lines {
                 match node {
                     Some(node) => {
                         let source = source(state, *node);
-                        self.output.say(&mut self.screen, &source, &words);
+                        self.output.announce(&mut self.screen, &source, &words);
                     }
                     None => self.screen.say(&words),
                 }
             }
             Signal::Waits { .. } => {}
             Signal::Restored { node, output } => {
-                self.restored += 1;
+                self.restored.insert(state.task_of(*node).0);
                 let from = source(state, *node);
                 if !self.settings.quiet {
                     let words = self.settings.style.dim("restored from the cache");
@@ -384,10 +393,16 @@ impl Observer for Lines {
             self.output.task_ended(&mut self.screen, &source(state, id));
         }
         if let Some(tasks) = all_up_to_date(state).filter(|_| self.failures.is_empty()) {
-            let restored = self.restored;
+            let restored = self.restored.len();
             if !self.settings.quiet {
                 self.screen.say(&nothing_to_do(tasks, restored));
             }
+            return;
+        }
+        let empty = empty_loops(state);
+        if !empty.is_empty() && !self.settings.quiet {
+            let words = format!("nothing to do: there are no items for {}", listed(empty));
+            self.screen.say(&words);
             return;
         }
         self.failures.retain(|failure| matters(state, failure.node));
@@ -427,6 +442,49 @@ pub(super) fn matters(state: &RunState, node: NodeId) -> bool {
         at = state.parent(id);
     }
     true
+}
+
+/// What says that the failure of a node is to be ignored, where it is not tried again.
+fn ignored_by(state: &RunState, node: NodeId) -> Option<NodeId> {
+    let mut at = Some(node);
+    while let Some(id) = at {
+        let rules = state.rules(id);
+        let one = state.node(id);
+        let tried = one.attempt.saturating_sub(one.uncounted);
+        if tried < rules.retry.attempts && rules.retry.attempts > 1 {
+            return None;
+        }
+        if rules.ignore_error {
+            return Some(id);
+        }
+        at = state.parent(id);
+    }
+    None
+}
+
+/// How many steps do not run because a node failed, up to where that is ignored.
+fn left_out(state: &RunState, node: NodeId, by: NodeId) -> usize {
+    let (mut at, mut left) = (node, 0);
+    while at != by
+        && let Some(parent) = state.parent(at)
+    {
+        let spec = state.spec(parent);
+        if spec
+            .group()
+            .is_some_and(|group| group.parallel_max == Some(1))
+        {
+            let offset = parent.0 - state.node(parent).spec.0;
+            let later = spec
+                .children()
+                .iter()
+                .filter(|child| child.0 + offset > at.0);
+            let steps =
+                later.filter(|child| !matches!(state.plan().node(**child).kind, Kind::Check));
+            left += steps.count();
+        }
+        at = parent;
+    }
+    left
 }
 
 fn is_below(state: &RunState, node: NodeId, above: NodeId) -> bool {

@@ -84,6 +84,11 @@ pub trait Output: Send {
     /// Words of flow about a task, without a line's end.
     fn say(&mut self, screen: &mut Screen, from: &Source<'_>, words: &str);
 
+    /// Words that matter now, whatever else of the task is held back.
+    fn announce(&mut self, screen: &mut Screen, from: &Source<'_>, words: &str) {
+        self.say(screen, from, words);
+    }
+
     /// Output of a task.
     fn print(&mut self, screen: &mut Screen, from: &Source<'_>, stream: Stream, bytes: &[u8]);
 

@@ -4,13 +4,16 @@ use super::Settings;
 use crate::core::RunState;
 use crate::core::fact::{Outcome, RunEnd};
 use crate::core::state::{RunStage, Stage};
-use crate::model::time::human;
+use crate::model::id::NodeId;
+use crate::model::listed::grouped;
+use crate::model::plan::Kind;
+use crate::model::time::human_fine;
 
 /// `3 tasks in 1.2s`, or `1 failed, 2 blocked, 4 succeeded in 1.2s`.
 pub fn summary(state: &RunState, settings: &Settings) -> String {
     let counts = counts(state);
     let took = match (state.started_at(), state.finished_at()) {
-        (Some(from), Some(to)) => format!(" in {}", human(to.since(from))),
+        (Some(from), Some(to)) => format!(" in {}", human_fine(to.since(from))),
         _ => String::new(),
     };
     let (all, good) = (
@@ -19,9 +22,13 @@ pub fn summary(state: &RunState, settings: &Settings) -> String {
     );
     if state.stage() == RunStage::Finished(RunEnd::Completed) && good == all {
         let tasks = if all == 1 { "task" } else { "tasks" };
+        let commands = match commands(state) {
+            same if same <= all => String::new(),
+            more => format!(" ({} commands)", grouped(more)),
+        };
         return settings
             .style
-            .good(&format!("{all} {tasks} succeeded{took}"))
+            .good(&format!("{all} {tasks} succeeded{commands}{took}"))
             .into_owned();
     }
     let completed = state.stage() == RunStage::Finished(RunEnd::Completed);
@@ -42,6 +49,14 @@ pub fn summary(state: &RunState, settings: &Settings) -> String {
     format!("{head}: {}{took}", parts.join(", "))
 }
 
+/// How many commands ran.
+fn commands(state: &RunState) -> usize {
+    let ids = state.plan().tasks().flat_map(|(id, _)| state.subtree(id));
+    let worked =
+        |id: &NodeId| matches!(state.spec(*id).kind, Kind::Work(_)) && state.node(*id).worked;
+    ids.filter(worked).count()
+}
+
 /// What to say of a run in which nothing had to be run; of its tasks so many were restored from the cache.
 pub fn nothing_to_do(tasks: usize, restored: usize) -> String {
     match (tasks, restored) {
@@ -59,9 +74,38 @@ pub fn all_up_to_date(state: &RunState) -> Option<usize> {
     let completed = state.stage() == RunStage::Finished(RunEnd::Completed);
     let worked = || state.plan().tasks().any(|(id, _)| state.node(id).worked);
     let counts = counts(state);
-    let fresh = of(&counts, Outcome::UpToDate.word());
+    let loops = state
+        .plan()
+        .tasks()
+        .filter(|(id, _)| is_fresh_loop(state, *id))
+        .count();
+    let fresh = of(&counts, Outcome::UpToDate.word()) + loops;
     let skipped = of(&counts, Outcome::Skipped.word());
     (completed && fresh > 0 && skipped == 0 && !worked()).then_some(fresh)
+}
+
+/// Whether a task is a loop with items, each of which is up to date.
+fn is_fresh_loop(state: &RunState, id: NodeId) -> bool {
+    let items = match &state.spec(id).kind {
+        Kind::Loop { .. } => state.instances(id),
+        _ => return false,
+    };
+    let fresh = |item: &NodeId| state.node(*item).outcome() == Some(Outcome::UpToDate);
+    !items.is_empty() && items.iter().all(fresh)
+}
+
+/// The tasks that are loops without an item, when there was nothing else to do.
+pub fn empty_loops(state: &RunState) -> Vec<&str> {
+    let mut names = Vec::new();
+    for (id, task) in state.plan().tasks() {
+        let is_loop = matches!(state.spec(id).kind, Kind::Loop { .. });
+        let succeeded = state.node(id).outcome() == Some(Outcome::Succeeded);
+        if !is_loop || !succeeded || !state.instances(id).is_empty() {
+            return Vec::new();
+        }
+        names.push(task.name.as_str());
+    }
+    names
 }
 
 fn of(counts: &[(&'static str, usize)], word: &str) -> usize {

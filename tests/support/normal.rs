@@ -24,10 +24,12 @@ impl Known {
 /// A pattern: how many bytes at the beginning of a text fit.
 type Fits = fn(&str) -> Option<usize>;
 
-const PATTERNS: [(Fits, &str); 5] = [
+const PATTERNS: [(Fits, &str); 7] = [
     (hash, "<hash>"),
     (instant, "<time>"),
     (duration, "<dur>"),
+    (|text| millis(text, "in "), "in <dur>"),
+    (|text| millis(text, "after "), "after <dur>"),
     (run, "run <id>"),
     (seconds, "\"seconds\":<dur>"),
 ];
@@ -154,6 +156,15 @@ fn duration(text: &str) -> Option<usize> {
     let shapes = ["0.00s", "00.0s", "0m00s", "00m00s", "0h00m", "00h00m"];
     let length = shapes.into_iter().find_map(|one| shape(text, one))?;
     ends_here(text, length)
+}
+
+/// `after 420ms`: what took less than a second, where a sentence says how long.
+fn millis(text: &str, before: &str) -> Option<usize> {
+    let number = text.strip_prefix(before)?;
+    let length = digits(number);
+    let ends = number[length..].strip_prefix("ms")?;
+    let whole = !ends.starts_with(|next: char| next.is_alphanumeric());
+    (length > 0 && whole).then_some(before.len() + length + 2)
 }
 
 fn run(text: &str) -> Option<usize> {
