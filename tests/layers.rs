@@ -11,7 +11,7 @@ const MAY_KNOW: &[(&str, &str)] = &[
     ("suggest", ""),
     ("core", "model"),
     ("trigger", "model core"),
-    ("diagnostic", ""),
+    ("diagnostic", "model"),
     ("expr", "model suggest"),
     ("file", "model suggest diagnostic expr trigger"),
     ("eval", "model expr"),
