@@ -9,7 +9,7 @@ use super::outside::{Command, NoOutput};
 use super::results::{self, Named, Of};
 use super::{Evaluator, inside, problem, typed};
 use crate::expr::{Names, Problem, Script, Value};
-use crate::model::language::SecretFrom;
+use crate::model::language::{RUN, SecretFrom};
 
 /// All of them.
 pub(super) const NAMES: [&str; 14] = [
@@ -83,18 +83,24 @@ fn args(frame: &Frame) -> Value {
 
 fn run(frame: &Frame) -> Value {
     let evaluator = frame.evaluator();
-    let cwd = &evaluator.plan.surroundings.called_in;
-    let text = |text: &str| typed::data(text.as_bytes().to_vec(), false);
-    Value::Map(vec![
-        ("id".to_owned(), text(&evaluator.run().id)),
-        ("started_at".to_owned(), text(&evaluator.run().started_at)),
-        ("trigger".to_owned(), text(&evaluator.run().trigger)),
-        (
-            "scheduled_at".to_owned(),
-            text(&evaluator.run().scheduled_at),
-        ),
-        ("cwd".to_owned(), text(&cwd.to_string_lossy())),
-    ])
+    let names = evaluator.run();
+    let member = |name: &str| match name {
+        "id" => names.id.clone(),
+        "started_at" => names.started_at.clone(),
+        "trigger" => names.trigger.clone(),
+        "scheduled_at" => names.scheduled_at.clone(),
+        // What is left is `cwd`.
+        _ => {
+            let cwd = &evaluator.plan.surroundings.called_in;
+            cwd.to_string_lossy().into_owned()
+        }
+    };
+    let text = |name: &str| typed::data(member(name).into_bytes(), false);
+    Value::Map(
+        RUN.iter()
+            .map(|name| ((*name).to_owned(), text(name)))
+            .collect(),
+    )
 }
 
 fn file(frame: &Frame) -> Value {
@@ -239,10 +245,14 @@ struct Git(Frame);
 const GIT: [(&str, &str); 5] = [
     ("sha", "git rev-parse HEAD"),
     ("short_sha", "git rev-parse --short HEAD"),
-    ("branch", "git symbolic-ref --short -q HEAD || true"),
+    // Nothing on a detached head, and where no tag is; an error outside of a repository.
+    (
+        "branch",
+        "git rev-parse --git-dir >/dev/null && { git symbolic-ref --short -q HEAD || true; }",
+    ),
     (
         "tag",
-        "git describe --tags --exact-match 2>/dev/null || true",
+        "git rev-parse --git-dir >/dev/null && { git describe --tags --exact-match 2>/dev/null || true; }",
     ),
     ("dirty", "git status --porcelain"),
 ];

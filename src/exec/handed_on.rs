@@ -1,12 +1,16 @@
 //! What a command hands on to later steps: the lines that it wrote to `$FLOW_OUTPUT`.
 //!
-//! `NAME=VALUE`, or `NAME<<END`, lines, and `END` alone, as GitHub's `GITHUB_OUTPUT` has it. Of a name that is written twice the
+//! `NAME=VALUE`, or `NAME<<END`, lines, and `END` alone, as GitHub's `GITHUB_OUTPUT` has it. In `NAME = VALUE` both are trimmed. Of a name that is written twice the
 //! last value counts.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+
+/// What is wrong with most lines.
+const NO_VALUE: &str =
+    "is not NAME=VALUE; a value of several lines is NAME<<END, the lines, and END alone";
 
 /// The largest file that is read, in bytes.
 const BYTES_MAX: u64 = 1024 * 1024;
@@ -98,10 +102,12 @@ fn parse(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
         let end = line
             .iter()
             .position(|byte| matches!(byte, b'=' | b'<'))
-            .ok_or_else(|| wrong("is not NAME=VALUE"))?;
+            .ok_or_else(|| wrong(NO_VALUE))?;
         let name = name(&line[..end])
             .ok_or_else(|| wrong("has no name of letters, digits and '_' before the '='"))?;
         let value = match &line[end..] {
+            // Who puts a space before the sign means none behind it either.
+            [b'=', value @ ..] if line[..end].ends_with(b" ") => value.trim_ascii().to_vec(),
             [b'=', value @ ..] => value.to_vec(),
             [b'<', b'<', mark @ ..] if !mark.trim_ascii().is_empty() => {
                 let mark = mark.trim_ascii();
@@ -110,12 +116,17 @@ fn parse(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
                     match lines.next() {
                         Some((_, line)) if line == mark => break,
                         Some((_, line)) => value.push(line),
-                        None => return Err(wrong("begins a value that has no end")),
+                        None => {
+                            let mark = String::from_utf8_lossy(mark);
+                            return Err(wrong(&format!(
+                                "begins a value that has no end: a line with '{mark}' alone ends it"
+                            )));
+                        }
                     }
                 }
                 value.join(&b'\n')
             }
-            _ => return Err(wrong("is not NAME=VALUE")),
+            _ => return Err(wrong(NO_VALUE)),
         };
         values.retain(|(known, _)| *known != name);
         values.push((name, value));

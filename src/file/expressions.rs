@@ -10,7 +10,7 @@ use super::raw::{Owner, Read};
 use super::values::used_here;
 use crate::diagnostic::Diagnostic;
 use crate::model::language::task::{as_identifier, relative};
-use crate::model::language::{File, Profile, Task, Workflow};
+use crate::model::language::{File, Profile, RUN, Task, Workflow};
 use crate::model::listed::listed;
 use crate::suggest::Suggest;
 
@@ -19,7 +19,7 @@ const BUILT_IN: [(&str, &[&str]); 13] = [
     ("env", &[]),
     ("secrets", &[]),
     ("args", &[]),
-    ("run", &["id", "started_at", "cwd"]),
+    ("run", &RUN),
     ("git", &["sha", "short_sha", "branch", "tag", "dirty"]),
     ("os", &[]),
     ("arch", &[]),

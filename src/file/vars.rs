@@ -197,11 +197,25 @@ impl<'w> Reader<'w, '_> {
             "an environment variable has one value",
             help,
         )?;
+        self.no_shell(entry, &value.text);
         Some(EnvVar {
             name: name.to_owned(),
             place: self.place(entry.key),
             value,
         })
+    }
+
+    /// `$NAME` in a value of `env` was meant for a shell, and none reads it.
+    fn no_shell(&mut self, entry: &Entry, text: &str) {
+        let Some((at, name)) = shell_variable(text) else {
+            return;
+        };
+        let message = format!("no shell reads this: '${name}' stays as it is");
+        let warning =
+            Diagnostic::warning("no-shell", message).help(format!("write {{{{ env.{name} }}}}"));
+        let start = self.locate(entry.value, at);
+        let target = self.walk.follow(entry.value);
+        self.report_part(target, start..start + 1, warning);
     }
 
     /// `dotenv`: a file or a list of them.
@@ -325,6 +339,23 @@ impl<'w> Reader<'w, '_> {
             place: self.place(at),
         })
     }
+}
+
+/// The first `$NAME` or `${NAME` that stands outside of `{{ }}`, and where.
+fn shell_variable(text: &str) -> Option<(usize, &str)> {
+    for (at, _) in text.match_indices('$') {
+        let rest = text[at + 1..].trim_start_matches('{');
+        let letters = rest
+            .bytes()
+            .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        let name = &rest[..letters.count()];
+        let before = &text[..at];
+        let within = before.matches("{{").count() > before.matches("}}").count();
+        if is_var_name(name) && !within {
+            return Some((at, name));
+        }
+    }
+    None
 }
 
 /// `[A-Za-z_][A-Za-z0-9_]*`

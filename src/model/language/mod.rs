@@ -31,6 +31,9 @@ pub use self::task::{
 pub use self::trigger::{CatchUp, Overlap, Trigger, When};
 pub use self::value::{Data, EnvVar, Expr, Place, Secret, SecretFrom, Text, Var, VarValue};
 
+/// The members of `run` in expressions.
+pub const RUN: [&str; 5] = ["id", "started_at", "cwd", "trigger", "scheduled_at"];
+
 /// The number of a file in [`Workflow::files`]; 0 is the root file.
 pub type FileIndex = u32;
 
