@@ -272,6 +272,7 @@ fn file_with(key: &keys::Key, value: &Json) -> Json {
             file["vars"] = serde_json::json!({"port": 1});
             file
         }
+        Scope::Source => of_task("sources", serde_json::json!([with(serde_json::json!({}))])),
         Scope::Retry => of_task("retry", with(serde_json::json!({"attempts": 2}))),
         Scope::Wait => {
             of_step(serde_json::json!({"wait": with(serde_json::json!({"until": "true"}))}))
