@@ -75,7 +75,8 @@ impl Notes {
         add(context.path()?.as_os_str().as_encoded_bytes());
         add(context.called_in()?.as_os_str().as_encoded_bytes());
         add(args.profile.as_deref().unwrap_or_default().as_bytes());
-        add(&[u8::from(args.only), u8::from(args.profile.is_some())]);
+        let flags = [args.only, args.profile.is_some(), args.parallel];
+        add(&flags.map(u8::from));
         args.tasks.iter().for_each(|task| add(task.as_bytes()));
         add(b"--");
         args.args.iter().for_each(|arg| add(arg.as_encoded_bytes()));
@@ -192,7 +193,11 @@ impl Work {
         mut request: Request,
     ) -> Result<(), Trouble> {
         let tasks = &self.ahead.by_files;
-        if tasks.is_empty() || self.ahead.up_to_date.is_empty() || self.ahead.is_all {
+        if request.in_order
+            || tasks.is_empty()
+            || self.ahead.up_to_date.is_empty()
+            || self.ahead.is_all
+        {
             return Ok(());
         }
         let names = tasks.iter().filter(|described| described.stale);

@@ -51,7 +51,9 @@ pub(super) fn run(context: &Context, args: &RunArgs, bare: bool) -> Result<Exit,
         };
     };
     let note = note.filter(|note| {
-        request.stale = needed::noted(workflow, &request, note);
+        // What runs before one may undo what it is made of: then it is asked about when its turn comes.
+        let stale = || needed::noted(workflow, &request, note);
+        request.stale = (!request.in_order).then(stale).flatten();
         request.stale.is_some()
     });
     let plan = plan(workflow, &request)?;
@@ -115,6 +117,7 @@ pub(super) fn request(
         return Ok(None);
     };
     Ok(Some(Request {
+        in_order: tasks.len() > 1 && !args.parallel,
         tasks,
         on_failure: match (args.keep_going, args.fail_fast) {
             (true, _) => OnFailure::KeepGoing,
@@ -215,11 +218,28 @@ fn wanted(workflow: &Workflow, names: &[String]) -> Result<Option<Vec<TaskIndex>
     if names.is_empty() {
         return Ok(workflow.find("default").map(|task| vec![task]));
     }
-    names
-        .iter()
-        .map(|name| find(workflow, name))
-        .collect::<Result<Vec<_>, _>>()
-        .map(Some)
+    let mut tasks: Vec<TaskIndex> = Vec::with_capacity(names.len());
+    for name in names {
+        let task = find(workflow, name)?;
+        if let Some(before) = tasks.iter().position(|known| *known == task) {
+            return Err(named_twice(&names[before], name));
+        }
+        tasks.push(task);
+    }
+    Ok(Some(tasks))
+}
+
+/// A task runs once in a run, so that the second time would say nothing.
+fn named_twice(first: &str, second: &str) -> Trouble {
+    let what = if first == second {
+        format!("the task {first:?} is named twice")
+    } else {
+        format!("{first:?} and {second:?} are the same task")
+    };
+    Trouble::call(
+        what,
+        "in one run it runs once: name it once, or call flow once more",
+    )
 }
 
 /// The task of this name; one that is internal can't be named.

@@ -76,6 +76,7 @@ fn planned(context: &Context, old: &Plan) -> Result<Plan, Trouble> {
     }
     let request = Request {
         tasks,
+        in_order: old.in_order,
         on_failure: old.on_failure,
         profile: old.given.profile.clone(),
         values: old.given.values.clone(),

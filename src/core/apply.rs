@@ -121,7 +121,7 @@ impl RunState {
         self.started_at = Some(at);
         self.goes_on_since = Some(at);
         self.lacks_locks = self.plan.locks.is_some();
-        self.want(self.plan.asked.clone());
+        self.next_turn();
     }
 
     fn run_resumed(&mut self, at: Timestamp) {

@@ -74,11 +74,16 @@ impl Carried {
             },
         };
         let mut left: Vec<NodeId> = Vec::new();
+        let turns = state.plan().turns();
+        let mut last_turn = usize::MAX;
         for (id, task) in state.plan().tasks() {
-            // Tasks stand after those that they need.
-            let follows = task.needs.iter().any(|need| left.contains(&need.task));
+            // Tasks stand after those that they need, and those of a turn before what comes after that: `clean` undoes what
+            // was built when it runs again.
+            let follows =
+                turns.of(id) > last_turn || task.needs.iter().any(|need| left.contains(&need.task));
             if follows || !finder.visit(id) {
                 left.push(id);
+                last_turn = last_turn.min(turns.of(id));
             }
         }
         (finder.carried, left)

@@ -138,8 +138,10 @@ pub(super) fn may_be_up_to_date(state: &RunState, id: NodeId, before: &HashSet<N
         need.on != On::Failure && success
     };
     let passed = |other: &NodeId| before.contains(other) || !state.is_awaited(*other);
+    let handed = state.task_state(id).map_or(&[][..], |task| &task.handed);
     node.stage == Stage::Idle
         && wanted
+        && handed.iter().all(ended)
         && task.is_some_and(|task| task.needs.iter().all(ended) && task.after.iter().all(passed))
 }
 
@@ -300,7 +302,8 @@ fn needs_met(state: &RunState, task: NodeId) -> Result<(), &'static str> {
         .task
         .as_deref()
         .map_or(&[][..], |task| &task.needs);
-    needs.iter().try_for_each(|need| {
+    let handed = state.task_state(task).map_or(&[][..], |task| &task.handed);
+    needs.iter().chain(handed).try_for_each(|need| {
         let Some(outcome) = state.node(need.task).outcome() else {
             return Err("a task starts after all that it needs has ended");
         };
@@ -325,8 +328,8 @@ fn end_attempt(
         rule(active, "only an attempt that goes on can end")?;
         return rule(attempt == node.attempt, "an attempt ends once");
     }
-    let between =
-        matches!(node.stage, Stage::Tried | Stage::Backoff) && outcome == Outcome::Cancelled;
+    let between = matches!(node.stage, Stage::Tried | Stage::Backoff)
+        && matches!(outcome, Outcome::Cancelled | Outcome::Interrupted);
     rule(active || between, "only what is being tried ends its tries")?;
     rule(
         attempt == node.attempt + u32::from(active),

@@ -181,7 +181,8 @@ fn blocked_with(state: &RunState, id: NodeId) -> Vec<NodeId> {
     let mut next = 0;
     while let Some(at) = nodes.get(next).copied() {
         next += 1;
-        for dependent in state.dependents.of_task(at) {
+        let heirs = state.task_state(at).map_or(&[][..], |task| &task.heirs);
+        for dependent in state.dependents.of_task(at).iter().chain(heirs) {
             let (task, needs_success) = (dependent.task, dependent.on == On::Success);
             let waits = state.node(task).stage == Stage::Idle
                 && state.task_state(task).is_some_and(|task| task.wanted);
@@ -361,7 +362,9 @@ fn interrupted(state: &RunState, id: NodeId, stop: Stop) -> Option<Fact> {
     {
         return None;
     }
-    let (attempt, exit) = (state.node(id).attempt + 1, Exit::default());
+    // Between two tries no further one has begun.
+    let begun = u32::from(state.node(id).stage == Stage::Active);
+    let (attempt, exit) = (state.node(id).attempt + begun, Exit::default());
     Some(Fact::AttemptFinished {
         node: id,
         attempt,
@@ -385,7 +388,8 @@ fn is_left_alone(state: &RunState, id: NodeId) -> bool {
 
 fn tidies(state: &RunState, id: NodeId) -> bool {
     let node = state.node(id);
-    node.stage == Stage::Active && node.worked && state.rules(id).handlers.finally.is_some()
+    let goes_on = matches!(node.stage, Stage::Active | Stage::Tried | Stage::Backoff);
+    goes_on && node.worked && state.rules(id).handlers.finally.is_some()
 }
 
 fn is_busy(state: &RunState, id: NodeId) -> bool {

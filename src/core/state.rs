@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::fact::{Outcome, RunEnd, Triggered};
 use crate::model::id::NodeId;
-use crate::model::plan::{Kind, Need, Node, On, Plan, Rules, Task};
+use crate::model::plan::{Kind, Need, Node, On, Plan, Rules, Task, Turns};
 use crate::model::time::Timestamp;
 
 /// Where a node stands.
@@ -141,12 +141,18 @@ pub struct Children {
 pub struct TaskState {
     /// How many of its needs have not ended.
     pub(super) waiting: u32,
+    /// It is counted as open.
+    pub(super) open: bool,
     /// Somebody needs it.
     pub(super) wanted: bool,
     /// Its early condition has been answered.
     pub(super) asked: bool,
     /// How many of those that it comes after have ended, counted from the first of them.
     pub(super) passed: u32,
+    /// What it needs in the place of those that were skipped.
+    pub(super) handed: Vec<Need>,
+    /// The tasks that need it in the place of those that were skipped.
+    pub(super) heirs: Vec<Need>,
     /// A need that failed.
     pub(super) broken_by: Option<NodeId>,
     /// A need that ended in another way than it waits for.
@@ -246,6 +252,10 @@ pub struct RunState {
     pub(super) outdated: bool,
     pub(super) failed: u32,
     pub(super) live: u32,
+    /// How many turns of the tasks that were asked for have begun.
+    pub(super) turn: usize,
+    /// How many tasks somebody needs, or may need, that have not ended.
+    pub(super) open: u32,
     pub(super) nodes: Vec<NodeState>,
     /// By the number of the task's node; `None` for nodes that are no task of the graph.
     pub(super) tasks: Vec<Option<Box<TaskState>>>,
@@ -267,6 +277,8 @@ pub struct RunState {
     pub(super) dependents: Arc<Dependents>,
     /// The tasks that come after each task, likewise.
     pub(super) followers: Arc<Dependents>,
+    /// The tasks that were asked for, by their turns, likewise.
+    pub(super) turns: Arc<Turns>,
 }
 
 /// Two states are equal when the same facts may follow; what is only a hint or follows from the plan does not count.
@@ -278,6 +290,7 @@ impl PartialEq for RunState {
             && (self.verdict, self.halted) == (other.verdict, other.halted)
             && self.outdated == other.outdated
             && (self.failed, self.live) == (other.failed, other.live)
+            && (self.turn, self.open) == (other.turn, other.open)
             && (self.started_at, self.finished_at) == (other.started_at, other.finished_at)
             && self.goes_on_since == other.goes_on_since
             && self.lacks_locks == other.lacks_locks
@@ -408,6 +421,8 @@ impl RunState {
             outdated: false,
             failed: 0,
             live: 0,
+            turn: 0,
+            open: 0,
             nodes,
             tasks: plan.nodes.iter().map(task).collect(),
             views: Views::default(),
@@ -421,6 +436,7 @@ impl RunState {
             lined_up: BTreeSet::new(),
             dependents: Arc::new(Dependents::of(&plan)),
             followers: Arc::new(Dependents::after(&plan)),
+            turns: Arc::new(plan.turns()),
             plan,
         }
     }

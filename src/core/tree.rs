@@ -3,10 +3,12 @@
 //! These are the steps that `apply` is made of. They follow from the structure of the plan alone; whatever is a
 //! decision (is there another try? is the group settled?) came with the fact.
 
+use std::collections::HashSet;
+
 use super::fact::Outcome;
 use super::state::{Children, Class, NodeState, RunState, Stage};
 use crate::model::id::NodeId;
-use crate::model::plan::{Kind, On, OnFailure, WaitFor};
+use crate::model::plan::{Kind, Need, On, OnFailure, WaitFor};
 use crate::model::time::Timestamp;
 
 impl RunState {
@@ -365,6 +367,9 @@ impl RunState {
     fn task_ended(&mut self, id: NodeId, outcome: Outcome, begun: bool) {
         self.live -= u32::from(begun);
         self.lined_up.remove(&id);
+        if let Some(task) = self.tasks[id.index()].as_deref_mut() {
+            self.open -= u32::from(std::mem::take(&mut task.open));
+        }
         self.is_decided(id);
         let ok = self.counts_as_ok(id, outcome);
         if outcome.is_failure() && !ok {
@@ -374,15 +379,38 @@ impl RunState {
             }
         }
         let dependents = std::sync::Arc::clone(&self.dependents);
-        for dependent in dependents.of_task(id) {
+        if self.has_handed_on(id) {
+            let handed = self.hand_on(id);
+            self.want(handed);
+        }
+        let heirs = self
+            .task_state(id)
+            .map_or_else(Vec::new, |task| task.heirs.clone());
+        for dependent in dependents.of_task(id).iter().chain(&heirs) {
             self.need_ended(dependent.task, id, dependent.on, ok);
         }
         let followers = std::sync::Arc::clone(&self.followers);
         for follower in followers.of_task(id) {
             if self.lined_up.contains(&follower.task) {
-                self.enter_task_if_due(follower.task);
+                self.enter_if_due(follower.task);
             }
         }
+        self.next_turn();
+    }
+
+    /// When all of one turn has ended, the tasks asked for in the next one have theirs.
+    pub(super) fn next_turn(&mut self) {
+        while self.open == 0 && self.wants_turn() {}
+    }
+
+    /// The tasks asked for in the next turn are wanted, if there is one.
+    fn wants_turn(&mut self) -> bool {
+        let Some(asked) = self.turns.asked.get(self.turn).cloned() else {
+            return false;
+        };
+        self.turn += 1;
+        self.want(asked);
+        true
     }
 
     /// Its early condition is not asked any more: what it needs is part of the run by now, or not for its sake.
@@ -395,9 +423,8 @@ impl RunState {
 
     /// What those wait for that are lined up may not come any more.
     pub(super) fn look_along_the_line(&mut self) {
-        for id in self.lined_up.clone() {
-            self.enter_task_if_due(id);
-        }
+        let all = self.lined_up.iter().copied().collect();
+        self.enter_those_due(all);
     }
 
     /// Whether what comes after this task waits for it: it is part of the run, or may become so, and will end.
@@ -454,6 +481,8 @@ impl RunState {
             .filter(|(_, node)| waiting(node))
             .map(|(index, _)| NodeId::at(index));
         self.review.extend(waiting);
+        // Nothing new begins, so that nobody waits for a turn; what waits for the failure goes on.
+        while self.wants_turn() {}
         self.look_along_the_line();
     }
 
@@ -472,7 +501,7 @@ impl RunState {
         if wants_failure {
             self.exempt(id);
         }
-        self.enter_task_if_due(id);
+        self.enter_if_due(id);
     }
 
     /// A task waits for this failure: it and what it needs run although nothing else new does.
@@ -490,9 +519,11 @@ impl RunState {
                     .task
                     .as_deref()
                     .map_or(&[][..], |task| &task.needs);
+                let handed = self.task_state(id).map_or(&[][..], |task| &task.handed);
                 list.extend(
                     needs
                         .iter()
+                        .chain(handed)
                         .map(|need| need.task)
                         .filter(|need| self.node(*need).outcome().is_none()),
                 );
@@ -503,8 +534,15 @@ impl RunState {
 
     /// Somebody needs these tasks, and so all that they need.
     pub(super) fn want(&mut self, tasks: Vec<NodeId>) {
+        let wanted = self.mark_wanted(tasks);
+        // Only now it is known which of them come after one another.
+        self.enter_those_due(wanted);
+    }
+
+    /// Marks these tasks and all that they need as wanted; those are returned of which that is new.
+    fn mark_wanted(&mut self, tasks: Vec<NodeId>) -> Vec<NodeId> {
         let plan = std::sync::Arc::clone(&self.plan);
-        let (mut list, mut due) = (tasks, Vec::new());
+        let (mut list, mut wanted) = (tasks, Vec::new());
         list.reverse();
         while let Some(id) = list.pop() {
             let (Some(spec), Some(task)) = (
@@ -514,28 +552,40 @@ impl RunState {
                 continue;
             };
             let asked = task.asked || !spec.ask_first;
+            let ended = matches!(self.nodes[id.index()].stage, Stage::Done(_));
+            if !ended && !std::mem::replace(&mut task.open, true) {
+                self.open += 1;
+            }
             if asked && !task.wanted {
                 task.wanted = true;
                 list.extend(spec.needs.iter().rev().map(|need| need.task));
-                due.push(id);
+                list.extend(self.inherit(id));
+                wanted.push(id);
             } else if !asked && self.node(id).stage == Stage::Idle {
                 self.node_mut(id).round += 1;
                 self.set_stage(id, Stage::Asking);
                 self.undecided.insert(id);
             }
         }
-        // Only now it is known which of them come after one another.
-        for id in due {
-            self.enter_task_if_due(id);
+        wanted
+    }
+
+    /// Lets those of these tasks begin that nothing is in the way of.
+    fn enter_those_due(&mut self, tasks: Vec<NodeId>) {
+        for id in tasks {
+            self.enter_if_due(id);
         }
     }
 
-    fn enter_task_if_due(&mut self, id: NodeId) {
-        self.review.insert(id);
-        let due = self.task_state(id).is_some_and(|task| {
+    fn is_due(&self, id: NodeId) -> bool {
+        self.task_state(id).is_some_and(|task| {
             task.wanted && task.waiting == 0 && task.broken_by.is_none() && task.unmet_by.is_none()
-        });
-        if !due || self.node(id).stage != Stage::Idle {
+        })
+    }
+
+    fn enter_if_due(&mut self, id: NodeId) {
+        self.review.insert(id);
+        if !self.is_due(id) || self.node(id).stage != Stage::Idle {
             return;
         }
         if self.is_held_in_line(id) {
@@ -544,6 +594,112 @@ impl RunState {
             self.lined_up.remove(&id);
             self.enter(id);
         }
+    }
+
+    /// Whether a task does something itself, and does not only stand for others.
+    fn does_something(&self, id: NodeId) -> bool {
+        !matches!(&self.spec(id).kind, Kind::Group(group) if group.children.is_empty())
+    }
+
+    /// Whether a task was skipped before anything was run for its sake, and hands on what it needs.
+    fn has_handed_on(&self, id: NodeId) -> bool {
+        let task = self.spec(id).task.as_deref();
+        task.is_some_and(|task| task.hands_on)
+            && self.node(id).outcome() == Some(Outcome::Skipped)
+            && self.task_state(id).is_some_and(|task| !task.asked)
+    }
+
+    /// What a task needs from now on in the place of those that were skipped; of these, those are returned that have not ended.
+    ///
+    /// Those that only stand for others are looked through: what they stand for was to happen before it, too.
+    fn inherit(&mut self, id: NodeId) -> Vec<NodeId> {
+        let plan = std::sync::Arc::clone(&self.plan);
+        let of = |id: NodeId| plan.node(id).task.as_deref();
+        let needs = |id: NodeId| of(id).map_or(&[][..], |task| &task.needs);
+        let passes = |need: &Need| {
+            need.on != On::Failure
+                && (self.has_handed_on(need.task) || !self.does_something(need.task))
+        };
+        if !self.does_something(id) || !needs(id).iter().any(passes) {
+            return Vec::new();
+        }
+        let handed = self.task_state(id).map_or(&[][..], |task| &task.handed);
+        let mut known: HashSet<Need> = needs(id).iter().chain(handed).copied().collect();
+        let mut left: Vec<Need> = known.iter().copied().filter(passes).collect();
+        left.sort_unstable_by_key(|need| (need.task, need.on != On::Success));
+        let (mut seen, mut new) = (HashSet::new(), Vec::new());
+        while let Some(need) = left.pop() {
+            if !seen.insert(need) {
+                continue;
+            }
+            let skipped = self.has_handed_on(need.task);
+            for one in needs(need.task).iter().filter(|one| one.on != On::Failure) {
+                let on = if need.on == On::Success {
+                    one.on
+                } else {
+                    On::Done
+                };
+                let one = Need { on, ..*one };
+                left.extend(Some(one).filter(passes));
+                if skipped && known.insert(one) {
+                    new.push(one);
+                }
+            }
+        }
+        let new = new.into_iter();
+        new.filter_map(|need| self.hand(id, need)).collect()
+    }
+
+    /// A task was skipped: those that wait for it and do something themselves need what it needs. What is new of that is returned.
+    fn hand_on(&mut self, id: NodeId) -> Vec<NodeId> {
+        let dependents = std::sync::Arc::clone(&self.dependents);
+        let (mut left, mut seen, mut handed) = (vec![id], HashSet::new(), Vec::new());
+        while let Some(at) = left.pop() {
+            let heirs = self.task_state(at).map_or(&[][..], |task| &task.heirs);
+            let all: Vec<Need> = dependents
+                .of_task(at)
+                .iter()
+                .chain(heirs)
+                .copied()
+                .collect();
+            for dependent in all.into_iter().filter(|one| seen.insert(one.task)) {
+                let heir = dependent.task;
+                if !self.does_something(heir) || self.has_handed_on(heir) {
+                    left.push(heir);
+                } else if self.task_state(heir).is_some_and(|task| task.wanted) {
+                    handed.extend(self.inherit(heir));
+                }
+            }
+        }
+        handed
+    }
+
+    /// A task needs another in the place of one that was skipped; that is returned when it has not ended.
+    fn hand(&mut self, id: NodeId, need: Need) -> Option<NodeId> {
+        let outcome = self.node(need.task).outcome();
+        let ok = outcome.is_some_and(|outcome| self.counts_as_ok(need.task, outcome));
+        let task = self.tasks[id.index()].as_deref_mut()?;
+        task.handed.push(need);
+        let exempt = task.exempt;
+        if outcome.is_some() {
+            if need.on == On::Success && !ok {
+                task.broken_by = task.broken_by.or(Some(need.task));
+            }
+            return None;
+        }
+        task.waiting += 1;
+        let heir = Need {
+            task: id,
+            on: need.on,
+        };
+        self.tasks[need.task.index()]
+            .as_deref_mut()?
+            .heirs
+            .push(heir);
+        if exempt {
+            self.exempt(need.task);
+        }
+        Some(need.task)
     }
 
     /// Its early condition was answered with yes: now its needs are run for its sake.
@@ -570,7 +726,7 @@ impl RunState {
     /// Tasks with all that need them, directly or not, each once.
     pub(super) fn with_dependents(&self, tasks: &[NodeId]) -> Vec<NodeId> {
         let mut all: Vec<NodeId> = Vec::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let known = |id: &NodeId| self.plan.nodes.get(id.index()).is_some();
         all.extend(
             tasks
@@ -582,7 +738,8 @@ impl RunState {
         let mut next = 0;
         while let Some(at) = all.get(next).copied() {
             next += 1;
-            let dependents = self.dependents.of_task(at).iter();
+            let heirs = self.task_state(at).map_or(&[][..], |task| &task.heirs);
+            let dependents = self.dependents.of_task(at).iter().chain(heirs);
             all.extend(dependents.map(|one| one.task).filter(|id| seen.insert(*id)));
         }
         all

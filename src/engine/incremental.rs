@@ -21,7 +21,9 @@ use crate::incremental::{
     Begun, Checked, Described, Incremental, Made, Note, Reason, Restored, Task, Verdict,
 };
 use crate::model::id::{NodeId, RunId};
-use crate::model::plan::{About, Incremental as PlannedIncremental, Kind, On, Plan};
+use crate::model::plan::{
+    About, Incremental as PlannedIncremental, Kind, On, Plan, Task as PlannedTask,
+};
 
 /// How large the cache is when it is pruned by itself, in bytes.
 pub const CACHE_BYTES_MAX: u64 = 5 << 30;
@@ -228,22 +230,32 @@ impl Freshness {
             fresh.map(|(id, checked)| (*id, checked.verdict)).collect();
         let mut quiet: HashSet<NodeId> = HashSet::with_capacity(fresh.len());
         let mut up_to_date = Vec::new();
-        for (id, task) in self.plan.tasks() {
-            let met = task
-                .needs
-                .iter()
-                .all(|need| need.on != On::Failure && quiet.contains(&need.task));
-            // What runs before it may change what it is made of.
-            let met = met && task.after.iter().all(|before| quiet.contains(before));
-            if !met {
-                continue;
+        let turns = self.plan.turns();
+        for turn in 0..turns.asked.len() {
+            let mut all = true;
+            let of_turn = |(id, _): &(NodeId, &PlannedTask)| turns.of(*id) == turn;
+            for (id, task) in self.plan.tasks().filter(of_turn) {
+                let met = task
+                    .needs
+                    .iter()
+                    .all(|need| need.on != On::Failure && quiet.contains(&need.task));
+                // What runs before it may change what it is made of.
+                let met = met && task.after.iter().all(|before| quiet.contains(before));
+                if !met {
+                    all = false;
+                } else if let Some(Verdict::UpToDate(values)) = fresh.remove(&id) {
+                    self.hand_back(id, values.as_deref());
+                    up_to_date.push(id);
+                    quiet.insert(id);
+                } else if self.is_empty(id) {
+                    quiet.insert(id);
+                } else {
+                    all = false;
+                }
             }
-            if let Some(Verdict::UpToDate(values)) = fresh.remove(&id) {
-                self.hand_back(id, values.as_deref());
-                up_to_date.push(id);
-                quiet.insert(id);
-            } else if self.is_empty(id) {
-                quiet.insert(id);
+            // What comes in a later turn is asked about then.
+            if !all {
+                break;
             }
         }
         let is_all = !up_to_date.is_empty() && self.plan.asked.iter().all(|id| quiet.contains(id));

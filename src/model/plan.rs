@@ -5,6 +5,8 @@
 //! parent; edges between tasks are their `needs`. A node's children come after it, and the nodes of a subtree stand
 //! together, so that a loop's body can be instantiated by copying a range.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +24,9 @@ pub struct Plan {
     pub file: PathBuf,
     /// The tasks that were asked for by name, in that order.
     pub asked: Vec<NodeId>,
+    /// They run one after another, each with what it needs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub in_order: bool,
     /// What a failure means for the rest of the run.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_failure: OnFailure,
@@ -75,6 +80,35 @@ pub struct Given {
     /// The tasks alone, without what they need.
     #[serde(skip_serializing_if = "is_default")]
     pub only: bool,
+}
+
+/// The tasks that were asked for, by their turns: one turn begins when all of the turn before has ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turns {
+    /// The tasks asked for, in each turn.
+    pub asked: Vec<Vec<NodeId>>,
+    /// The turn of each task, where there is more than one.
+    of: HashMap<NodeId, usize>,
+}
+
+impl Turns {
+    /// The turn that a task is part of, counted from 0: the first one of which something needs it.
+    pub fn of(&self, task: NodeId) -> usize {
+        self.of.get(&task).copied().unwrap_or(0)
+    }
+
+    /// Makes one turn of all from the first to the last.
+    fn merge(&mut self, first: usize, last: usize) {
+        let merged: Vec<Vec<NodeId>> = self.asked.drain(first..=last).collect();
+        self.asked.insert(first, merged.concat());
+        for turn in self.of.values_mut().filter(|turn| **turn > first) {
+            *turn = if *turn <= last {
+                first
+            } else {
+                *turn - (last - first)
+            };
+        }
+    }
 }
 
 /// A question to whoever starts the run.
@@ -358,6 +392,10 @@ pub struct Task {
     /// A condition is asked before its needs are run for its sake; beside what its rules ask afterwards.
     #[serde(default, skip_serializing_if = "is_default")]
     pub ask_first: bool,
+    /// When it is skipped by the condition that is asked first, those that wait for it and do something themselves need in its
+    /// place what it needs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub hands_on: bool,
     /// Why it has nothing to do on this system: the answer to the question asked first.
     #[serde(default, skip_serializing_if = "is_default")]
     pub elsewhere: Option<String>,
@@ -381,7 +419,7 @@ impl Task {
 }
 
 /// One thing that must have happened before a task begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Need {
     /// The task.
     pub task: NodeId,
@@ -391,7 +429,7 @@ pub struct Need {
 }
 
 /// How a needed task must have ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum On {
     /// Succeeded, skipped, up to date, or failed with its error ignored.
@@ -807,6 +845,45 @@ impl Plan {
             .into_iter()
             .filter_map(|id| Some(task(id)?.name.as_str()))
             .collect()
+    }
+
+    /// Which of the tasks that were asked for wait for which.
+    ///
+    /// Where one is to come after something of a later turn ('after'), the two are one turn: the file is stronger than the call.
+    pub fn turns(&self) -> Turns {
+        if !self.in_order || self.asked.len() < 2 {
+            return Turns {
+                asked: vec![self.asked.clone()],
+                of: HashMap::new(),
+            };
+        }
+        let mut turns = Turns::default();
+        for (turn, asked) in self.asked.iter().enumerate() {
+            turns.asked.push(vec![*asked]);
+            let mut left = vec![*asked];
+            while let Some(id) = left.pop() {
+                if let Entry::Vacant(entry) = turns.of.entry(id) {
+                    entry.insert(turn);
+                    let task = self.node(id).task.as_deref();
+                    left.extend(
+                        task.into_iter()
+                            .flat_map(|task| &task.needs)
+                            .map(|need| need.task),
+                    );
+                }
+            }
+        }
+        for (id, task) in self.tasks() {
+            // What nobody needs but a handler has no turn.
+            let Some(first) = turns.of.get(&id).copied() else {
+                continue;
+            };
+            let last = task.after.iter().map(|before| turns.of(*before)).max();
+            if let Some(last) = last.filter(|last| *last > first) {
+                turns.merge(first, last);
+            }
+        }
+        turns
     }
 
     /// The task of the graph that a node is a part of.

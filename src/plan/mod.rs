@@ -27,6 +27,8 @@ use crate::model::plan::{Called, Context, Given, OnFailure, Plan, Surroundings};
 pub struct Request {
     /// The tasks to run.
     pub tasks: Vec<TaskIndex>,
+    /// They run one after another.
+    pub in_order: bool,
     /// What a failure means for the rest.
     pub on_failure: OnFailure,
     /// The name of the profile, if one was asked for.
@@ -236,6 +238,7 @@ pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
     let mut plan = Plan {
         file: root(workflow).path.clone(),
         asked,
+        in_order: request.in_order,
         on_failure: request.on_failure,
         timeout_micros: request.timeout.map(nodes::micros),
         contexts: planner.contexts.list,
@@ -278,6 +281,7 @@ pub fn of_one_scope(workflow: &Workflow, request: &Request) -> Result<Plan, Refu
     Ok(Plan {
         file: root(workflow).path.clone(),
         asked: Vec::new(),
+        in_order: false,
         on_failure: request.on_failure,
         timeout_micros: None,
         contexts: Vec::new(),

@@ -124,6 +124,7 @@ impl<'a> Planner<'a> {
             },
             place: task.place,
             internal: task.internal,
+            hands_on: other.is_none() && first.is_some() && !needs.is_empty(),
             needs,
             after: after
                 .filter_map(|number| self.of_instance[*number])
@@ -394,7 +395,12 @@ impl<'a> Planner<'a> {
         if steps.is_empty() {
             return Ok(None);
         }
-        self.sequence(At::in_node(of, 0), seen, steps).map(Some)
+        let id = self.sequence(At::in_node(of, 0), seen, steps)?;
+        if let Kind::Group(group) = &mut self.nodes[id.index()].kind {
+            // What one step could not tidy up is no reason to leave the rest.
+            group.stop_on_failure = false;
+        }
+        Ok(Some(id))
     }
 
     /// Steps one after another.

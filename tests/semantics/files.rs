@@ -10,6 +10,8 @@ pub(crate) struct Program {
     pub(crate) asked: Vec<usize>,
     pub(crate) mode: Mode,
     pub(crate) only: bool,
+    /// The named ones run beside one another.
+    pub(crate) parallel: bool,
     pub(crate) jobs: usize,
     /// Each call has a name that its commands log, so that no two calls log the same.
     pub(crate) named: bool,
@@ -200,6 +202,9 @@ impl Program {
         }
         if self.only {
             args.push("--only".to_owned());
+        }
+        if self.parallel {
+            args.push("-p".to_owned());
         }
         args.extend(self.asked.iter().map(|task| format!("t{task}")));
         args
@@ -570,6 +575,7 @@ impl Maker {
             asked,
             mode,
             only,
+            parallel: self.one_in(2),
             jobs,
             named,
         }

@@ -244,8 +244,20 @@ fn fits(program: &Program, expected: &Expected, way: &Way, seen: &Seen) -> Resul
             }
         }
         // After a failure what is held back holds nobody up.
+        let free = failed && program.mode != Mode::KeepGoing;
+        let turn = expected.turns.iter().position(|turn| turn.contains(task));
+        for before in expected.turns[..turn.unwrap_or(0)].iter().flatten() {
+            let (Some(span), Some(trace)) = (span, way.ran.get(before).filter(|_| !free)) else {
+                continue;
+            };
+            if places.span(trace)?.is_some_and(|before| before.1 >= span.0) {
+                return Err(format!(
+                    "t{task} ran before its turn, which comes after t{before}"
+                ));
+            }
+        }
+        let free = free || program.only;
         for before in &program.tasks[*task].after {
-            let free = program.only || failed && program.mode != Mode::KeepGoing;
             let (Some(span), Some(trace)) = (span, way.ran.get(before).filter(|_| !free)) else {
                 continue;
             };
@@ -525,6 +537,7 @@ fn features(program: &Program) -> BTreeSet<&'static str> {
     add("--only", program.only);
     add("-j1", program.jobs == 1);
     add("two asked", program.asked.len() > 1);
+    add("-p", program.parallel && program.asked.len() > 1);
     for task in &program.tasks {
         add(
             "on: failure|done",

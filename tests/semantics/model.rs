@@ -136,6 +136,8 @@ pub(crate) struct Expected {
     pub(crate) ways: Vec<Way>,
     /// What waits for what.
     pub(crate) waits: BTreeMap<usize, Vec<(usize, On)>>,
+    /// What runs in each turn.
+    pub(crate) turns: Vec<BTreeSet<usize>>,
 }
 
 /// What is expected of a program.
@@ -150,15 +152,14 @@ pub(crate) fn expected(program: &Program) -> Expected {
         known: BTreeMap::new(),
     };
     let mut first: Statuses = waits.keys().map(|task| (*task, Status::Unknown)).collect();
-    for task in &program.asked {
-        model.wake(&mut first, *task, &waits);
-    }
+    model.take_turns(&mut first, &waits);
     search.go(first);
     let ends = std::mem::take(&mut search.ends);
     let ways = ends.into_iter().map(|statuses| model.way(statuses));
     Expected {
         ways: ways.collect(),
         waits: waits.clone(),
+        turns: model.turns().into_iter().map(|(_, all)| all).collect(),
     }
 }
 
@@ -189,14 +190,97 @@ impl Model<'_> {
             }
             let task = &self.program.tasks[number];
             let mut list = Vec::new();
-            if early(task) != Some(false) && !self.program.only {
-                list.extend(task.deps.iter().copied());
-                self.called(number, &mut list);
+            if early(task) != Some(false) {
+                list = self.deps(number);
+                list.extend(self.handed(number));
             }
             left.extend(list.iter().map(|(dep, _)| *dep));
             waits.insert(number, list);
         }
         waits
+    }
+
+    /// What a task says that it waits for, itself and in those that it calls.
+    fn deps(&self, number: usize) -> Vec<(usize, On)> {
+        let mut list = Vec::new();
+        if !self.program.only {
+            list.extend(self.program.tasks[number].deps.iter().copied());
+            self.called(number, &mut list);
+        }
+        list
+    }
+
+    /// What it waits for in the place of those that are skipped before anything is run for their sake.
+    fn handed(&self, number: usize) -> Vec<(usize, On)> {
+        let mut found = Vec::new();
+        let mut left = match early(&self.program.tasks[number]) {
+            Some(false) => Vec::new(),
+            _ => self.deps(number),
+        };
+        while let Some((skipped, on)) = left.pop() {
+            if on == On::Failure || early(&self.program.tasks[skipped]) != Some(false) {
+                continue;
+            }
+            for (dep, of_it) in self.deps(skipped) {
+                let on = if on == On::Done { On::Done } else { of_it };
+                if of_it != On::Failure && !found.contains(&(dep, on)) {
+                    found.push((dep, on));
+                    left.push((dep, on));
+                }
+            }
+        }
+        found
+    }
+
+    /// The tasks that are named for each turn, and all that may run in it.
+    fn turns(&self) -> Vec<(Vec<usize>, BTreeSet<usize>)> {
+        let program = self.program;
+        let mut turns: Vec<(Vec<usize>, BTreeSet<usize>)> = Vec::new();
+        for asked in &program.asked {
+            let (mut all, mut left) = (BTreeSet::new(), vec![*asked]);
+            while let Some(number) = left.pop() {
+                if turns.iter().any(|(_, before)| before.contains(&number)) || !all.insert(number) {
+                    continue;
+                }
+                let mut needs = Vec::new();
+                if !program.only {
+                    needs.extend(program.tasks[number].deps.iter().copied());
+                    self.called(number, &mut needs);
+                }
+                left.extend(needs.iter().map(|(dep, _)| *dep));
+            }
+            turns.push((vec![*asked], all));
+        }
+        let (first, second) = match &turns[..] {
+            [(_, first), (_, second)] => (first, second),
+            _ => return turns,
+        };
+        let after = |number: &usize| &program.tasks[*number].after;
+        let against = !program.only
+            && first
+                .iter()
+                .flat_map(after)
+                .any(|before| second.contains(before));
+        if program.parallel || against {
+            let all = turns.iter().flat_map(|(_, all)| all).copied().collect();
+            return vec![(program.asked.clone(), all)];
+        }
+        turns
+    }
+
+    /// Those are asked for whose turn has come: when all before has ended, or a failure keeps the rest from beginning.
+    fn take_turns(&self, now: &mut Statuses, waits: &Waits) {
+        let failed = now.values().any(|status| *status == Status::Failed);
+        let halted = failed && self.program.mode != Mode::KeepGoing;
+        for (asked, _) in self.turns() {
+            let rests = |status: &Status| status.is_over() || *status == Status::Unknown;
+            if !halted && !now.values().all(rests) {
+                return;
+            }
+            for task in asked {
+                self.wake(now, task, waits);
+            }
+        }
     }
 
     /// Somebody asks for this task.
@@ -305,6 +389,7 @@ impl Search<'_> {
             if status == Status::Waiting {
                 model.wake_all(&mut after, number, waits);
             }
+            model.take_turns(&mut after, waits);
             after
         };
         let mut found = Vec::new();
@@ -629,11 +714,11 @@ impl<'a> Run<'a> {
         } else {
             &task.on_failure
         };
-        let (trace, handled) = self.list(handler, scope);
+        let (trace, handled) = self.all(handler, scope);
         row.push(trace);
         let mut cleaned = true;
         if self.began {
-            let (trace, good) = self.list(&task.finally, scope);
+            let (trace, good) = self.all(&task.finally, scope);
             row.push(trace);
             cleaned = good;
         }
@@ -654,6 +739,17 @@ impl<'a> Run<'a> {
             }
         }
         (Trace::Row(row), true)
+    }
+
+    /// The steps of a handler: each of them, whatever came of those before.
+    fn all(&mut self, steps: &[Step], scope: &Scope) -> (Trace, bool) {
+        let (mut row, mut all) = (Vec::new(), true);
+        for step in steps {
+            let (trace, good) = self.step(step, scope);
+            row.push(trace);
+            all &= good;
+        }
+        (Trace::Row(row), all)
     }
 
     fn step(&mut self, step: &Step, scope: &Scope) -> (Trace, bool) {

@@ -425,21 +425,37 @@ impl Books {
     }
 
     fn are_blocked(&mut self, nodes: &[NodeId], cause: NodeId) {
-        // A task whose early condition is answered late is wanted, and so blocked, late.
-        let late = self.plan.tasks().any(|(_, task)| task.ask_first);
+        // A task whose turn comes late, or whose early condition is answered late, is wanted, and so blocked, late.
+        let late = self.plan.in_order || self.plan.tasks().any(|(_, task)| task.ask_first);
         assert!(
             late || !self.blocked.contains(&cause),
             "all that a failure blocks is blocked with it"
         );
         self.blocked.extend(nodes);
         for node in nodes {
-            let task = self.plan.node(*node).task.as_ref().expect("a task");
-            let mut broken = task.needs.iter().filter(|need| need.on == On::Success);
+            let broken = |need: &NodeId| *need == cause || self.blocked.contains(need);
             assert!(
-                broken.any(|need| need.task == cause || self.blocked.contains(&need.task)),
+                self.may_need(*node).iter().any(broken),
                 "a task is blocked by what it does not need"
             );
         }
+    }
+
+    /// What must succeed before a task: what it needs, and what those hand on to it that are skipped.
+    fn may_need(&self, id: NodeId) -> BTreeSet<NodeId> {
+        let (mut found, mut left) = (BTreeSet::new(), vec![id]);
+        while let Some(at) = left.pop() {
+            let task = self.plan.node(at).task.as_ref().expect("a task");
+            for need in task.needs.iter().filter(|need| need.on == On::Success) {
+                let node = self.plan.node(need.task);
+                let hands_on = node.task.as_ref().is_some_and(|task| task.hands_on);
+                let passes = hands_on || node.is_leaf() || node.children().is_empty();
+                if found.insert(need.task) && passes {
+                    left.push(need.task);
+                }
+            }
+        }
+        found
     }
 
     fn is_live(&mut self, place: &str, id: NodeId) {

@@ -1,11 +1,11 @@
 //! What a plan without races and accidents comes to, computed straight from its structure: no queue, no time, no facts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use flow::core::decide::Answer;
 use flow::core::fact::{Outcome, RunEnd};
 use flow::model::id::NodeId;
-use flow::model::plan::{Group, Kind, On, Plan};
+use flow::model::plan::{Group, Kind, Need, On, Plan};
 
 use crate::world::Fates;
 
@@ -15,24 +15,25 @@ pub(crate) fn outcomes(plan: &Plan, fates: &Fates) -> BTreeMap<NodeId, Option<Ou
         plan,
         fates,
         executions: HashMap::new(),
+        ends: BTreeMap::new(),
+        not_asked_for: BTreeSet::new(),
     };
-    let wanted = oracle.wanted();
-    let mut ends = BTreeMap::new();
-    for (id, task) in plan.tasks() {
-        let end = wanted.get(&id).map(|early| match early {
-            Some(outcome) => *outcome,
-            None => oracle.task(id, &ends),
-        });
-        let _ = task;
-        ends.insert(id, end);
+    for asked in &plan.asked {
+        oracle.demand(*asked);
     }
-    ends
+    let tasks = plan.tasks().map(|(id, _)| id);
+    tasks
+        .map(|id| (id, oracle.ends.get(&id).copied()))
+        .collect()
 }
 
 struct Oracle<'a> {
     plan: &'a Plan,
     fates: &'a Fates,
     executions: HashMap<String, u32>,
+    ends: BTreeMap<NodeId, Outcome>,
+    /// Tasks that were skipped before anything was run for their sake.
+    not_asked_for: BTreeSet<NodeId>,
 }
 
 /// Where a node stands, as `t1[0]/2/finally`.
@@ -49,45 +50,95 @@ impl Place {
     }
 }
 
-impl Oracle<'_> {
-    /// The tasks that somebody needs; with the outcome of those whose early condition settles them.
-    fn wanted(&self) -> BTreeMap<NodeId, Option<Outcome>> {
-        let mut wanted = BTreeMap::new();
-        let mut list = self.plan.asked.clone();
-        while let Some(id) = list.pop() {
-            let task = self.plan.node(id).task.as_ref().expect("a task");
-            let place = Place(task.name.clone());
-            let skipped = task.ask_first && self.fates.first_answer(&place.0) != Answer::Go;
-            if wanted
-                .insert(id, skipped.then_some(Outcome::Skipped))
-                .is_none()
-                && !skipped
-            {
-                list.extend(task.needs.iter().map(|need| need.task));
-            }
-        }
-        wanted
+impl<'a> Oracle<'a> {
+    fn needs(&self, id: NodeId) -> &'a [Need] {
+        &self.plan.node(id).task.as_ref().expect("a task").needs
     }
 
-    fn task(&mut self, id: NodeId, ends: &BTreeMap<NodeId, Option<Outcome>>) -> Outcome {
+    /// Somebody needs this task; how it ends.
+    fn demand(&mut self, id: NodeId) -> Outcome {
+        if let Some(end) = self.ends.get(&id) {
+            return *end;
+        }
         let task = self.plan.node(id).task.as_ref().expect("a task");
-        let ok = |need: NodeId| self.ok(need, ends[&need].expect("what is needed is wanted"));
-        if task
-            .needs
-            .iter()
-            .any(|need| need.on == On::Success && !ok(need.task))
-        {
-            return Outcome::Blocked;
+        let end = if task.ask_first && self.fates.first_answer(&task.name) != Answer::Go {
+            self.not_asked_for.insert(id);
+            Outcome::Skipped
+        } else {
+            self.task(id)
+        };
+        self.ends.insert(id, end);
+        end
+    }
+
+    fn task(&mut self, id: NodeId) -> Outcome {
+        let needs = self.needs(id);
+        for need in needs {
+            self.demand(need.task);
         }
-        if task
-            .needs
-            .iter()
-            .any(|need| need.on == On::Failure && ok(need.task))
-        {
-            return Outcome::Skipped;
+        // In the place of what was skipped.
+        let nothing = |kind: &Kind| matches!(kind, Kind::Group(group) if group.children.is_empty());
+        let mut level = match nothing(&self.plan.node(id).kind) {
+            true => Vec::new(),
+            false => needs.to_vec(),
+        };
+        let mut known = needs.to_vec();
+        while !level.is_empty() {
+            let (mut left, mut handed) = (level, Vec::new());
+            while let Some(need) = left.pop() {
+                let other = self.plan.node(need.task);
+                let hands_on = other.task.as_ref().is_some_and(|task| task.hands_on);
+                let skipped = hands_on && self.not_asked_for.contains(&need.task);
+                if need.on == On::Failure || !(skipped || nothing(&other.kind)) {
+                    continue;
+                }
+                for one in self
+                    .needs(need.task)
+                    .iter()
+                    .filter(|one| one.on != On::Failure)
+                {
+                    let on = if need.on == On::Done {
+                        On::Done
+                    } else {
+                        one.on
+                    };
+                    let one = Need { on, ..*one };
+                    if !skipped {
+                        left.push(one);
+                    } else if !known.contains(&one) {
+                        known.push(one);
+                        handed.push(one);
+                    }
+                }
+            }
+            for one in &handed {
+                self.demand(one.task);
+            }
+            level = handed;
         }
-        let place = Place(task.name.clone());
+        if let Some(end) = self.held_back(&known) {
+            return end;
+        }
+        let place = Place(
+            self.plan
+                .node(id)
+                .task
+                .as_ref()
+                .expect("a task")
+                .name
+                .clone(),
+        );
         self.node(id, &place)
+    }
+
+    /// How a task ends whose needs, all of which have ended, did not end as it wants.
+    fn held_back(&self, needs: &[Need]) -> Option<Outcome> {
+        let ok = |need: &Need| self.ok(need.task, self.ends[&need.task]);
+        if needs.iter().any(|need| need.on == On::Success && !ok(need)) {
+            return Some(Outcome::Blocked);
+        }
+        let unmet = needs.iter().any(|need| need.on == On::Failure && ok(need));
+        unmet.then_some(Outcome::Skipped)
     }
 
     fn ok(&self, id: NodeId, outcome: Outcome) -> bool {

@@ -35,13 +35,14 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
         let needs = maker.needs(&tasks);
         let after = maker.after(&tasks);
         let id = maker.composite(None, 2);
-        let ask_first = !needs.is_empty() && maker.one_in(8);
+        let ask_first = !needs.is_empty() && maker.one_in(6);
         let node = &mut maker.nodes[id.index()];
         node.task = Some(Box::new(Task {
             name: format!("t{number}"),
             identity: String::new(),
             place: NOWHERE,
             internal: false,
+            hands_on: ask_first && maker.rng.u8(0..3) > 0,
             needs,
             after,
             ask_first,
@@ -49,6 +50,13 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
             first: None,
             left_out: Vec::new(),
         }));
+        // Some only stand for what they need.
+        if maker.one_in(6) {
+            maker.nodes.truncate(id.index() + 1);
+            let node = &mut maker.nodes[id.index()];
+            node.kind = Kind::Group(Group::sequence(Vec::new()));
+            node.rules = None;
+        }
         tasks.push(id);
     }
     let asked = tasks
@@ -88,6 +96,7 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
         results: Vec::new(),
         file: PathBuf::from("/Workflowfile.yml"),
         asked,
+        in_order: maker.rng.bool(),
         on_failure,
         contexts,
         scopes: Vec::new(),

@@ -803,12 +803,53 @@ impl<'a> World<'a> {
             };
             held_back = if fails { held_back.min(seq) } else { held_back };
         }
-        for (task, begun) in first.into_iter().filter(|(_, seq)| *seq < held_back) {
+        // What is skipped in one turn may hand on to a later one what it needs.
+        let late = self.plan.in_order && self.plan.tasks().any(|(_, task)| task.hands_on);
+        let turns = self.turns();
+        for (task, begun) in first
+            .into_iter()
+            .filter(|(_, seq)| *seq < held_back && !late)
+        {
             let after = &self.plan.node(task).task.as_ref().expect("a task").after;
             for before in after {
                 let works = last.get(before).is_some_and(|seq| *seq > begun);
                 assert!(!works, "a task began before one that it comes after");
             }
+            let turn = turns.iter().position(|turn| turn.contains(&task));
+            for before in turns[..turn.unwrap_or(0)].iter().flatten() {
+                let works = last.get(before).is_some_and(|seq| *seq > begun);
+                assert!(!works, "a task began before its turn");
+            }
+        }
+    }
+
+    /// What each task asked for needs that none before it does, where they run one after another. Where something comes after
+    /// what a later one needs, they don't.
+    fn turns(&self) -> Vec<BTreeSet<NodeId>> {
+        let mut turns: Vec<BTreeSet<NodeId>> = Vec::new();
+        if !self.plan.in_order {
+            return turns;
+        }
+        let of = |id: NodeId| self.plan.node(id).task.as_ref().expect("a task");
+        for asked in &self.plan.asked {
+            let (mut turn, mut left) = (BTreeSet::new(), vec![*asked]);
+            while let Some(id) = left.pop() {
+                if !turns.iter().any(|before| before.contains(&id)) && turn.insert(id) {
+                    left.extend(of(id).needs.iter().map(|need| need.task));
+                }
+            }
+            turns.push(turn);
+        }
+        let number = |id: NodeId| turns.iter().position(|turn| turn.contains(&id));
+        let against = |id: NodeId| {
+            of(id)
+                .after
+                .iter()
+                .any(|before| number(*before) > number(id))
+        };
+        match turns.iter().flatten().any(|id| against(*id)) {
+            true => Vec::new(),
+            false => turns,
         }
     }
 
@@ -835,7 +876,11 @@ impl<'a> World<'a> {
                 node.begun
             )
         });
-        let nodes: String = nodes.collect();
+        let tasks = self.plan.tasks().map(|(id, task)| {
+            let (needs, after) = (&task.needs, &task.after);
+            format!("{id:?} {} {needs:?} after {after:?}\n", task.name)
+        });
+        let nodes: String = tasks.chain(nodes).collect();
         self.log.iter().map(line).collect::<String>() + &nodes
     }
 }

@@ -49,6 +49,9 @@ pub(super) struct RunArgs {
     /// Run at most N commands at the same time [default: the number of cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) jobs: Option<u16>,
+    /// Run the named tasks beside one another, not one after another
+    #[arg(short, long)]
+    pub(super) parallel: bool,
     /// After a failure, still run all that does not depend on it
     #[arg(short, long)]
     pub(super) keep_going: bool,
