@@ -45,6 +45,11 @@ impl Asked {
     pub(super) fn running(&self) -> usize {
         self.running.len()
     }
+
+    /// Whoever waits for one of them waits no longer.
+    pub(super) fn give_up(&mut self) {
+        self.running.clear();
+    }
 }
 
 impl Going<'_> {

@@ -465,6 +465,8 @@ impl Shared<'_> {
             self.going.stops.kill_all();
         }
         self.going.evaluator.stop();
+        // Nobody follows their commands any more.
+        self.going.asked.give_up();
         self.over.get_or_insert(how);
         for number in 0..self.knockers.len() {
             self.knock(number);
