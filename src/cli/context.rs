@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::args::PlaceArgs;
 use super::{Exit, Trouble};
 use crate::file::{self, Loaded};
+use crate::incremental;
 use crate::model::language::Workflow;
 use crate::report::failure::{folder_from_here, shown_path};
 use crate::report::screen;
@@ -200,12 +201,23 @@ pub(super) fn results_folder() -> Option<PathBuf> {
 
 /// The user's cache (XDG Base Directory Specification).
 fn user_cache() -> Option<PathBuf> {
-    let folder = |name: &str| {
-        let folder = PathBuf::from(std::env::var_os(name)?);
-        folder.is_absolute().then_some(folder)
-    };
+    let folder = folder_in;
     let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
     Some(cache?.join("flow"))
+}
+
+/// Says to those who look at files what git looks at for this user.
+pub(super) fn say_user() {
+    incremental::of_user(incremental::User {
+        home: folder_in("HOME"),
+        config: folder_in("XDG_CONFIG_HOME"),
+    });
+}
+
+/// The folder that a variable names, absolute.
+fn folder_in(variable: &str) -> Option<PathBuf> {
+    let folder = PathBuf::from(std::env::var_os(variable)?);
+    folder.is_absolute().then_some(folder)
 }
 
 /// A path as a shell would need it.

@@ -149,6 +149,7 @@ fn run_args(args: Vec<OsString>) -> Result<Exit, Trouble> {
 
 /// Does what was called; a bare call says at most where the file is.
 fn verb(context: &Context, called: Called, bare: bool) -> Result<Exit, Trouble> {
+    context::say_user();
     say_hidden(context, &called);
     let (name, args) = (called.verb, called.args);
     match name {

@@ -1,8 +1,9 @@
-//! Which files git does not look at: the `.gitignore` files of a project, by the rules of `gitignore(5)`.
+//! Which files git does not look at, by the rules of `gitignore(5)`: the `.gitignore` files of a project, `info/exclude` of its
+//! repository, and the file that the user has for all repositories (`core.excludesFile`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The rules that hold in a folder: those of its own file, then those of the folders above it.
 #[derive(Clone, Debug, Default)]
@@ -31,21 +32,34 @@ impl Ignore {
     pub(super) fn of(folder: &Path, root: &Path) -> Self {
         let repository = folder.ancestors().find(|above| above.join(".git").exists());
         let top = repository.unwrap_or(root);
+        let mut rules = Self::default();
+        if let Some(repository) = repository {
+            let git = git_folder(repository);
+            for file in [excludes_file(&git), Some(git.join("info/exclude"))] {
+                let text = file.and_then(|file| fs::read(file).ok());
+                rules = rules.with(top, &text.unwrap_or_default());
+            }
+        }
         let mut path: Vec<&Path> = folder
             .ancestors()
             .take_while(|above| above.starts_with(top))
             .collect();
         path.reverse();
         path.into_iter()
-            .fold(Self::default(), |rules, folder| rules.within(folder))
+            .fold(rules, |rules, folder| rules.within(folder))
     }
 
     /// The rules for a folder in one that these are for.
     pub(super) fn within(&self, folder: &Path) -> Self {
-        let Ok(text) = fs::read(folder.join(".gitignore")) else {
-            return self.clone();
-        };
-        let text = String::from_utf8_lossy(&text);
+        match fs::read(folder.join(".gitignore")) {
+            Ok(text) => self.with(folder, &text),
+            Err(_) => self.clone(),
+        }
+    }
+
+    /// With these rules more, for a folder.
+    fn with(&self, folder: &Path, text: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(text);
         let rules: Vec<Rule> = text.lines().filter_map(Rule::of).collect();
         if rules.is_empty() {
             return self.clone();
@@ -59,6 +73,16 @@ impl Ignore {
 
     /// Whether a path in the folder is ignored. What is in an ignored folder is too, which is for the caller to see to.
     pub(super) fn ignores(&self, path: &Path, is_folder: bool) -> bool {
+        self.ignores_within(path, is_folder, None)
+    }
+
+    /// The same for one who has named a folder: that all in it is ignored (`/content/*`) does not count then.
+    pub(super) fn ignores_within(
+        &self,
+        path: &Path,
+        is_folder: bool,
+        named: Option<&Path>,
+    ) -> bool {
         let mut level = self.0.as_deref();
         while let Some(Level {
             folder,
@@ -71,8 +95,10 @@ impl Ignore {
                 let name = below
                     .file_name()
                     .map_or(text, |name| name.as_encoded_bytes());
+                let named = named.and_then(|named| named.strip_prefix(folder).ok());
                 let fits = |rule: &&Rule| {
                     (is_folder || !rule.only_folders)
+                        && !named.is_some_and(|named| rule.is_all_in(named))
                         && fast_glob::glob_match(
                             &rule.pattern,
                             if rule.anchored { text } else { name },
@@ -88,7 +114,96 @@ impl Ignore {
     }
 }
 
+/// Where the user keeps what git is to know, for all repositories.
+#[derive(Clone, Debug, Default)]
+pub struct User {
+    /// The home folder.
+    pub home: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`, where it is set.
+    pub config: Option<PathBuf>,
+}
+
+static USER: OnceLock<User> = OnceLock::new();
+
+/// Says once for this process where the user keeps what git is to know.
+pub fn of_user(user: User) {
+    // There is one user.
+    let _ = USER.set(user);
+}
+
+/// The folder of the repository at `top`: in a further work tree, the one that all of them share.
+fn git_folder(top: &Path) -> PathBuf {
+    let git = top.join(".git");
+    let Ok(text) = fs::read_to_string(&git) else {
+        return git;
+    };
+    let own = text.trim().strip_prefix("gitdir:").map(str::trim);
+    let own = top.join(own.unwrap_or_default());
+    match fs::read_to_string(own.join("commondir")) {
+        Ok(common) => own.join(common.trim()),
+        Err(_) => own,
+    }
+}
+
+/// The file that `core.excludesFile` names, else the one that git takes without it (git-config(1)).
+fn excludes_file(git: &Path) -> Option<PathBuf> {
+    let user = USER.get()?;
+    let home = user.home.as_deref();
+    let config = user.config.clone();
+    let config = config.or_else(|| Some(home?.join(".config")));
+    let config = config.map(|config| config.join("git"));
+    // The strongest first.
+    let files = [
+        Some(git.join("config")),
+        home.map(|home| home.join(".gitconfig")),
+        config.as_ref().map(|config| config.join("config")),
+        Some(PathBuf::from("/etc/gitconfig")),
+    ];
+    let texts = files
+        .into_iter()
+        .flatten()
+        .filter_map(|file| fs::read_to_string(file).ok());
+    let mut named = texts.filter_map(|text| excludes_in(&text));
+    match named.next() {
+        Some(path) => match (path.strip_prefix("~/"), home) {
+            (Some(below), Some(home)) => Some(home.join(below)),
+            _ => Some(PathBuf::from(path)),
+        },
+        None => config.map(|config| config.join("ignore")),
+    }
+}
+
+/// The last `excludesFile` of a section `[core]`.
+fn excludes_in(config: &str) -> Option<String> {
+    let mut core = false;
+    let mut found = None;
+    for line in config.lines().map(str::trim) {
+        if let Some(section) = line.strip_prefix('[') {
+            core = section
+                .trim_end_matches(']')
+                .trim()
+                .eq_ignore_ascii_case("core");
+            continue;
+        }
+        if let Some((name, value)) = line.split_once('=').filter(|_| core)
+            && name.trim().eq_ignore_ascii_case("excludesfile")
+        {
+            found = Some(value.trim().trim_matches('"').to_owned());
+        }
+    }
+    found
+}
+
 impl Rule {
+    /// Whether it says that all in a folder is ignored, and not the folder.
+    fn is_all_in(&self, named: &Path) -> bool {
+        let folder = self.pattern.strip_suffix("/**");
+        let folder = folder.or_else(|| self.pattern.strip_suffix("/*"));
+        let folder = folder.filter(|_| self.anchored && !self.negated);
+        let named = named.as_os_str().as_encoded_bytes();
+        !named.is_empty() && folder.is_some_and(|folder| fast_glob::glob_match(folder, named))
+    }
+
     fn of(line: &str) -> Option<Self> {
         let mut text = without_spaces(line);
         if text.is_empty() || text.starts_with('#') {
@@ -222,5 +337,35 @@ mod tests {
             assert_eq!(own, told, "{in_folder}.gitignore:\n{rules}");
             fs::remove_file(root.join(&in_folder).join(".gitignore")).expect("it is ours");
         }
+    }
+
+    #[test]
+    fn rules_of_the_repository_and_of_the_user_count() {
+        let text =
+            "[user]\n\texcludesfile = no\n[core]\n\tExcludesFile = \"~/mine\"\n[alias]\n\tx = y\n";
+        assert_eq!(excludes_in(text).as_deref(), Some("~/mine"));
+        assert_eq!(excludes_in("[core]\nbare = false\n"), None);
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        fs::create_dir_all(root.join(".git/info")).expect("a folder is made");
+        fs::write(root.join(".git/info/exclude"), "*.o\n").expect("it is written");
+        fs::write(root.join(".gitignore"), "!keep.o\n/content/*\n").expect("it is written");
+        let rules = Ignore::of(root, root);
+        let ignores = |name: &str| rules.ignores(&root.join(name), false);
+        assert!(ignores("a.o") && !ignores("keep.o") && !ignores("a.c"));
+        let named = root.join("content");
+        let within = |name: &str| rules.ignores_within(&root.join(name), false, Some(&named));
+        assert!(ignores("content/a.c") && !within("content/a.c"));
+        assert!(
+            within("content/a.o"),
+            "what else is ignored is so there too"
+        );
+        let tree = tempfile::tempdir().expect("a folder");
+        fs::write(
+            tree.path().join(".git"),
+            format!("gitdir: {}\n", root.join(".git").display()),
+        )
+        .expect("it is written");
+        assert!(Ignore::of(tree.path(), tree.path()).ignores(&tree.path().join("a.o"), false));
     }
 }

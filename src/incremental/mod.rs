@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::cache::Restored;
 use self::claims::{Before, Owners};
+pub use self::gitignore::{User, of_user};
 pub use self::globs::{Globs, Ground};
 use self::local::Local;
 pub use self::local::Size;

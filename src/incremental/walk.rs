@@ -250,6 +250,11 @@ impl Shape {
         &self.start
     }
 
+    /// The folder that it names, which is more than the one that it is relative to.
+    fn named(&self) -> Option<&Path> {
+        (self.start != *self.pattern.folder).then_some(&self.start)
+    }
+
     /// Whether it matches a text, or a folder that this is in.
     fn matches_within(&self, text: &[u8]) -> bool {
         let own = self.below.len();
@@ -332,7 +337,7 @@ impl Tree {
                 matches!(part.as_bytes(), b".git" | b".flow")
                     || !shape.hidden && part.as_bytes().starts_with(b".")
             };
-            let ignored = || shape.pattern.ignores && self.ignores(&shape.start, folder);
+            let ignored = || shape.pattern.ignores && self.ignores(shape, folder);
             all = shape.matches_within(&below);
             if depth > shape.folders && !all
                 || rest.iter().any(private)
@@ -381,16 +386,18 @@ impl Tree {
         if hidden || folders.iter().any(private) || shape.pattern.leaves_out(&text) {
             return false;
         }
-        let ignored = || shape.pattern.ignores && self.ignores(&shape.start, path);
+        let ignored = || shape.pattern.ignores && self.ignores(shape, path);
         shape.matches_within(&text) && !ignored()
     }
 
     /// Whether git ignores a path, or a folder between `start` and it.
-    fn ignores(&self, start: &Path, path: &Path) -> bool {
+    fn ignores(&self, shape: &Shape, path: &Path) -> bool {
         let mut at = path;
-        while let Some(parent) = at.parent().filter(|parent| parent.starts_with(start)) {
+        let within = |parent: &&Path| parent.starts_with(&shape.start);
+        while let Some(parent) = at.parent().filter(within) {
             let is_folder = at != path || at.is_dir();
-            if self.folder(parent).ignore.ignores(at, is_folder) {
+            let ignore = &self.folder(parent).ignore;
+            if ignore.ignores_within(at, is_folder, shape.named()) {
                 return true;
             }
             at = parent;
@@ -416,7 +423,15 @@ impl Tree {
         for entry in &entries.entries {
             let name = entry.name.as_bytes();
             let is_folder = entry.kind == Kind::Folder;
-            if (name.starts_with(b".") && !hidden) || (pattern.ignores && entry.ignored) {
+            if name.starts_with(b".") && !hidden {
+                continue;
+            }
+            let ignored = || {
+                let path = folder.join(&entry.name);
+                let named = shape.named();
+                named.is_none() || entries.ignore.ignores_within(&path, is_folder, named)
+            };
+            if pattern.ignores && entry.ignored && ignored() {
                 continue;
             }
             let mut text = below.clone();
