@@ -17,6 +17,7 @@ mod list;
 mod locks;
 mod logs;
 mod needed;
+mod patterns;
 mod prune;
 mod reach;
 mod resume;

@@ -18,6 +18,7 @@ pub(super) fn validate(context: &Context, args: &ValidateArgs) -> Result<Exit, T
     let mut loaded = crate::file::load_as(&shown_path(&path), &path);
     if let Ok(loaded) = &mut loaded {
         hidden(loaded);
+        super::patterns::warn(loaded);
     }
     let (found, workflow) = match &loaded {
         Ok(loaded) => (&loaded.warnings, Some(&loaded.workflow)),

@@ -46,6 +46,13 @@ pub enum Signal<'a> {
         /// Why, as a sentence.
         why: &'a str,
     },
+    /// Patterns of a task's sources match nothing, though it runs.
+    Unmatched {
+        /// The node.
+        node: NodeId,
+        /// The patterns.
+        patterns: &'a [String],
+    },
     /// A task, or the run, waits for another flow.
     Waits {
         /// The node; `None` for the run.

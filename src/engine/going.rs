@@ -207,14 +207,20 @@ impl Going<'_> {
 
     /// What is told of a task about to begin: why it runs, to those who asked for that; that it was restored.
     pub(super) fn tell(&mut self, node: Option<NodeId>, notice: &Notice) {
+        if let (Notice::Runs(_, unmatched), Some(node)) = (notice, node)
+            && !unmatched.is_empty()
+        {
+            let patterns = &unmatched[..];
+            self.notice(&Signal::Unmatched { node, patterns });
+        }
         match (notice, node) {
-            (Notice::Runs(why), Some(node)) if self.explain => {
+            (Notice::Runs(why, _), Some(node)) if self.explain => {
                 let why = why.to_string();
                 self.notice(&Signal::Runs { node, why: &why });
             }
             (Notice::Waits(what), node) => self.notice(&Signal::Waits { node, what }),
             // What its command said is no part of its output, and is not kept.
-            (Notice::Runs(Reason::Status(said)), Some(node)) if !said.is_empty() => {
+            (Notice::Runs(Reason::Status(said), _), Some(node)) if !said.is_empty() => {
                 let bytes = format!("{said}\n").into_bytes();
                 self.notice(&Signal::Output {
                     node,
@@ -222,7 +228,7 @@ impl Going<'_> {
                     bytes: &bytes,
                 });
             }
-            (Notice::Runs(_), _) | (Notice::Restored(_), None) => {}
+            (Notice::Runs(..), _) | (Notice::Restored(_), None) => {}
             (Notice::Restored(restored), Some(node)) => {
                 self.restored = true;
                 let output = &restored.output[..];

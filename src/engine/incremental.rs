@@ -96,8 +96,8 @@ pub enum Asked {
     UpToDate,
     /// It need not run: what it makes was restored.
     Restored(Restored),
-    /// It has to, for this reason.
-    Runs(Reason),
+    /// It has to, for this reason; these patterns of its sources match nothing.
+    Runs(Reason, Vec<String>),
     /// Another flow makes its files at the moment.
     Busy,
     /// It can't be told, for this reason.
@@ -479,7 +479,7 @@ impl Freshness {
     /// Whether a task is up to date that is about to begin. One that is not is under way from now on.
     pub(super) fn ask(&self, who: &Who, here: &Here) -> Asked {
         let Some(incremental) = self.plan.node(who.spec).incremental.as_deref() else {
-            return Asked::Runs(Reason::Always);
+            return Asked::Runs(Reason::Always, Vec::new());
         };
         let lock = if incremental.generates.is_empty() {
             None
@@ -506,7 +506,9 @@ impl Freshness {
         };
         let cached = incremental.cached && !task.is_secret;
         let Checked {
-            verdict, mut begun, ..
+            verdict,
+            mut begun,
+            unmatched,
         } = self.check(task);
         if let Verdict::Stale(Reason::Missing(name)) = &verdict {
             return Asked::Failed(format!(
@@ -551,7 +553,7 @@ impl Freshness {
                     _lock: lock,
                 };
                 self.under_way().insert(who.id, under_way);
-                Asked::Runs(why)
+                Asked::Runs(why, unmatched)
             }
         }
     }

@@ -92,14 +92,14 @@ enum Begin {
     Evaluated(Evaluated),
     UpToDate,
     Restored(Restored),
-    Runs(Evaluated, Reason),
+    Runs(Evaluated, Reason, Vec<String>),
     Busy,
 }
 
 /// What is to be told of a task about to begin.
 pub(super) enum Notice {
-    /// It runs, for this reason.
-    Runs(Reason),
+    /// It runs, for this reason, though these patterns of its sources match nothing.
+    Runs(Reason, Vec<String>),
     /// It need not: what it makes was restored.
     Restored(Restored),
     /// It waits: for another flow that makes its files, for a lock.
@@ -292,8 +292,8 @@ impl Question {
                         let notice = Notice::Restored(restored);
                         return self.answered(Answer::UpToDate, Some((Some(self.node), notice)));
                     }
-                    Begin::Runs(answer, reason) => {
-                        why = Some((Some(self.node), Notice::Runs(reason)));
+                    Begin::Runs(answer, reason, unmatched) => {
+                        why = Some((Some(self.node), Notice::Runs(reason, unmatched)));
                         answer
                     }
                     Begin::Busy => {
@@ -396,7 +396,10 @@ impl Question {
             Asked::Restored(restored) => Begin::Restored(restored),
             Asked::Busy => Begin::Busy,
             Asked::Failed(why) => Begin::Evaluated(Evaluated::Fail(why)),
-            Asked::Runs(why) => Begin::Runs(part(&without_condition).unwrap_or(Evaluated::Go), why),
+            Asked::Runs(why, unmatched) => {
+                let answer = part(&without_condition).unwrap_or(Evaluated::Go);
+                Begin::Runs(answer, why, unmatched)
+            }
         }
     }
 

@@ -51,6 +51,21 @@ impl Globs {
         self
     }
 
+    /// Whether all of them are names, and none a pattern of many.
+    pub fn are_names(&self) -> bool {
+        self.patterns.iter().all(Pattern::is_name)
+    }
+
+    /// Whether a file could be matched by both, be there one or not; in doubt, yes.
+    pub fn meet(&self, other: &Self) -> bool {
+        let letters =
+            |globs: &Self| -> Vec<Vec<Letter>> { globs.patterns.iter().map(letters_of).collect() };
+        let others = letters(other);
+        letters(self)
+            .iter()
+            .any(|one| others.iter().any(|other| could_meet(one, other)))
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
@@ -83,6 +98,96 @@ impl Print {
             }),
         }
     }
+}
+
+/// A letter of a pattern.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Letter {
+    /// This one.
+    One(char),
+    /// Any within a name.
+    Any,
+    /// Any number within a name.
+    Name,
+    /// Any number, over folders too.
+    All,
+}
+
+impl Letter {
+    const fn is_many(self) -> bool {
+        matches!(self, Self::Name | Self::All)
+    }
+
+    /// Whether both can stand for the same letter.
+    fn meets(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::One(one), Self::One(other)) => one == other,
+            (Self::All, _) | (_, Self::All) => true,
+            (Self::One(one), _) | (_, Self::One(one)) => one != '/',
+            _ => true,
+        }
+    }
+}
+
+/// The letters of the paths that a pattern matches. What is in a folder that it matches belongs to it.
+fn letters_of(pattern: &Pattern) -> Vec<Letter> {
+    let mut letters: Vec<Letter> = Vec::new();
+    let folder = pattern.folder.to_string_lossy();
+    letters.extend(folder.chars().chain(['/']).map(Letter::One));
+    let text = pattern.text.trim_end_matches('/');
+    let mut rest = text.strip_prefix("./").unwrap_or(text).chars().peekable();
+    while let Some(letter) = rest.next() {
+        letters.push(match letter {
+            '\\' => Letter::One(rest.next().unwrap_or('\\')),
+            '*' if rest.peek() == Some(&'*') => {
+                rest.next();
+                // Between folders it may stand for none.
+                rest.next_if_eq(&'/');
+                Letter::All
+            }
+            '*' => Letter::Name,
+            '?' => Letter::Any,
+            '[' => {
+                let _ = rest.by_ref().find(|letter| *letter == ']');
+                Letter::Any
+            }
+            '{' => {
+                let _ = rest.by_ref().find(|letter| *letter == '}');
+                Letter::Name
+            }
+            other => Letter::One(other),
+        });
+    }
+    letters
+}
+
+/// Whether some text is matched by both, or is in a folder that one of them matches.
+fn could_meet(one: &[Letter], other: &[Letter]) -> bool {
+    let width = other.len() + 1;
+    let mut seen = vec![false; (one.len() + 1) * width];
+    let mut left = vec![(0, 0)];
+    while let Some((at, there)) = left.pop() {
+        if std::mem::replace(&mut seen[at * width + there], true) {
+            continue;
+        }
+        match (one.get(at), other.get(there)) {
+            (None, None) => return true,
+            // The rest of the other is in a folder that this one names.
+            (None, Some(Letter::One('/'))) | (Some(Letter::One('/')), None) => return true,
+            (own, its) => {
+                let own_many = own.is_some_and(|letter| letter.is_many());
+                let its_many = its.is_some_and(|letter| letter.is_many());
+                left.extend(own_many.then_some((at + 1, there)));
+                left.extend(its_many.then_some((at, there + 1)));
+                if let (Some(own), Some(its)) = (own, its)
+                    && own.meets(*its)
+                {
+                    left.push((at + usize::from(!own_many), there + usize::from(!its_many)));
+                }
+            }
+        }
+    }
+    false
 }
 
 /// The folders of a project as they are at one moment.
@@ -121,6 +226,12 @@ impl Ground {
             self.0.visit_beneath(one, folder, &mut both);
         }
         (both.folders.0, both.files)
+    }
+
+    /// Whether patterns match any file.
+    pub fn has_files(&self, globs: &Globs) -> bool {
+        let mut patterns = globs.patterns.iter();
+        patterns.any(|pattern| pattern.names_folder() || !self.0.find(pattern).is_empty())
     }
 
     /// The files that patterns match.
@@ -220,6 +331,29 @@ mod tests {
                     assert_eq!(matches, found.contains(path), "{patterns}: {path:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn patterns_meet_where_a_file_could_be_matched_by_both() {
+        let root = Path::new("/p");
+        let made = |text: &str| Globs::made(root, &texts(text));
+        for (one, other, meet) in [
+            ("dist/**", "dist/**", true),
+            ("dist/**", "dist/a.js", true),
+            ("dist", "dist/a.js", true),
+            ("dist/*.js", "dist/*.d.ts", false),
+            ("dist/*.js", "dist/a.*", true),
+            ("dist/*", "dist/deep/a", true),
+            ("dist/*.js", "dist/deep/a.js", false),
+            ("**/*.js", "out/deep/a.js", true),
+            ("out", "output", false),
+            ("out/a", "out/b", false),
+            ("a\\*", "ab", false),
+            ("./a", "a", true),
+        ] {
+            assert_eq!(made(one).meet(&made(other)), meet, "{one} {other}");
+            assert_eq!(made(other).meet(&made(one)), meet, "{other} {one}");
         }
     }
 

@@ -376,6 +376,13 @@ impl Observer for Lines {
                     .print(&mut self.screen, &from, Stream::Stdout, output);
                 self.output.command_ended(&mut self.screen, &from);
             }
+            Signal::Unmatched { node, patterns } => {
+                let patterns = patterns.iter().map(|one| visible(one).into_owned());
+                let patterns = patterns.collect::<Vec<_>>().join(", ");
+                let words = format!("warning: no file matches its 'sources': {patterns}");
+                self.output
+                    .say(&mut self.screen, &source(state, *node), &words);
+            }
             Signal::LeftBehind { program, task } => {
                 let program = visible(program);
                 let words = format!(
