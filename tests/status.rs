@@ -40,10 +40,13 @@ tasks:
 secrets: {S: {sh: echo hunter2}}
 ";
 
+/// The arguments of a call, and what becomes of tasks by it.
+type Case<'c> = (&'c [&'c str], &'c [(&'c str, &'c str)]);
+
 #[test]
 fn each_end_has_its_cause() {
     let space = Space::with(WORK);
-    let cases: [(&[&str], &[(&str, &str)]); 6] = [
+    let cases: [Case<'_>; 6] = [
         (&["fin"], &[("fin", "step finally.1: exit code 4")]),
         (
             &["timed"],

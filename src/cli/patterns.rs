@@ -74,7 +74,8 @@ fn unmatched(workflow: &Workflow) -> Vec<Found> {
             if text.is_template() || text.text.starts_with('!') {
                 continue;
             }
-            let texts = [&[text.text.clone()], &without[..]].concat();
+            let own = std::slice::from_ref(&text.text);
+            let texts = [own, &without[..]].concat();
             let globs = Globs::read(&folder, &texts);
             if ground.has_files(&globs) {
                 continue;

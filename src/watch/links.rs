@@ -12,11 +12,14 @@ use std::path::{Component, Path, PathBuf};
 /// How many links one path may lead through (`path_resolution(7)`).
 const LINKS_MAX: u32 = 40;
 
+/// A folder, by its device and inode, and the path by which it was passed.
+type Passed = ((u64, u64), PathBuf);
+
 /// The links of all that is watched.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     /// By their names: the folder that each lies in, and a path that leads through it, up to it.
-    through: HashMap<OsString, HashSet<((u64, u64), PathBuf)>>,
+    through: HashMap<OsString, HashSet<Passed>>,
     /// The folders that they lie in.
     folders: BTreeSet<PathBuf>,
     /// Where paths of folders lead to that were followed already, without links.
