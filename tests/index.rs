@@ -24,7 +24,7 @@ tasks:
   bad: {depends_on: [good], run: 'echo boom >&2; exit 3'}
   slow: {run: [sleep 0.03, 'true'], finally: 'true'}
   loop: {for: [a, b], locks: 'of {{ item }}', run: 'echo {{ item }}'}
-  fresh: {sources: [x], run: 'true'}
+  fresh: {sources: [], run: 'true'}
 ";
 
 fn path(space: &Space) -> PathBuf {

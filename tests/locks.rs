@@ -69,7 +69,7 @@ fn tasks_of_one_run_have_it_one_at_a_time_too() {
   one: {{locks: db, run: '{ALONE}'}}
 "
     ));
-    let ended = space.run(&["-j8", "many", "calls"]);
+    let ended = space.run(&["-j8", "-p", "many", "calls"]);
     assert_eq!(ended.code, 0, "{}", ended.err());
     assert_eq!(space.read("wrong"), None);
     assert_eq!(lines(&space, "done"), 24);

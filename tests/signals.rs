@@ -101,7 +101,7 @@ tasks:
 fn table(number: Signal, name: &str, code: i32) {
     let going = Going::start(
         TWO,
-        &["-j2", "quick", "counts"],
+        &["-j2", "-p", "quick", "counts"],
         &["quick-ready", "counts-ready"],
     );
     going.send(number);

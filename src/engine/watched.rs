@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::eval::Evaluator;
 use crate::eval::here::Here;
-use crate::incremental::Globs;
+use crate::incremental::{Globs, Incremental};
 use crate::model::id::NodeId;
 use crate::model::plan::Plan;
 use crate::watch::Interest;
@@ -23,7 +23,11 @@ pub struct Watched {
 /// # Errors
 ///
 /// When the folder of one has no value; why, in words.
-pub fn watched(plan: &Plan, evaluator: &Arc<Evaluator>) -> Result<Vec<Watched>, String> {
+pub fn watched(
+    plan: &Plan,
+    evaluator: &Arc<Evaluator>,
+    known: Option<&Incremental>,
+) -> Result<Vec<Watched>, String> {
     let mut all = Vec::new();
     for (index, node) in plan.nodes.iter().enumerate() {
         let Some(incremental) = node.incremental.as_deref() else {
@@ -32,7 +36,7 @@ pub fn watched(plan: &Plan, evaluator: &Arc<Evaluator>) -> Result<Vec<Watched>, 
         let id = NodeId::at(index);
         let mut interest = Interest::default();
         let looped = plan.loop_of(id);
-        for here in places(evaluator, plan, id, looped) {
+        for (item, here) in places(evaluator, plan, id, looped) {
             let files = evaluator
                 .watched(incremental, &here)
                 .map_err(|problem| evaluator.told(&problem))?;
@@ -41,6 +45,11 @@ pub fn watched(plan: &Plan, evaluator: &Arc<Evaluator>) -> Result<Vec<Watched>, 
             let reads = Globs::read(&files.folder, &sources);
             let reads = reads.and(Globs::read(&files.folder, &files.watch));
             interest.reads = std::mem::take(&mut interest.reads).and(reads);
+            if let (Some(known), true) = (known, files.depfile.is_some()) {
+                let identity = identity(plan, plan.root_of(id), item.as_deref());
+                let named = Globs::named(&known.named(&identity));
+                interest.reads = std::mem::take(&mut interest.reads).and(named);
+            }
             let makes = Globs::made(&files.folder, &files.generates);
             interest.makes = std::mem::take(&mut interest.makes).and(makes);
         }
@@ -58,13 +67,23 @@ pub fn watched(plan: &Plan, evaluator: &Arc<Evaluator>) -> Result<Vec<Watched>, 
     Ok(all)
 }
 
+/// What tells a task of the graph, or an item of it, from all others.
+fn identity(plan: &Plan, task: NodeId, item: Option<&str>) -> String {
+    let planned = plan.node(task).task.as_deref();
+    let own = planned.map_or_else(String::new, |task| task.identity(&plan.file));
+    match item {
+        Some(item) => format!("{own}[{item}]"),
+        None => own,
+    }
+}
+
 /// Where a node of the plan will be: in each item of its loop, as far as these are known.
 fn places(
     evaluator: &Arc<Evaluator>,
     plan: &Plan,
     id: NodeId,
     looped: Option<NodeId>,
-) -> Vec<Here> {
+) -> Vec<(Option<String>, Here)> {
     let items = looped.map(|looped| (looped, evaluator.expand(looped)));
     match items {
         Some((looped, Ok(items))) => {
@@ -74,8 +93,10 @@ fn places(
                 true => here.clone(),
                 false => here.below(plan, body, id),
             };
-            items.iter().map(below).collect()
+            let name = |index| Some(evaluator.item_name(looped, index));
+            let named = |(index, here)| (name(index), below(here));
+            (0..).zip(&items).map(named).collect()
         }
-        _ => vec![Here::default()],
+        _ => vec![(None, Here::default())],
     }
 }

@@ -199,7 +199,7 @@ impl Evaluator {
             let folder = self.files_of(&of_none, here).map_err(|_| problem)?.folder;
             Ok(Files {
                 folder,
-                depfile: None,
+                depfile: incremental.depfile.as_ref().map(|text| text.text.clone()),
                 sources: incremental.sources.as_deref().map(texts),
                 optional_sources: texts(&incremental.optional_sources),
                 generates: texts(&incremental.generates),

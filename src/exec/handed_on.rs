@@ -157,7 +157,7 @@ mod tests {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let text = "a=1\nb = two words \n\nc=x=y\nd<<END\none\n\n two\nEND\r\na=2\ne=";
         let expected = vec![
-            pair("b", " two words "),
+            pair("b", "two words"),
             pair("c", "x=y"),
             pair("d", "one\n\n two"),
             pair("a", "2"),

@@ -523,6 +523,13 @@ impl Incremental {
         }
     }
 
+    /// The files that the commands of a task have named when it last succeeded.
+    pub fn named(&self, identity: &str) -> Vec<PathBuf> {
+        let row = row_of(&self.table(), task_key(identity));
+        let found = row.into_iter().flat_map(|row| row.found);
+        found.map(|path| walk::meant(&path, &self.root)).collect()
+    }
+
     /// A task begins: until it has succeeded, it is not up to date.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ const FOLDERS: Duration = Duration::from_millis(1);
 const GIT_NANOS_MAX: i128 = 60_000_000_000;
 
 /// Which files matter to one who is interested.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
     /// The files that it is told of.
     pub reads: Globs,

@@ -298,8 +298,19 @@ impl Model<'_> {
 
     /// It asks for what it waits for.
     fn wake_all(&self, now: &mut Statuses, number: usize, waits: &Waits) {
+        let own = self.deps(number);
         for (dep, _) in &waits[&number] {
-            self.wake(now, *dep, waits);
+            // What a skipped task hands on is known once that has been skipped.
+            let handed_on = || {
+                let skipped = now.iter().filter(|(_, status)| **status == Status::Skipped);
+                skipped.into_iter().any(|(by, _)| {
+                    let needs = self.deps(*by);
+                    needs.iter().any(|(need, _)| need == dep)
+                })
+            };
+            if own.iter().any(|(need, _)| need == dep) || handed_on() {
+                self.wake(now, *dep, waits);
+            }
         }
     }
 
@@ -388,6 +399,12 @@ impl Search<'_> {
             after.insert(number, status);
             if status == Status::Waiting {
                 model.wake_all(&mut after, number, waits);
+            }
+            if status == Status::Skipped {
+                let waiting = now.iter().filter(|(_, status)| **status == Status::Waiting);
+                for (waiting, _) in waiting {
+                    model.wake_all(&mut after, *waiting, waits);
+                }
             }
             model.take_turns(&mut after, waits);
             after

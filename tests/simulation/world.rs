@@ -782,6 +782,7 @@ impl<'a> World<'a> {
     /// the others may be held back, and what waits for it goes on without them.
     fn check_after(&self) {
         let mut last = HashMap::new();
+        let mut skipped: HashMap<NodeId, u64> = HashMap::new();
         let mut first = BTreeMap::new();
         let mut held_back = u64::MAX;
         for record in &self.log {
@@ -789,6 +790,9 @@ impl<'a> World<'a> {
             if let Some(node) = record.fact.node() {
                 let task = self.task_of(node);
                 last.insert(task, seq);
+                if let Fact::TaskSkipped { node, .. } = record.fact {
+                    skipped.insert(node, seq);
+                }
                 if let Fact::AttemptStarted { .. } | Fact::ChildStarted { .. } = record.fact {
                     first.entry(task).or_insert(seq);
                 }
@@ -805,9 +809,16 @@ impl<'a> World<'a> {
         }
         // What is skipped in one turn may hand on to a later one what it needs.
         let late = self.plan.in_order && self.plan.tasks().any(|(_, task)| task.hands_on);
-        let turns = self.turns();
+        // One that was skipped at once has asked for nothing of what it needs.
+        let asks = |id: NodeId, need: NodeId| {
+            let skipped = skipped.get(&id).copied();
+            let began: Option<&u64> = first.get(&need);
+            skipped.is_none_or(|skipped| began.is_some_and(|began| *began < skipped))
+        };
+        let turns = self.turns(asks);
         for (task, begun) in first
-            .into_iter()
+            .iter()
+            .map(|(task, seq)| (*task, *seq))
             .filter(|(_, seq)| *seq < held_back && !late)
         {
             let after = &self.plan.node(task).task.as_ref().expect("a task").after;
@@ -825,7 +836,7 @@ impl<'a> World<'a> {
 
     /// What each task asked for needs that none before it does, where they run one after another. Where something comes after
     /// what a later one needs, they don't.
-    fn turns(&self) -> Vec<BTreeSet<NodeId>> {
+    fn turns(&self, asks: impl Fn(NodeId, NodeId) -> bool) -> Vec<BTreeSet<NodeId>> {
         let mut turns: Vec<BTreeSet<NodeId>> = Vec::new();
         if !self.plan.in_order {
             return turns;
@@ -835,7 +846,8 @@ impl<'a> World<'a> {
             let (mut turn, mut left) = (BTreeSet::new(), vec![*asked]);
             while let Some(id) = left.pop() {
                 if !turns.iter().any(|before| before.contains(&id)) && turn.insert(id) {
-                    left.extend(of(id).needs.iter().map(|need| need.task));
+                    let needs = of(id).needs.iter().map(|need| need.task);
+                    left.extend(needs.filter(|need| asks(id, *need)));
                 }
             }
             turns.push(turn);

@@ -83,7 +83,7 @@ fn makes(plan: Plan, trigger: &str) -> Result<Globs, Trouble> {
     let plan = Arc::new(plan);
     let world = Box::new(World::at_rest(Secrets::default()));
     let evaluator = Evaluator::new(Arc::clone(&plan), std::env::vars_os(), world);
-    let watched = watched::watched(&plan, &evaluator);
+    let watched = watched::watched(&plan, &evaluator, None);
     let watched = watched.map_err(|words| of_trigger(trigger, &Trouble::call(words, "")))?;
     let makes = watched.into_iter().map(|one| one.interest.makes);
     Ok(makes.fold(Globs::default(), Globs::and))

@@ -26,7 +26,7 @@ use crate::exec::runner::Runner;
 use crate::incremental::Print;
 use crate::model::id::NodeId;
 use crate::model::language::{Text, Workflow};
-use crate::model::plan::Plan;
+use crate::model::plan::{Node, Plan};
 use crate::model::time::human;
 use crate::plan::Request;
 use crate::report::style::visible;
@@ -86,7 +86,7 @@ pub(super) fn watch(
     };
     let mut cause: Option<String> = None;
     loop {
-        let end = session.look_after(&subject, cause.take())?;
+        let end = session.look_after(&mut subject, cause.take())?;
         let path = match end {
             End::Exit(exit) => return Ok(exit),
             End::Definition(what) => what,
@@ -138,9 +138,7 @@ impl Subject {
             return Err(Trouble::call("what reads stdin can't be watched", help));
         }
         let plan = Arc::new(plan);
-        let work = Work::taken_up(&context, Arc::clone(&plan))?;
-        let watched = watched::watched(&plan, &work.values.evaluator)
-            .map_err(|why| Trouble::call(why, "what is watched has to be known before it runs"))?;
+        let watched = files_of(&context, &plan)?;
         if watched.iter().all(|one| one.interest.reads.is_empty()) {
             let names: Vec<&str> = plan.asked_names().into_iter().collect();
             let what = format!("there is nothing to watch for {}", names.join(", "));
@@ -159,6 +157,20 @@ impl Subject {
         })
     }
 
+    /// The same with what the commands of its tasks have named in the last run; `None` where that is watched already.
+    fn named_since(&self) -> Result<Option<Vec<Watched>>, Trouble> {
+        let names = |node: &Node| {
+            let incremental = node.incremental.as_ref();
+            incremental.is_some_and(|one| one.depfile.is_some())
+        };
+        if !self.plan.nodes.iter().any(names) {
+            return Ok(None);
+        }
+        let now = files_of(&self.context, &self.plan)?;
+        let own = self.watched.iter().map(|one| &one.interest);
+        Ok((!own.eq(now.iter().map(|one| &one.interest))).then_some(now))
+    }
+
     fn is_interactive(&self) -> bool {
         self.plan.nodes.iter().any(|node| node.rules().interactive)
     }
@@ -167,6 +179,14 @@ impl Subject {
         let path = self.context.path()?;
         Ok(path.parent().map_or_else(PathBuf::new, PathBuf::from))
     }
+}
+
+/// For which files the tasks of a plan are watched.
+fn files_of(context: &Context, plan: &Arc<Plan>) -> Result<Vec<Watched>, Trouble> {
+    let work = Work::taken_up(context, Arc::clone(plan))?;
+    let known = needed::known(&context.state()?);
+    watched::watched(plan, &work.values.evaluator, Some(&known))
+        .map_err(|why| Trouble::call(why, "what is watched has to be known before it runs"))
 }
 
 /// What files hold now.
@@ -224,9 +244,13 @@ impl Session<'_> {
     }
 
     /// Runs and waits until it ends or something else is to be watched.
-    fn look_after(&mut self, subject: &Subject, mut cause: Option<String>) -> Result<End, Trouble> {
+    fn look_after(
+        &mut self,
+        subject: &mut Subject,
+        mut cause: Option<String>,
+    ) -> Result<End, Trouble> {
         let root = subject.root()?;
-        let lookout = self.begin(subject, &root)?;
+        let mut lookout = self.begin(subject, &root)?;
         let interested: Arc<[NodeId]> = subject.watched.iter().map(|one| one.task).collect();
         let mut first = true;
         loop {
@@ -239,6 +263,10 @@ impl Session<'_> {
                 return Ok(End::Exit(Exit::Signal(signal)));
             }
             self.ended_at = Some(Clock::system().instant());
+            if let Some(watched) = subject.named_since()? {
+                subject.watched = watched;
+                lookout = self.begin(subject, &root)?;
+            }
             let mut next = self.mail.take();
             if next.is_empty() {
                 self.invite(&lookout);
