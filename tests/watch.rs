@@ -765,3 +765,54 @@ tasks:
     }
     assert_eq!(watching.end(Signal::TERM).0, 143);
 }
+
+/// Of a loop with depfiles each item is watched by itself: for its file and for what its commands have named, also since the last run.
+#[test]
+fn what_a_depfile_names_is_watched() {
+    let space = Space::with(
+        r#"
+tasks:
+  obj:
+    for: {glob: "*.c"}
+    sources: ["{{ item }}"]
+    depfile: "{{ item }}.d"
+    generates: "{{ item }}.o"
+    run: |
+      echo {{ item }} >> log
+      cat {{ item }} $(cat {{ item }}) > {{ item }}.o
+      echo "x: $(cat {{ item }} | tr '\n' ' ')" > {{ item }}.d
+"#,
+    );
+    for (name, text) in [
+        ("a.c", "a.h\n"),
+        ("b.c", "b.h\n"),
+        ("a.h", "1"),
+        ("b.h", "1"),
+        ("c.h", "1"),
+    ] {
+        space.write(name, text);
+    }
+    let watching = Watching::start(space, &["watch", "obj"]);
+    let read = |name: &str| watching.space.read(name).unwrap_or_default();
+    let runs = |what: &str, log: &str| {
+        wait_for(what, || read("log") == log);
+        watching.wait_until_idle();
+        fs::remove_file(watching.space.work().join("log")).expect("it is ours");
+    };
+    runs("both", "a.c\nb.c\n");
+    watching.wait_for_err("waiting for changes of 4 files");
+    // Nobody reads these; if they started a run, the next one would not be what it is.
+    watching.space.write("c.h", "2");
+    watching.space.write("d.txt", "2");
+    watching.space.write("a.h", "2");
+    runs("that of the header", "a.c\n");
+    assert!(read("a.c.o").ends_with('2'));
+    watching.space.write("b.c", "b.h\nc.h\n");
+    runs("that of the file", "b.c\n");
+    watching.wait_for_err("waiting for changes of 5 files");
+    watching.space.write("c.h", "3");
+    runs("that of the header that is new to it", "b.c\n");
+    watching.space.write("e.c", "");
+    runs("that of a new file", "e.c\n");
+    assert_eq!(watching.end(Signal::INT).0, 130);
+}
