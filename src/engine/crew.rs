@@ -215,6 +215,8 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
             going.listen_at = None;
             // A shorter run leaves no zombies that could fill the table of processes.
             let _ = self.inbox.hear_of_children();
+            // Those that have ended by now were not heard.
+            going.stops.reap_orphans();
             // Where there can be no pipe nobody can reach the run.
             if let Ok(Some(requests)) = going.journal.listen() {
                 self.inbox.listen(requests);

@@ -34,6 +34,8 @@ pub struct Stops {
     terminal: Terminal,
     /// A child was stopped or ended while a command was starting: it may have been that one, whose process was not known.
     look_again: bool,
+    /// Zombies were to be ended while a command was starting: it may have been one of them, whose process was not known.
+    reap_again: bool,
     /// The last command that has given the terminal back.
     had_terminal: Option<CommandId>,
 }
@@ -103,6 +105,9 @@ impl Stops {
         if self.look_again && self.look_for_stopped() {
             terminal::suspend_own_group();
         }
+        if self.reap_again {
+            self.reap_orphans();
+        }
     }
 
     /// It is over.
@@ -119,9 +124,10 @@ impl Stops {
     }
 
     /// Ends the zombies that nobody waits for.
-    pub fn reap_orphans(&self) {
+    pub fn reap_orphans(&mut self) {
         let entries = || self.entries.values();
-        if entries().all(|entry| entry.pid.is_some()) {
+        self.reap_again = !entries().all(|entry| entry.pid.is_some());
+        if !self.reap_again {
             family::reap_orphans(|pid| entries().any(|entry| entry.pid == Some(pid)));
         }
     }
