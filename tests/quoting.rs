@@ -662,7 +662,7 @@ const LONG_LISTS: [(&str, bool); 18] = [
     ("set -e a; printf '%s\\036' {{ l }}", false),
     ("shift $#; printf '%s\\036' {{ l }}", false),
     ("f() { printf '%s\\036' {{ l }}; }; f a b", false),
-    ("f ( ) { printf '%s\\036' {{ l }}; }; f a b", false),
+    ("f () { printf '%s\\036' {{ l }}; }; f a b", false),
     ("f() { printf '%s\\036' \"$@\"; }; f {{ l }}", false),
     (
         "printf '%s' \"$1$#\" | tr -d 0; printf '%s\\036' {{ l }}",

@@ -115,7 +115,8 @@ fn records(store: &Files) -> Result<Vec<Finding>, Trouble> {
             Err(error) if error.is_denied() => denied.push(run),
             // While others were looked at.
             Err(error)
-                if error.kind == Kind::Missing && removed()?.iter().any(|(one, _)| one == run) => {}
+                if (error.kind == Kind::Missing || store.stamp(run).is_none())
+                    && removed()?.iter().any(|(one, _)| one == run) => {}
             Err(error) => findings.push(Finding {
                 what: "record",
                 state: State::Bad,

@@ -46,7 +46,7 @@ pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit, Troub
         let found = verify::run(&store, run, &own, key.as_ref(), args.key.is_some());
         if found
             .as_ref()
-            .is_err_and(|error| error.kind == Kind::Missing)
+            .is_err_and(|error| error.kind == Kind::Missing || store.stamp(run).is_none())
             && is_removed(&store, run)?
         {
             // While others were looked at.

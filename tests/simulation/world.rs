@@ -782,7 +782,7 @@ impl<'a> World<'a> {
     /// the others may be held back, and what waits for it goes on without them.
     fn check_after(&self) {
         let mut last = HashMap::new();
-        let mut skipped: HashMap<NodeId, u64> = HashMap::new();
+        let mut skips = false;
         let mut first = BTreeMap::new();
         let mut held_back = u64::MAX;
         for record in &self.log {
@@ -790,9 +790,7 @@ impl<'a> World<'a> {
             if let Some(node) = record.fact.node() {
                 let task = self.task_of(node);
                 last.insert(task, seq);
-                if let Fact::TaskSkipped { node, .. } = record.fact {
-                    skipped.insert(node, seq);
-                }
+                skips |= matches!(record.fact, Fact::TaskSkipped { .. });
                 if let Fact::AttemptStarted { .. } | Fact::ChildStarted { .. } = record.fact {
                     first.entry(task).or_insert(seq);
                 }
@@ -807,18 +805,19 @@ impl<'a> World<'a> {
             };
             held_back = if fails { held_back.min(seq) } else { held_back };
         }
+        // One that was blocked has done nothing, whatever it was asked before.
+        for record in &self.log {
+            if let Fact::TaskBlocked { nodes, .. } = &record.fact {
+                nodes.iter().for_each(|node| drop(last.remove(node)));
+            }
+        }
         // What is skipped in one turn may hand on to a later one what it needs.
-        let late = self.plan.in_order && self.plan.tasks().any(|(_, task)| task.hands_on);
-        // One that was skipped at once has asked for nothing of what it needs.
-        let asks = |id: NodeId, need: NodeId| {
-            let skipped = skipped.get(&id).copied();
-            let began: Option<&u64> = first.get(&need);
-            skipped.is_none_or(|skipped| began.is_some_and(|began| *began < skipped))
-        };
-        let turns = self.turns(asks);
+        // One that is skipped at once asks for nothing of what it needs, which then runs when a later one asks for it.
+        let hands_on = self.plan.tasks().any(|(_, task)| task.hands_on);
+        let late = self.plan.in_order && (hands_on || skips);
+        let turns = self.turns();
         for (task, begun) in first
-            .iter()
-            .map(|(task, seq)| (*task, *seq))
+            .into_iter()
             .filter(|(_, seq)| *seq < held_back && !late)
         {
             let after = &self.plan.node(task).task.as_ref().expect("a task").after;
@@ -836,7 +835,7 @@ impl<'a> World<'a> {
 
     /// What each task asked for needs that none before it does, where they run one after another. Where something comes after
     /// what a later one needs, they don't.
-    fn turns(&self, asks: impl Fn(NodeId, NodeId) -> bool) -> Vec<BTreeSet<NodeId>> {
+    fn turns(&self) -> Vec<BTreeSet<NodeId>> {
         let mut turns: Vec<BTreeSet<NodeId>> = Vec::new();
         if !self.plan.in_order {
             return turns;
@@ -846,8 +845,7 @@ impl<'a> World<'a> {
             let (mut turn, mut left) = (BTreeSet::new(), vec![*asked]);
             while let Some(id) = left.pop() {
                 if !turns.iter().any(|before| before.contains(&id)) && turn.insert(id) {
-                    let needs = of(id).needs.iter().map(|need| need.task);
-                    left.extend(needs.filter(|need| asks(id, *need)));
+                    left.extend(of(id).needs.iter().map(|need| need.task));
                 }
             }
             turns.push(turn);
