@@ -808,7 +808,7 @@ impl<'a> World<'a> {
         // One that was blocked has done nothing, whatever it was asked before.
         for record in &self.log {
             if let Fact::TaskBlocked { nodes, .. } = &record.fact {
-                nodes.iter().for_each(|node| drop(last.remove(node)));
+                last.retain(|task, _| !nodes.contains(task));
             }
         }
         // What is skipped in one turn may hand on to a later one what it needs.
