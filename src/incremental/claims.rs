@@ -72,7 +72,7 @@ impl Incremental {
     pub(super) fn before(&self, table: &Table, begun: &Begun) -> Before {
         let sets = begun.outputs.iter().map(|pattern| {
             let key = sets::key(pattern, &self.root);
-            match pattern.is_name() && !pattern.names_folder() {
+            match pattern.is_of_one() {
                 true => Set::default(),
                 false => self.set(table, key),
             }
@@ -94,7 +94,7 @@ impl Incremental {
         for (number, (key, digest)) in made.outputs.iter().enumerate() {
             let set = self.set(table, *key);
             let pattern = &begun.outputs[number];
-            if pattern.is_name() && !pattern.names_folder() {
+            if pattern.is_of_one() {
                 claims.outputs.push((*key, *digest));
                 claims.sure &= set.digest == *digest;
                 claims.add(set.files);

@@ -552,11 +552,10 @@ impl Incremental {
 
     /// The first command of a task that has begun starts: if others have ended since, what there was before it is looked at again.
     pub fn starts(&self, begun: &mut Begun) {
-        let many = |pattern: &Pattern| !pattern.is_name() || pattern.names_folder();
         let generation = lock(&self.seen).generation;
         let asked = begun.before.as_ref().and_then(|before| before.table());
         let same = begun.generation == generation && asked == self.table().state();
-        if same || !begun.outputs.iter().any(many) {
+        if same || begun.outputs.iter().all(Pattern::is_of_one) {
             return;
         }
         self.look(&begun.outputs.iter().collect::<Vec<_>>());
@@ -666,7 +665,7 @@ impl Incremental {
         let mut lists: Vec<(Key, Vec<u8>)> = claims.rows;
         for (pattern, key, digest) in begun.inputs.iter().take(begun.said) {
             let (key, list) = (*key, list_key(digest));
-            if pattern.is_name() && !pattern.names_folder() || table.get(list).is_some() {
+            if pattern.is_of_one() || table.get(list).is_some() {
                 continue;
             }
             let set = found.get(&key).map(Vec::as_slice);

@@ -118,7 +118,7 @@ impl Draft {
                 entry.push(FILE);
                 self.add_file(&mut entry, file, root);
             }
-            [] if pattern.is_name() && !pattern.names_folder() => {
+            [] if pattern.is_of_one() => {
                 entry.push(NOTHING);
                 add_path(&mut entry, &kept(&pattern.named(), root));
             }

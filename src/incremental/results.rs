@@ -107,11 +107,7 @@ impl Incremental {
             .map(|file| (file.path, file.content))
             .collect();
         let mut gone = Vec::new();
-        for pattern in begun
-            .outputs
-            .iter()
-            .filter(|pattern| !pattern.is_name() || pattern.names_folder())
-        {
+        for pattern in begun.outputs.iter().filter(|pattern| !pattern.is_of_one()) {
             for file in self.set(&table, sets::key(pattern, &self.root)).files {
                 if among.contains(&file.path[..]) {
                     continue;

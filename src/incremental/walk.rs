@@ -118,6 +118,11 @@ impl Pattern {
         clean(&self.folder.join(literal(&self.text)))
     }
 
+    /// Whether it means one file, be it there or not: a name that is not that of a folder.
+    pub(super) fn is_of_one(&self) -> bool {
+        self.is_name() && !self.names_folder()
+    }
+
     /// Whether all that is in a folder counts, as the pattern names it.
     pub(super) fn names_folder(&self) -> bool {
         self.is_name() && self.named().is_dir()
