@@ -62,7 +62,7 @@ kinds! {
         },
     ],
     TaskBlocked: [Fact::TaskBlocked { nodes: vec![], cause: NODE }],
-    TaskExpanded: [Fact::TaskExpanded { node: NODE, items: 0 }],
+    TaskExpanded: [Fact::TaskExpanded { node: NODE, items: 1, names: vec!["a".to_owned()] }],
     TaskFinished: [finished(Outcome::Failed, Some("too late")), finished(Outcome::UpToDate, None)],
     AttemptStarted: [Fact::AttemptStarted { node: NodeId(0), attempt: 1 }],
     AttemptFinished: [

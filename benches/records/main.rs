@@ -309,7 +309,9 @@ fn simulate(
                     node,
                     round,
                     answer: match state.spec(node).kind {
-                        Kind::Loop { .. } => Answer::Items(items),
+                        Kind::Loop { .. } => {
+                            Answer::Items((0..items).map(|item| item.to_string()).collect())
+                        }
                         _ => Answer::Go,
                     },
                 },

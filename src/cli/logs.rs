@@ -31,14 +31,10 @@ pub(super) fn logs(context: &Context, args: &LogsArgs) -> Result<Exit, Trouble> 
         let owned = store.is_owned(&run).map_err(|error| unread(&error))?;
         let recorded = runs::read(&store, &run)?;
         let state = recorded.state();
-        check_task(&recorded, args.task.as_deref())?;
+        check_task(&recorded, &state, args.task.as_deref())?;
         for printed in recorded.printed() {
-            let address = state.address(printed.node);
-            if args
-                .task
-                .as_deref()
-                .is_some_and(|task| task != address.task)
-            {
+            let wanted = args.task.as_deref();
+            if wanted.is_some_and(|task| !is_of(&state, printed.node, task)) {
                 continue;
             }
             let from = shown.entry((printed.node, printed.attempt)).or_default();
@@ -72,12 +68,17 @@ pub(super) fn logs(context: &Context, args: &LogsArgs) -> Result<Exit, Trouble> 
     }
 }
 
-fn check_task(recorded: &Recorded, task: Option<&str>) -> Result<(), Trouble> {
+/// Whether a node is of this task, or of this item of a task that is a loop.
+fn is_of(state: &RunState, node: NodeId, task: &str) -> bool {
+    state.task_of(node).1 == task || state.source_of(node).1 == task
+}
+
+fn check_task(recorded: &Recorded, state: &RunState, task: Option<&str>) -> Result<(), Trouble> {
     let Some(task) = task else {
         return Ok(());
     };
-    let mut names = recorded.plan.tasks().map(|(_, task)| task.name.as_str());
-    if names.any(|name| name == task) {
+    let mut nodes = (0..state.node_count()).map(NodeId::at);
+    if nodes.any(|node| is_of(state, node, task)) {
         return Ok(());
     }
     let names = recorded.plan.tasks().map(|(_, task)| task.name.as_str());

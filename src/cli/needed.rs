@@ -261,7 +261,7 @@ pub(super) fn tell(
     request: &Request,
 ) -> Result<(Arc<Plan>, AllTold), Trouble> {
     let plan = plan::plan(workflow, request).map_err(|refused| run::trouble(workflow, &refused))?;
-    let plan = Arc::new(plan);
+    let plan = Arc::new(run::with_items_that_are_there(plan)?);
     let values = Values::of(&plan);
     let told = freshness(context, &plan, &values, None, true)?.tell();
     Ok((plan, told))

@@ -12,10 +12,12 @@ use super::{Exit, Trouble};
 use crate::engine::outside::World;
 use crate::eval::Evaluator;
 use crate::eval::here::Here;
+use crate::eval::items::NO_SUCH_ITEM;
 use crate::exec::mask::Secrets;
+use crate::model::id::NodeId;
 use crate::model::language::{Task, TaskIndex, Workflow};
 use crate::model::listed::{joined, listed};
-use crate::model::plan::{OnFailure, Plan, as_typed_in_line};
+use crate::model::plan::{About, OnFailure, Plan, as_typed_in_line};
 use crate::plan::{self, Cycle, Faults, Refused, Request, Wrong};
 use crate::report::exit_code::FirstFailure;
 use crate::report::failure::{folder_from_here, shown_path};
@@ -140,6 +142,7 @@ pub(super) fn request(
 /// The plan of it.
 pub(super) fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Trouble> {
     let plan = plan::plan(workflow, request).map_err(|refused| trouble(workflow, &refused))?;
+    let plan = with_items_that_are_there(plan)?;
     match plan.readers_of_stdin()[..] {
         [first, second, ..] => Err(Trouble::call(
             format!("two tasks of this run read stdin: {first:?} and {second:?}"),
@@ -147,6 +150,34 @@ pub(super) fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Troub
         )),
         _ => Ok(plan),
     }
+}
+
+/// Who asks for an item by its value is told at once that there is none, where the items are known before the run.
+pub(super) fn with_items_that_are_there(plan: Plan) -> Result<Plan, Trouble> {
+    let picks = |id: &NodeId| {
+        let ask = plan.node(*id).ask.as_deref();
+        ask.is_some_and(|ask| matches!(&ask.about, About::Items { only, .. } if !only.is_empty()))
+    };
+    let picked: Vec<NodeId> = plan.asked.iter().copied().filter(picks).collect();
+    if picked.is_empty() {
+        return Ok(plan);
+    }
+    let plan = Arc::new(plan);
+    let world = Box::new(World::without_commands(Secrets::default()));
+    let evaluator = Evaluator::new(Arc::clone(&plan), std::env::vars_os(), world);
+    for id in picked {
+        match evaluator.expand(id) {
+            Err(problem) if problem.code == NO_SUCH_ITEM => {
+                let help = problem.help.unwrap_or_default();
+                let what = evaluator.hidden(&problem.message);
+                return Err(Trouble::call(what, evaluator.hidden(&help)));
+            }
+            // What is not known yet is told in the run.
+            Err(_) | Ok(_) => {}
+        }
+    }
+    drop(evaluator);
+    Ok(Arc::unwrap_or_clone(plan))
 }
 
 /// A list that nobody asked for is no success.

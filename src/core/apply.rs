@@ -55,8 +55,9 @@ impl RunState {
             Fact::TaskBlocked { nodes, .. } => nodes
                 .iter()
                 .for_each(|node| self.finish(*node, Outcome::Blocked, None)),
-            Fact::TaskExpanded { node, items } => {
+            Fact::TaskExpanded { node, items, names } => {
                 self.expand(*node, *items);
+                self.item_names.insert(*node, names.as_slice().into());
                 self.after_asking(*node);
             }
             Fact::TaskFinished {

@@ -27,9 +27,9 @@ pub struct Carried {
 /// The name under which the items of a loop are kept.
 pub const ITEMS: &str = "items";
 
-/// A node in words: its task, which item of it, and the step.
+/// A node in words: its task, which item of it, and the step. By numbers, which records of every version have.
 pub fn address(state: &RunState, node: NodeId) -> String {
-    let address = state.address(node);
+    let address = state.numbered(node);
     format!("{}{} {}", address.task, address.items, address.step)
 }
 
@@ -136,8 +136,8 @@ fn again(state: &RunState, name: &str) -> HashSet<NodeId> {
         // A task may have a name with a stroke in it.
         Some((task, step)) if found.is_empty() => {
             let is_step = |id: &NodeId| {
-                let address = state.address(*id);
-                address.task == task && address.step == step
+                let (named, numbered) = (state.address(*id), state.numbered(*id));
+                named.task == task && (named.step == step || numbered.step == step)
             };
             // What a step is made of has its name, too.
             let above = |id: &NodeId| !state.parent(*id).is_some_and(|parent| is_step(&parent));

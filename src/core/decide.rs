@@ -166,8 +166,8 @@ pub enum Answer {
     Go,
     /// Take this branch.
     Branch(u32),
-    /// There are so many items.
-    Items(u32),
+    /// These are its items, by the names that people know them by.
+    Items(Vec<String>),
     /// It need not run, for this reason.
     Skip(String),
     /// Nothing has changed since its results were made.
@@ -419,9 +419,10 @@ fn answered(state: &RunState, node: NodeId, answer: &Answer) -> Option<Fact> {
             node,
             value: Value::Branch(*branch),
         },
-        Answer::Items(items) if matches!(kind, Kind::Loop { .. }) => Fact::TaskExpanded {
+        Answer::Items(names) if matches!(kind, Kind::Loop { .. }) => Fact::TaskExpanded {
             node,
-            items: *items,
+            items: u32::try_from(names.len()).unwrap_or(u32::MAX),
+            names: names.clone(),
         },
         Answer::Skip(reason) => Fact::TaskSkipped {
             node,

@@ -119,6 +119,9 @@ pub enum Fact {
         node: NodeId,
         /// How many.
         items: u32,
+        /// What people call each of them, in order; none in the records of older versions.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        names: Vec<String>,
     },
     /// A node that is more than one command has ended.
     TaskFinished {

@@ -52,8 +52,12 @@ pub fn check(state: &RunState, fact: &Fact) -> Result<(), &'static str> {
         Fact::TaskSkipped { node, .. } => {
             at(state, *node, &[Stage::Asking, Stage::Refused, Stage::Idle])
         }
-        Fact::TaskExpanded { node, .. } => {
+        Fact::TaskExpanded { node, items, names } => {
             at(state, *node, &[Stage::Asking])?;
+            rule(
+                names.is_empty() || names.len() == *items as usize,
+                "each item has a name, or none has",
+            )?;
             rule(
                 matches!(state.spec(*node).kind, Kind::Loop { .. }),
                 "only loops have items",

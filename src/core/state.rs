@@ -14,7 +14,8 @@
 //! `Views` are indexes over it, kept by the one function through which every change of stage passes
 //! (`RunState::set_stage`), so that a turn never has to look at all nodes.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::fact::{Outcome, RunEnd, Triggered};
@@ -259,6 +260,8 @@ pub struct RunState {
     pub(super) nodes: Vec<NodeState>,
     /// By the number of the task's node; `None` for nodes that are no task of the graph.
     pub(super) tasks: Vec<Option<Box<TaskState>>>,
+    /// What the items of the loops that have been expanded are called.
+    pub(super) item_names: BTreeMap<NodeId, Arc<[String]>>,
     pub(super) views: Views,
     pub(super) timers: BTreeSet<(Timestamp, NodeId)>,
     pub(super) started_at: Option<Timestamp>,
@@ -296,7 +299,7 @@ impl PartialEq for RunState {
             && self.lacks_locks == other.lacks_locks
             && self.nodes == other.nodes
             && self.tasks == other.tasks
-            && self.views == other.views
+            && (&self.views, &self.item_names) == (&other.views, &other.item_names)
             && self.timers == other.timers
             && (&self.undecided, &self.lined_up) == (&other.undecided, &other.lined_up)
     }
@@ -425,6 +428,7 @@ impl RunState {
             open: 0,
             nodes,
             tasks: plan.nodes.iter().map(task).collect(),
+            item_names: BTreeMap::new(),
             views: Views::default(),
             timers: BTreeSet::new(),
             started_at: None,
@@ -664,6 +668,31 @@ impl RunState {
         }
     }
 
+    /// The name of the item that a node is of, where its task is a loop and the record has names.
+    pub fn item_name_of(&self, id: NodeId) -> Option<&str> {
+        let (node, _) = self.source_of(id);
+        let names = self.item_names.get(&self.node(node).parent?)?;
+        Some(names.get(self.node(node).item? as usize)?)
+    }
+
+    /// What the output of a node is shown under: its task, or the item where the task is a loop.
+    pub fn source_of(&self, id: NodeId) -> (NodeId, Cow<'_, str>) {
+        let (mut at, mut item) = (id, None);
+        while let Some(parent) = self.node(at).parent {
+            item = self.node(at).item.map(|item| (at, parent, item));
+            at = parent;
+        }
+        let task = self.spec(at).task.as_deref();
+        let name = task.map_or("", |task| &task.name);
+        match item {
+            Some((node, parent, item)) => (
+                node,
+                Cow::Owned(format!("{name}{}", self.item(parent, item))),
+            ),
+            None => (at, Cow::Borrowed(name)),
+        }
+    }
+
     /// The first node of a view that may go on.
     pub(super) fn first_open(&self, view: &BTreeSet<(Class, NodeId)>) -> Option<NodeId> {
         let (class, node) = view.first()?;
@@ -682,8 +711,31 @@ impl RunState {
         )
     }
 
-    /// The name of the node's task and the number of the step in it: `build`, `build 2`, `test[3] 2.1`.
+    /// What people call a node: its task, the item where the task is a loop, and the step: `build`, `build 2`, `test(unit) deploy.1`.
     pub fn address(&self, id: NodeId) -> Address<'_> {
+        self.addressed(id, &|loop_node, item| self.item(loop_node, item), true)
+    }
+
+    /// The same by numbers alone, as in records of every version: `build 2`, `test[3] 2.1`.
+    pub fn numbered(&self, id: NodeId) -> Address<'_> {
+        self.addressed(id, &|_, item| format!("[{item}]"), false)
+    }
+
+    /// An item as people know it, in brackets: by its name, by its number where the record has no names.
+    fn item(&self, loop_node: NodeId, item: u32) -> String {
+        let names = self.item_names.get(&loop_node);
+        match names.and_then(|names| names.get(item as usize)) {
+            Some(name) => format!("({name})"),
+            None => format!("[{item}]"),
+        }
+    }
+
+    fn addressed(
+        &self,
+        id: NodeId,
+        item_name: &dyn Fn(NodeId, u32) -> String,
+        named: bool,
+    ) -> Address<'_> {
         let mut steps = Vec::new();
         let mut items = String::new();
         let mut at = id;
@@ -699,16 +751,23 @@ impl RunState {
                 };
             };
             match node.item {
-                Some(item) => items = format!("[{item}]{items}"),
-                None => steps.push(self.step_name(parent, node.spec) + &std::mem::take(&mut items)),
+                Some(item) => items = item_name(parent, item) + &items,
+                None => {
+                    let step = self.step_name(parent, node.spec, named);
+                    steps.push(step + &std::mem::take(&mut items));
+                }
             }
             at = parent;
         }
     }
 
-    fn step_name(&self, parent: NodeId, child: NodeId) -> String {
+    fn step_name(&self, parent: NodeId, child: NodeId, named: bool) -> String {
         let handlers = &self.rules(parent).handlers;
-        match self.plan.node(child).step {
+        let child_node = self.plan.node(child);
+        if let Some(name) = child_node.name.as_ref().filter(|_| named) {
+            return name.to_string();
+        }
+        match child_node.step {
             0 if handlers.finally == Some(child) => "finally".to_owned(),
             0 if handlers.on_failure == Some(child) => "on_failure".to_owned(),
             0 => "on_success".to_owned(),
@@ -722,9 +781,9 @@ impl RunState {
 pub struct Address<'a> {
     /// The name of its task.
     pub task: &'a str,
-    /// Which item of a task that is a loop, as `[3]`; empty for other tasks.
+    /// Which item of a task that is a loop, as `(main.c)`, or `[3]` where the record has no names; empty for other tasks.
     pub items: String,
-    /// Which step of the task, counted from 1, with the steps inside after dots and the items of loops in brackets
-    /// (`2[0].1`); empty for the task itself.
+    /// Which step of the task, by its name or its number counted from 1, with the steps inside after dots and the items of
+    /// loops in brackets (`2(main.c).link`); empty for the task itself.
     pub step: String,
 }

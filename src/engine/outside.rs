@@ -40,18 +40,29 @@ const KILLED_BY: [i32; 13] = [
 /// How large a file may be that a value or variables come from, in bytes.
 const READ_BYTES_MAX: u64 = 10_000_000;
 
-/// The world; one that runs nothing for a dry run.
+/// The world; one that runs nothing for what is only shown or looked at.
 #[derive(Debug)]
 pub struct World {
-    desk: Option<Arc<Desk>>,
+    commands: Commands,
     secrets: Secrets,
+}
+
+/// What becomes of a command whose output or end is an answer.
+#[derive(Debug)]
+enum Commands {
+    /// The loop that serves this desk runs it, as soon as there is one.
+    Run(Arc<Desk>),
+    /// It is shown in the place of its output.
+    Shown,
+    /// What needs it is not known.
+    Refused,
 }
 
 impl World {
     /// As it is; commands are run by the loop that serves this desk, as soon as there is one.
     pub fn new(desk: Arc<Desk>, secrets: Secrets) -> Self {
         Self {
-            desk: Some(desk),
+            commands: Commands::Run(desk),
             secrets,
         }
     }
@@ -59,7 +70,15 @@ impl World {
     /// Files can be read, nothing is run.
     pub fn at_rest(secrets: Secrets) -> Self {
         Self {
-            desk: None,
+            commands: Commands::Shown,
+            secrets,
+        }
+    }
+
+    /// Files can be read; what needs a command is an error, so all else is known for sure.
+    pub fn without_commands(secrets: Secrets) -> Self {
+        Self {
+            commands: Commands::Refused,
             secrets,
         }
     }
@@ -71,8 +90,13 @@ impl World {
         keeps_stdout: bool,
         key: Option<&Key>,
     ) -> Result<Said, NoOutput> {
-        let Some(desk) = &self.desk else {
-            return Err(NoOutput::NotNow);
+        let desk = match &self.commands {
+            Commands::Run(desk) => desk,
+            Commands::Shown => return Err(NoOutput::NotNow),
+            Commands::Refused => {
+                let why = "it is only run when the task is".to_owned();
+                return Err(NoOutput::Failed(why));
+            }
         };
         let said = match desk.hand_in(job(command, keeps_stdout), key) {
             Handed::Known(said) => said,
@@ -167,7 +191,7 @@ impl Outside for World {
     }
 
     fn rests(&self) -> bool {
-        self.desk.is_none()
+        matches!(self.commands, Commands::Shown)
     }
 
     fn cpus(&self) -> usize {
@@ -183,7 +207,7 @@ impl Outside for World {
     }
 
     fn stop(&self) {
-        if let Some(desk) = &self.desk {
+        if let Commands::Run(desk) = &self.commands {
             desk.close();
         }
     }

@@ -311,7 +311,7 @@ impl Question {
         let answer = match answered {
             Evaluated::Go => self.ahead(evaluator),
             Evaluated::Branch(branch) => Answer::Branch(branch),
-            Evaluated::Items(items) => Answer::Items(items),
+            Evaluated::Items(names) => Answer::Items(names),
             Evaluated::Skip(reason) => Answer::Skip(reason),
             Evaluated::Fail(reason) => Answer::Fail(reason),
             // The command may have taken a while.
@@ -345,8 +345,7 @@ impl Question {
             Known::Open(Some(branch)) => Answer::Branch(*branch),
             Known::Items(items) => {
                 evaluator.take_over(self.node, ITEMS, items, &self.here);
-                let count = items.as_array().map_or(0, Vec::len);
-                Answer::Items(u32::try_from(count).unwrap_or(u32::MAX))
+                Answer::Items(evaluator.item_names(self.node))
             }
         }
     }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::here::Here;
+use super::items::INDEX;
 use super::outside::{Command, NoOutput};
 use super::{Evaluator, builtin, environment, inside, lock, problem, results, typed};
 use crate::expr::{self, Names, Problem, Script, Value};
@@ -169,7 +170,9 @@ impl Frame {
     fn of_loops(&self, name: &str) -> Option<Value> {
         let evaluator = &self.0.evaluator;
         for looped in &self.scope()?.loops {
-            let Some(crate::model::plan::About::Items { items, name: own }) = evaluator
+            let Some(crate::model::plan::About::Items {
+                items, name: own, ..
+            }) = evaluator
                 .plan
                 .node(*looped)
                 .ask
@@ -190,10 +193,15 @@ impl Frame {
                 _ => own == name,
             };
             match found {
-                None if axis || name == "index" => {
+                None if axis || name == INDEX => {
                     return evaluator.outside.rests().then(|| results::later(name));
                 }
-                Some((_, index)) if name == "index" => return Some(Value::Int(i64::from(index))),
+                Some((node, index)) if name == INDEX => {
+                    let item = evaluator.results.item(node, index).unwrap_or_default();
+                    let given = item.into_iter().find(|(known, _)| known == name);
+                    let own = || Value::Int(i64::from(index));
+                    return Some(given.map_or_else(own, |(_, value)| value));
+                }
                 Some((node, index)) if axis => {
                     let names = evaluator.results.item(node, index)?;
                     let value = names.into_iter().find(|(known, _)| known == name);

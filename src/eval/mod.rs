@@ -10,6 +10,7 @@ mod environment;
 mod expansion;
 mod frame;
 pub mod here;
+pub mod items;
 pub mod kept;
 pub mod outside;
 pub mod questions;
@@ -287,9 +288,13 @@ impl Evaluator {
 
     /// What tells an item of a loop from the others, for people.
     pub fn item_name(&self, looped: NodeId, index: u32) -> String {
-        let names = self.results.item(looped, index).unwrap_or_default();
-        let names: Vec<String> = names.iter().map(|(_, value)| written(value)).collect();
-        names.join(",")
+        items::value(&self.results.item(looped, index).unwrap_or_default(), ",")
+    }
+
+    /// What people call the items of a loop that is known.
+    pub fn item_names(&self, looped: NodeId) -> Vec<String> {
+        let items = self.results.all_items(looped);
+        items::names(&items, |text| self.hidden(text))
     }
 
     /// A node is up to date, and has the values that were kept.

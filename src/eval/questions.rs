@@ -8,7 +8,7 @@ use super::frame::Frame;
 use super::here::Here;
 use super::outside::{Command, Holds, NoOutput};
 use super::results::Outputs;
-use super::{Evaluator, problem, typed};
+use super::{Evaluator, items, problem, typed};
 use crate::expr::{self, Problem, Value};
 use crate::model::id::NodeId;
 use crate::model::language::{Axis, Check, Condition, Data, Items, Setting, Text};
@@ -24,8 +24,8 @@ pub enum Answer {
     Go,
     /// This branch, counted from 0.
     Branch(u32),
-    /// There are so many items.
-    Items(u32),
+    /// These are the items, by their names.
+    Items(Vec<String>),
     /// It need not run, for this reason.
     Skip(String),
     /// It must not run, for this reason.
@@ -48,14 +48,14 @@ impl Evaluator {
                 Holds::No(_) if branches > 1 => Answer::Branch(1),
                 Holds::No(said) => Answer::Skip(self.is_false(condition, &said)),
             }),
-            About::Items { items, name } => frame.items(items, name).map(|items| {
-                let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
+            About::Items { items, name, only } => frame.items(items, name, only).map(|items| {
+                let names = items::names(&items, |text| self.hidden(text));
                 if let Some(node) = here.node() {
                     let kept = items.iter().map(super::kept::of_outputs).collect();
                     self.keep(Some(node), super::ITEMS, kept);
                     self.results.items(node, items);
                 }
-                Answer::Items(count)
+                Answer::Items(names)
             }),
             About::Verify(check) => frame
                 .check(check)
@@ -114,9 +114,9 @@ impl Evaluator {
         let here = Here::at_rest(&self.plan, looped);
         let count = match (self.results.count(looped), &ask.about) {
             (Some(count), _) => count,
-            (None, About::Items { items, name }) => {
+            (None, About::Items { items, name, only }) => {
                 let frame = Frame::of_scope(self, ask.scope, here.clone());
-                let items = frame.items(items, name)?;
+                let items = frame.items(items, name, only)?;
                 let count = items.len();
                 self.results.items(looped, items);
                 count
@@ -241,8 +241,17 @@ impl Frame {
             .collect()
     }
 
-    /// The items of a loop: for each the names that it brings into scope.
-    fn items(&self, items: &Items, name: &str) -> Result<Vec<Outputs>, Problem> {
+    /// The items of a loop, or those that were asked for: for each the names that it brings into scope.
+    fn items(
+        &self,
+        items: &Items,
+        name: &str,
+        asked: &[(String, String)],
+    ) -> Result<Vec<Outputs>, Problem> {
+        items::only(self.all_items(items, name)?, asked)
+    }
+
+    fn all_items(&self, items: &Items, name: &str) -> Result<Vec<Outputs>, Problem> {
         let values = match items {
             Items::List(items) => self.list(items)?,
             Items::In(expression) => {

@@ -144,6 +144,14 @@ impl Store {
         items.get(index as usize).cloned()
     }
 
+    pub(super) fn all_items(&self, node: NodeId) -> Arc<Vec<Outputs>> {
+        let known = self
+            .lock()
+            .get(&node)
+            .and_then(|result| result.items.clone());
+        known.unwrap_or_default()
+    }
+
     fn get(&self, node: NodeId) -> Option<Result> {
         self.lock().get(&node).cloned()
     }

@@ -239,6 +239,9 @@ pub struct Node {
     /// Its place among the steps of its parent, counted from 1; 0 for a task, a handler and the body of a loop.
     #[serde(default, skip_serializing_if = "is_default")]
     pub step: u32,
+    /// The name of the step, where it has one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub name: Option<Box<str>>,
     /// What it does.
     pub kind: Kind,
     /// What makes it a task of the graph.
@@ -324,6 +327,9 @@ pub enum About {
         items: Items,
         /// The name of the item in scope.
         name: String,
+        /// Only the items that have these values were asked for.
+        #[serde(default, skip_serializing_if = "is_default")]
+        only: Vec<(String, String)>,
     },
     /// Whether a check holds.
     Verify(Check),
@@ -922,6 +928,7 @@ impl Node {
         Self {
             parent,
             step: 0,
+            name: None,
             kind,
             task: None,
             rules: None,

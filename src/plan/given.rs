@@ -36,6 +36,23 @@ pub(super) fn of_task(task: &Task, values: &Values, wrong: &mut Vec<Wrong>) -> G
     })
 }
 
+/// The items of a looped task that are asked for by their values: each name that its `for` brings into scope, where nothing else
+/// of the task or the root file has that name.
+pub(super) fn of_items(workflow: &Workflow, task: &Task, values: &Values) -> Vec<(String, String)> {
+    let Some(each) = &task.rules().each else {
+        return Vec::new();
+    };
+    let names = each.values();
+    let vars = workflow.files.first().map_or(&[][..], |file| &file.vars);
+    let declared = |name: &str| {
+        let mut vars = vars.iter().chain(&task.vars);
+        task.params.iter().any(|param| param.name == name) || vars.any(|var| var.name == name)
+    };
+    let picks = values.iter();
+    let picks = picks.filter(|(name, _)| names.contains(name) && !declared(name));
+    picks.cloned().collect()
+}
+
 fn read<'a>(
     values: &Values,
     wrong: &mut Vec<Wrong>,

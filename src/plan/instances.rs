@@ -22,6 +22,8 @@ pub(super) struct Instance<'a> {
     pub(super) task: &'a Task,
     /// What was set for it on the command line.
     pub(super) given: Vec<(String, Data)>,
+    /// The values of its items that were asked for on the command line; all of them when it says nothing.
+    pub(super) picked: Vec<(String, String)>,
     /// It was named on the command line.
     pub(super) named: bool,
     pub(super) call: Option<Called>,
@@ -45,6 +47,7 @@ impl<'a> Instance<'a> {
             index,
             task,
             given: Vec::new(),
+            picked: Vec::new(),
             named: false,
             call: None,
             shown: String::new(),
@@ -120,6 +123,7 @@ impl<'a> Instances<'a> {
         if !request.only {
             instances.line_up()?;
         }
+        instances.refuse_picked_needs();
         Ok(instances)
     }
 
@@ -201,6 +205,24 @@ impl<'a> Instances<'a> {
         Ok(())
     }
 
+    /// What needs a loop needs all its items.
+    fn refuse_picked_needs(&mut self) {
+        for seen in &self.list {
+            let needed = seen.needs.iter().map(|(need, _)| &self.list[*need]);
+            for need in needed.filter(|need| !need.picked.is_empty()) {
+                let (name, _) = &need.picked[0];
+                self.faults.wrong.push(super::Wrong {
+                    name: name.clone(),
+                    what: format!(
+                        "it picks items of '{}', and '{}' needs all of them",
+                        need.task.name, seen.task.name
+                    ),
+                    help: format!("run '{}' in a call of its own", seen.task.name),
+                });
+            }
+        }
+    }
+
     fn is_named(&self, index: TaskIndex) -> bool {
         let mut named = self.request.tasks.iter();
         named.any(|named| self.identities.first(*named) == index)
@@ -228,9 +250,12 @@ impl<'a> Instances<'a> {
         let faults = &mut self.faults;
         faults.check_params(task, &given, call.as_ref(), self.profile);
         let number = self.list.len();
+        let named = call.is_none() && self.is_named(index);
+        let picked = named.then(|| given::of_items(self.workflow, task, values));
         self.list.push(Instance {
             given,
-            named: call.is_none() && self.is_named(index),
+            picked: picked.unwrap_or_default(),
+            named,
             call,
             shown,
             ..Instance::alone(index, task)

@@ -377,7 +377,11 @@ fn check_known(
         let params = task.params.iter().map(|param| &param.name);
         params.chain(task.vars.iter().map(|var| &var.name))
     });
-    let known: Vec<&String> = of_root.chain(of_tasks).collect();
+    // The tasks that were asked for can be asked for some of their items.
+    let asked = request.tasks.iter().map(|index| &workflow.tasks[*index]);
+    let loops = asked.filter_map(|task| task.rules().each.as_ref());
+    let of_items: Vec<String> = loops.flat_map(|each| each.values()).collect();
+    let known: Vec<&String> = of_root.chain(of_tasks).chain(&of_items).collect();
     match request
         .values
         .iter()

@@ -227,9 +227,15 @@ impl<'a> Planner<'a> {
             wait_for: WaitFor::All,
             stop_on_failure: each.stop_on_failure,
         };
+        let of_task = step.is_none() && at.parent.is_none();
         let items = About::Items {
             items: each.items.clone(),
             name: each.name.clone(),
+            only: if of_task {
+                seen.picked.clone()
+            } else {
+                Vec::new()
+            },
         };
         let node = &mut self.nodes[id.index()];
         node.kind = Kind::Loop { body, group };
@@ -436,6 +442,7 @@ impl<'a> Planner<'a> {
                 planner.plain(at, seen, step)
             })?,
         };
+        self.nodes[id.index()].name = step.name().map(Into::into);
         if let (Some(name), Some(results)) = (step.name(), seen.results) {
             let steps = &mut self.results[results as usize].steps;
             steps.push((as_identifier(name), id));

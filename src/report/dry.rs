@@ -142,7 +142,7 @@ fn questions(about: &About, depth: usize) -> String {
                 .collect()
         }
         About::Branch(condition) => note(depth, &format!("if {}:", visible(&condition.written()))),
-        About::Items { items, name } => {
+        About::Items { items, name, .. } => {
             let name = match items {
                 Items::Matrix { axes, .. } => axes
                     .iter()

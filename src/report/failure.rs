@@ -7,7 +7,8 @@ use super::{Again, Settings};
 use crate::core::RunState;
 use crate::core::fact::{Exit, Outcome};
 use crate::model::id::NodeId;
-use crate::model::plan::Kind;
+use crate::model::language::Items;
+use crate::model::plan::{About, Kind, as_typed_in_line};
 use crate::model::time::human_fine;
 
 /// A command that failed.
@@ -137,7 +138,9 @@ impl Failure {
             Again::Task { call, verbs } => {
                 let tasks = callable(state, self.node);
                 let run = tasks.first().is_some_and(|task| verbs.contains(task));
-                format!("{call}{}{}", if run { "run " } else { "" }, tasks.join(" "))
+                let item = item_of(state, self.node).unwrap_or_default();
+                let run = if run { "run " } else { "" };
+                format!("{call}{run}{}{item}", tasks.join(" "))
             }
             Again::All(call) => call.clone(),
         };
@@ -156,6 +159,36 @@ fn callable(state: &RunState, node: NodeId) -> Vec<&str> {
     } else {
         vec![name]
     }
+}
+
+/// What picks the item that a node is of, as the end of a call: ` item=main.c`. None where its task is no loop that can be called, or the
+/// names do not say which item it is.
+fn item_of(state: &RunState, node: NodeId) -> Option<String> {
+    let (root, _) = state.task_of(node);
+    let plan = state.plan();
+    let spec = plan.node(root);
+    if spec.task.as_deref().is_none_or(|task| task.internal) {
+        return None;
+    }
+    let Some(About::Items { items, name, .. }) = spec.ask.as_ref().map(|ask| &ask.about) else {
+        return None;
+    };
+    let item = state.item_name_of(node)?;
+    let clear = !item.is_empty() && !item.contains(['\\', '…', '#', '*']);
+    let names: Vec<&str> = match items {
+        Items::Matrix { axes, include, .. } if include.is_empty() => {
+            axes.iter().map(|(name, _)| name.as_str()).collect()
+        }
+        Items::Matrix { .. } => return None,
+        _ => vec![name],
+    };
+    let values: Vec<&str> = match names[..] {
+        [_] => vec![item],
+        _ => item.split(", ").collect(),
+    };
+    let words = names.iter().zip(&values);
+    let words = words.map(|(name, value)| format!(" {name}={}", as_typed_in_line(value)));
+    (clear && names.len() == values.len()).then(|| words.collect())
 }
 
 /// How a process ended, for people.

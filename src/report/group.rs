@@ -142,7 +142,7 @@ mod tests {
     fn source(task: u32) -> Source<'static> {
         Source {
             task,
-            name: "t",
+            name: "t".into(),
             node: task,
         }
     }

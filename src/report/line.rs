@@ -204,9 +204,9 @@ impl Lines {
     }
 
     fn task_ended(&mut self, state: &RunState, node: NodeId) {
-        if state.node(node).outcome().is_some() && state.spec(node).task.is_some() {
-            self.output
-                .task_ended(&mut self.screen, &source(state, node));
+        let from = source(state, node);
+        if state.node(node).outcome().is_some() && from.task == node.0 {
+            self.output.task_ended(&mut self.screen, &from);
         }
     }
 
@@ -275,6 +275,12 @@ impl Observer for Lines {
             Fact::TaskSkipped { node, reason } => {
                 self.skipped(seen.state, *node, reason);
                 self.task_ended(seen.state, *node);
+            }
+            // What came from the cache has been shown.
+            Fact::TaskUpToDate { nodes, .. } => {
+                for node in nodes {
+                    self.task_ended(seen.state, *node);
+                }
             }
             Fact::RetryScheduled { node, until } => {
                 self.again(seen.state, *node, until.since(seen.record.at));
@@ -397,6 +403,10 @@ impl Observer for Lines {
     fn end(&mut self, state: &RunState) {
         let tasks: Vec<NodeId> = state.plan().tasks().map(|(id, _)| id).collect();
         for id in tasks {
+            for item in state.instances(id) {
+                self.output
+                    .task_ended(&mut self.screen, &source(state, item));
+            }
             self.output.task_ended(&mut self.screen, &source(state, id));
         }
         if let Some(tasks) = all_up_to_date(state).filter(|_| self.failures.is_empty()) {
@@ -506,7 +516,7 @@ fn is_below(state: &RunState, node: NodeId, above: NodeId) -> bool {
 }
 
 fn source(state: &RunState, node: NodeId) -> Source<'_> {
-    let (task, name) = state.task_of(node);
+    let (task, name) = state.source_of(node);
     Source {
         task: task.0,
         name,

@@ -20,8 +20,10 @@ pub mod style;
 pub mod summary;
 pub mod table;
 
+use std::borrow::Cow;
+
 use crate::core::observer::{Observer, Stream};
-use crate::model::plan::Plan;
+use crate::model::plan::{Kind, Plan};
 
 use self::screen::Screen;
 use self::style::Style;
@@ -65,7 +67,12 @@ pub struct Settings {
 
 /// The reporter for these settings.
 pub fn reporter(settings: Settings, plan: &Plan) -> Box<dyn Observer> {
-    let several = plan.up_to_date > 0 || plan.tasks().nth(1).is_some();
+    let mut tasks = plan.tasks();
+    let one = tasks.next().map(|(id, _)| &plan.node(id).kind);
+    // Items that run at the same time are like tasks that do.
+    let side_by_side =
+        matches!(one, Some(Kind::Loop { group, .. }) if group.parallel_max != Some(1));
+    let several = plan.up_to_date > 0 || tasks.next().is_some() || side_by_side;
     let screen = Screen::standard();
     let output: Box<dyn Output> = match settings.mode {
         Mode::Json => return Box::new(json::Json::new(screen)),
@@ -103,12 +110,12 @@ pub trait Output: Send {
 }
 
 /// Where words or output come from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Source<'a> {
-    /// The number of the task.
+    /// The number of the task, or of its item where it is a loop.
     pub task: u32,
-    /// The name of the task.
-    pub name: &'a str,
+    /// The name of the task, with its item where it is a loop.
+    pub name: Cow<'a, str>,
     /// The number of the command.
     pub node: u32,
 }

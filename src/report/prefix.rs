@@ -40,7 +40,7 @@ impl Prefixed {
     }
 
     fn prefix(&self, from: &Source<'_>) -> String {
-        let gap = self.width.saturating_sub(columns(from.name));
+        let gap = self.width.saturating_sub(columns(&from.name));
         let name = format!("{}{:gap$} |", from.name, "");
         format!("{} ", self.style.name(from.task, &name))
     }

@@ -149,7 +149,7 @@ mod tests {
                 let node = rng.usize(0..4);
                 let source = Source {
                     task: 0,
-                    name: "t",
+                    name: "t".into(),
                     node: u32::try_from(node).expect("few"),
                 };
                 let count = rng.usize(0..=left[node].len().min(40));

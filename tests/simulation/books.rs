@@ -68,7 +68,7 @@ struct Entry {
 
 /// Where a node stands, as `t1[0]/2/finally`.
 pub(crate) fn place(state: &RunState, node: NodeId) -> String {
-    let address = state.address(node);
+    let address = state.numbered(node);
     let steps = address.step.split('.').filter(|step| !step.is_empty());
     let steps = steps.map(|step| format!("/{step}")).collect::<String>();
     format!("{}{}{}", address.task, address.items, steps)

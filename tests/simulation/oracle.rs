@@ -243,7 +243,8 @@ impl<'a> Oracle<'a> {
                 let Answer::Items(items) = answer else {
                     unreachable!("a loop was answered with {answer:?}")
                 };
-                let children = (0..*items).map(|item| (*body, place.item(item))).collect();
+                let count = u32::try_from(items.len()).expect("few items");
+                let children = (0..count).map(|item| (*body, place.item(item))).collect();
                 self.children(children, group)
             }
             Kind::Group(group) => {

@@ -85,7 +85,9 @@ impl Fates {
             }
             (1, _) => Answer::Fail("bad".to_owned()),
             (2, Kind::Group(_)) => Answer::UpToDate,
-            (_, Kind::Loop { .. }) => Answer::Items(rng.u32(0..=3)),
+            (_, Kind::Loop { .. }) => {
+                Answer::Items((0..rng.u32(0..=3)).map(|item| item.to_string()).collect())
+            }
             (_, Kind::Choice { children }) => {
                 Answer::Branch(rng.u32(0..u32::try_from(children.len()).expect("few")))
             }

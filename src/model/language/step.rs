@@ -209,7 +209,16 @@ pub struct Loop {
 impl Loop {
     /// The names that it brings into scope.
     pub fn names(&self) -> Vec<String> {
-        let mut names = vec!["index".to_owned()];
+        let mut names = self.values();
+        names.push("index".to_owned());
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Those of them that are values of an item.
+    pub fn values(&self) -> Vec<String> {
+        let mut names = Vec::new();
         match &self.items {
             Items::Matrix { axes, include, .. } => {
                 names.extend(axes.iter().map(|(name, _)| name.clone()));
