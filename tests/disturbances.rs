@@ -1,5 +1,5 @@
 //! Whatever is done to the files of a project, once, twice, undone and done again: exactly what has to run runs, all files hold
-//! what they should, and `why`, `list --status` and `--explain` say the same as the run.
+//! what they should, and `why`, `list --status`, `-n` and `--explain` say the same as the run.
 //!
 //! The projects have what goes wrong by itself in a fingerprint: two tasks that make files in one folder, links, names that look
 //! like patterns, loops, an include that two includes share. The oracle knows contents only: a task has to run when the files
@@ -464,6 +464,24 @@ impl Project {
             };
             if name != "all" && task["up_to_date"] != !stale(name) {
                 return Err(format!("flow list --status says of {name}: {task}"));
+            }
+        }
+        let ended = self.space.run(&["-n", goal]);
+        let shown = ended.out();
+        let tasks = shown.lines().filter(|line| !line.starts_with(' '));
+        for line in tasks {
+            let name = line.split("  ").next().unwrap_or_default();
+            let name = if name == "b:common:install" {
+                "a:common:install"
+            } else {
+                name
+            };
+            // Also what only depends on a task that would run is not called up to date.
+            let quiet = Self::wanted(name, &units)
+                .iter()
+                .all(|number| !self.is_stale(&units[*number], &files));
+            if name != "all" && line.ends_with("  # up to date") != quiet {
+                return Err(format!("flow -n {goal} says of {name}: {shown}"));
             }
         }
         Ok(())

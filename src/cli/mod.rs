@@ -9,6 +9,7 @@ mod cancel;
 mod confirm;
 mod context;
 mod doctor;
+mod dry;
 mod events;
 mod graph;
 mod help;

@@ -267,6 +267,17 @@ pub(super) fn tell(
     Ok((plan, told))
 }
 
+/// What is known of the files of the project, for a plan of which nothing is to run.
+pub(super) fn looked_at(
+    context: &Context,
+    plan: &Arc<Plan>,
+    evaluator: &Arc<Evaluator>,
+) -> Result<Freshness, Trouble> {
+    let state = context.state()?;
+    let (plan, evaluator) = (Arc::clone(plan), Arc::clone(evaluator));
+    Ok(Freshness::new(plan, evaluator, known(&state), state, true))
+}
+
 /// What is known of the files of the project.
 fn freshness(
     context: &Context,

@@ -11,7 +11,6 @@ use super::running::{Manner, Running};
 use super::{Exit, Trouble};
 use crate::engine::outside::World;
 use crate::eval::Evaluator;
-use crate::eval::here::Here;
 use crate::eval::items::NO_SUCH_ITEM;
 use crate::exec::mask::Secrets;
 use crate::model::id::NodeId;
@@ -60,7 +59,7 @@ pub(super) fn run(context: &Context, args: &RunArgs, bare: bool) -> Result<Exit,
     });
     let plan = plan(workflow, &request)?;
     if args.dry_run {
-        return super::show(&dry(plan));
+        return super::show(&super::dry::text(context, workflow, plan)?);
     }
     let mut work = Work::of(context, Arc::new(plan), reading, args)?;
     if notes.is_some() && note.is_none() {
@@ -456,31 +455,6 @@ fn circular(workflow: &Workflow, cycle: &Cycle) -> Trouble {
         format!("tasks wait for one another: {}", joined(names, " -> ")),
         help,
     )
-}
-
-/// What would run, with all values that are known without running anything.
-fn dry(plan: Plan) -> String {
-    let plan = Arc::new(plan);
-    let secrets = Secrets::default();
-    let world = Box::new(World::at_rest(secrets));
-    let evaluator = Evaluator::new(Arc::clone(&plan), std::env::vars_os(), world);
-    report::dry::plan(&plan, |work| {
-        match evaluator.command(work, &Here::default()) {
-            Ok(rendered) => {
-                let text = |(name, value): &(String, Vec<u8>)| {
-                    let shown = evaluator.hidden(&String::from_utf8_lossy(value));
-                    // What the shell gets beside its command is shown in its place.
-                    (!name.starts_with("FLOW_D")).then(|| (name.clone(), shown))
-                };
-                Ok(report::dry::Step {
-                    command: rendered.shown.clone(),
-                    dir: evaluator.hidden(&rendered.dir.to_string_lossy()).into(),
-                    env: rendered.env.iter().filter_map(text).collect(),
-                })
-            }
-            Err(problem) => Err(evaluator.told(&problem)),
-        }
-    })
 }
 
 /// How something is run again: a task by its name, and all as it was called where values or arguments were given.

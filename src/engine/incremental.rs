@@ -137,6 +137,15 @@ pub enum Told {
     Nothing,
 }
 
+/// What would not run as things are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Quiet {
+    /// These tasks.
+    pub tasks: HashSet<NodeId>,
+    /// These items of tasks that are loops, by their numbers.
+    pub items: HashSet<(NodeId, u32)>,
+}
+
 /// Who of a run a question is about.
 #[derive(Clone, Debug)]
 pub(super) struct Who {
@@ -305,6 +314,61 @@ impl Freshness {
             told.push((id, self.tell_one(id)));
         }
         told
+    }
+
+    /// What would not run as things are: nothing has changed of it, and nothing that runs before it could change that.
+    pub fn quiet(&self) -> Quiet {
+        let mut quiet = Quiet::default();
+        // Tasks that only stand for what they need.
+        let mut nothing: HashSet<NodeId> = HashSet::new();
+        let turns = self.plan.turns();
+        for turn in 0..turns.asked.len() {
+            let mut all = true;
+            for (id, task) in self.plan.tasks().filter(|(id, _)| turns.of(*id) == turn) {
+                let is_quiet = |id: &NodeId| quiet.tasks.contains(id) || nothing.contains(id);
+                let needs = task.needs.iter();
+                let needs = needs.map(|need| Some(need.task).filter(|_| need.on != On::Failure));
+                let mut before = needs.chain(task.after.iter().copied().map(Some));
+                if !before.all(|id| id.as_ref().is_some_and(is_quiet)) {
+                    all = false;
+                } else if self.is_empty(id) {
+                    nothing.insert(id);
+                } else {
+                    all &= self.look_at(id, &mut quiet);
+                }
+            }
+            // What comes in a later turn is asked about then.
+            if !all {
+                break;
+            }
+        }
+        quiet
+    }
+
+    /// Notes what of a task would not run; whether none of it would.
+    fn look_at(&self, id: NodeId, quiet: &mut Quiet) -> bool {
+        let body = self.body(id);
+        let forced = self.plan.node(body).incremental.as_ref();
+        let forced = forced.is_none_or(|incremental| incremental.forced);
+        let Ok(places) = self.places(id) else {
+            return false;
+        };
+        let mut all = !forced && !places.is_empty();
+        for (index, (item, here)) in (0..).zip(places.iter().filter(|_| !forced)) {
+            let identity = match body == id {
+                true => self.identity(id),
+                false => format!("{}[{item}]", self.identity(id)),
+            };
+            if self.tell_at(body, identity, here) == Told::UpToDate {
+                quiet.items.insert((id, index));
+            } else {
+                all = false;
+            }
+        }
+        if all {
+            quiet.tasks.insert(id);
+        }
+        all
     }
 
     fn tell_one(&self, id: NodeId) -> Told {

@@ -8,7 +8,7 @@ use super::style::{cut, visible, visible_lines};
 use crate::model::id::NodeId;
 use crate::model::language::Items;
 use crate::model::listed::listed;
-use crate::model::plan::{About, Kind, Plan, WaitFor, Work};
+use crate::model::plan::{About, Kind, Plan, Task, WaitFor, Work};
 use crate::model::time::human;
 
 /// A command as it would be started, as far as that is known.
@@ -22,9 +22,40 @@ pub struct Step {
     pub env: Vec<(String, String)>,
 }
 
-/// Each task with its commands; a folder and an environment only where they are not the file's own. `step` says what a
-/// command would be, or why that can't be told.
-pub fn plan(plan: &Plan, step: impl Fn(&Work) -> Result<Step, String>) -> String {
+/// What is known before a run.
+pub trait Known {
+    /// Where something stands: in which item of which loop.
+    type Place;
+
+    /// What a task is for.
+    fn desc(&self, task: &Task) -> Option<String>;
+
+    /// What somebody is asked before any of it runs.
+    fn asks(&self, task: &Task) -> Option<String>;
+
+    /// Whether a task would not run as things are.
+    fn is_up_to_date(&self, task: NodeId) -> bool;
+
+    /// The items of a loop; `None` where only the run can tell them, and in the items of another loop.
+    fn items(&self, looped: NodeId, place: Option<&Self::Place>) -> Option<Vec<Item<Self::Place>>>;
+
+    /// What a command would be, or why that can't be told.
+    fn step(&self, node: NodeId, work: &Work, place: Option<&Self::Place>) -> Result<Step, String>;
+}
+
+/// An item of a loop.
+#[derive(Debug)]
+pub struct Item<P> {
+    /// What people call it.
+    pub name: String,
+    /// Where what is done for it stands.
+    pub place: P,
+    /// It would not run as things are.
+    pub up_to_date: bool,
+}
+
+/// Each task with its commands; a folder and an environment only where they are not the file's own.
+pub fn plan(plan: &Plan, known: &impl Known) -> String {
     let mut text = String::new();
     for (id, task) in plan.tasks() {
         text.push_str(&task.name);
@@ -36,31 +67,66 @@ pub fn plan(plan: &Plan, step: impl Fn(&Work) -> Result<Step, String>) -> String
         if !needs.is_empty() {
             text.push_str(&format!("  (after {})", listed(needs)));
         }
+        if known.is_up_to_date(id) {
+            text.push_str("  # up to date\n");
+            continue;
+        }
         text.push('\n');
+        if let Some(desc) = known.desc(task) {
+            text.push_str(&note(1, &visible(&desc)));
+        }
+        if let Some(question) = known.asks(task) {
+            text.push_str(&note(1, &format!("asks: {}", visible(&question))));
+        }
+        if plan.node(id).rules().ignore_error {
+            text.push_str(&note(1, "may fail"));
+        }
         if let Some(reason) = &task.elsewhere {
             text.push_str(&format!("  # skipped: {}\n", visible(reason)));
             continue;
         }
-        let shown = Shown { plan, step: &step };
+        let shown = Shown { plan, known };
         let first = task.first.as_ref();
         let first = first.map_or(String::new(), |ask| questions(&ask.about, 1));
         text.push_str(&first);
-        shown.node(id, if first.is_empty() { 1 } else { 2 }, &mut text);
+        let depth = if first.is_empty() { 1 } else { 2 };
+        shown.node(id, None, depth, &mut text);
     }
     text
 }
 
 /// How a plan is shown.
-struct Shown<'a> {
+struct Shown<'a, K> {
     plan: &'a Plan,
-    step: &'a dyn Fn(&Work) -> Result<Step, String>,
+    known: &'a K,
 }
 
-impl Shown<'_> {
+impl<K: Known> Shown<'_, K> {
+    /// A loop whose items are known: what is done for each.
+    fn items(&self, body: NodeId, items: Vec<Item<K::Place>>, depth: usize, text: &mut String) {
+        if items.is_empty() {
+            text.push_str(&note(depth, "there are no items"));
+        }
+        for item in items {
+            let name = visible(&item.name);
+            if item.up_to_date {
+                text.push_str(&note(depth, &format!("{name}: up to date")));
+            } else {
+                text.push_str(&note(depth, &format!("{name}:")));
+                self.node(body, Some(&item.place), depth + 1, text);
+            }
+        }
+    }
+
     /// A node and what it is made of, so deep.
-    fn node(&self, id: NodeId, at: usize, text: &mut String) {
+    fn node(&self, id: NodeId, place: Option<&K::Place>, at: usize, text: &mut String) {
         let node = self.plan.node(id);
         let mut depth = at;
+        if let Kind::Loop { body, .. } = &node.kind
+            && let Some(items) = self.known.items(id, place)
+        {
+            return self.items(*body, items, depth, text);
+        }
         if let Some(ask) = &node.ask {
             let about = questions(&ask.about, at);
             depth += usize::from(about.ends_with(":\n"));
@@ -71,19 +137,21 @@ impl Shown<'_> {
             depth += 1;
         }
         match &node.kind {
-            Kind::Work(work) => text.push_str(&shown(self.plan, (self.step)(work), depth)),
+            Kind::Work(work) => {
+                text.push_str(&shown(self.plan, self.known.step(id, work, place), depth))
+            }
             Kind::Wait { micros: 0 } => {}
             Kind::Wait { micros } => {
                 let span = human(Duration::from_micros(*micros));
                 text.push_str(&note(depth, &format!("wait {span}")));
             }
-            Kind::Loop { body, .. } => self.node(*body, depth, text),
+            Kind::Loop { body, .. } => self.node(*body, place, depth, text),
             Kind::Choice { children } => {
                 for (number, child) in children.iter().enumerate() {
                     if number == 1 {
                         text.push_str(&note(at, "else:"));
                     }
-                    self.node(*child, depth, text);
+                    self.node(*child, place, depth, text);
                 }
             }
             Kind::Group(group) => {
@@ -97,7 +165,7 @@ impl Shown<'_> {
                     depth += 1;
                 }
                 for child in &group.children {
-                    self.node(*child, depth, text);
+                    self.node(*child, place, depth, text);
                 }
             }
             Kind::Check | Kind::Child => {}
@@ -111,7 +179,7 @@ impl Shown<'_> {
         for (name, handler) in handlers {
             if let Some(handler) = handler {
                 text.push_str(&note(at, name));
-                self.node(handler, at + 1, text);
+                self.node(handler, place, at + 1, text);
             }
         }
     }
