@@ -638,6 +638,11 @@ fn what_can_t_be_watched_is_refused() {
             "there is nothing to watch for t",
         ),
         (
+            "tasks: {t: {for: {glob: '*.c'}, sources: ['{{ item }}'], run: echo}}",
+            &["watch", "t"],
+            "there is nothing to watch: no file is there that t is made of",
+        ),
+        (
             "tasks: {t: {watch: [a], confirm: sure?, run: echo}}",
             &["watch", "-y", "t"],
             "asks to be confirmed",

@@ -26,6 +26,7 @@ use crate::exec::runner::Runner;
 use crate::incremental::Print;
 use crate::model::id::NodeId;
 use crate::model::language::{Text, Workflow};
+use crate::model::listed::listed;
 use crate::model::plan::{Node, Plan};
 use crate::model::time::human;
 use crate::plan::Request;
@@ -258,6 +259,7 @@ impl Session<'_> {
                 self.say(&context::style().dim(&visible(&what)));
             }
             let before = std::mem::take(&mut first);
+            let begins = self.ended_at.is_none();
             let ending = self.run(subject, &interested, &root, before)?;
             if let Some(Ending::Interrupted(signal)) = ending {
                 return Ok(End::Exit(Exit::Signal(signal)));
@@ -266,6 +268,10 @@ impl Session<'_> {
             if let Some(watched) = subject.named_since()? {
                 subject.watched = watched;
                 lookout = self.begin(subject, &root)?;
+            }
+            // Who edits the file meanwhile may be about to make them.
+            if begins && lookout.files() == 0 {
+                return Err(no_file(subject));
             }
             let mut next = self.mail.take();
             if next.is_empty() {
@@ -550,6 +556,15 @@ impl Session<'_> {
         // That there is nobody to read it is no error.
         let _ = screen::print("", text);
     }
+}
+
+/// Who waits for changes of no file waits for ever.
+fn no_file(subject: &Subject) -> Trouble {
+    let names = listed(subject.plan.asked_names());
+    Trouble::call(
+        format!("there is nothing to watch: no file is there that {names} is made of"),
+        "a pattern of its 'sources' may be misspelt; one file has to be there when the watch begins",
+    )
 }
 
 const HELP: &str = "\
