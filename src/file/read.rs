@@ -49,6 +49,9 @@ pub(super) fn read_as(holds: Holds, source: Source, path: &Path, file: FileIndex
         locals: Vec::new(),
         defaults: Defaults::default(),
         shell_of_task: None,
+        names_of_task: Vec::new(),
+        env_of_file: Vec::new(),
+        env_of_task: Vec::new(),
         calls: Vec::new(),
         lock_spans: Vec::new(),
         reads: Vec::new(),
@@ -141,6 +144,8 @@ impl Reader<'_, '_> {
                 _ => misspelt |= self.top(entry, raw),
             }
         }
+        let env = raw.env.iter();
+        self.env_of_file = env.map(|variable| variable.name.clone()).collect();
         match tasks {
             Some(entry) => raw.tasks = self.tasks_of(&entry),
             None if misspelt || !raw.includes.is_empty() => {}

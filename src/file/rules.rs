@@ -303,6 +303,9 @@ impl Reader<'_, '_> {
             on_exit_codes: Vec::new(),
         };
         let Value::Map(entries) = self.walk.open(at) else {
+            if self.is_zero(at) {
+                return None;
+            }
             retry.attempts = Setting::Fixed(self.count(at, "'retry'", 1)?);
             return Some(retry);
         };
@@ -320,11 +323,32 @@ impl Reader<'_, '_> {
         Some(retry)
     }
 
+    /// Whether a number of tries is 0, which is reported: other tools count the tries after the first one.
+    fn is_zero(&mut self, at: At) -> bool {
+        let zero = match self.walk.open(at) {
+            Value::Scalar(_) => {
+                matches!(
+                    self.tree().resolve(self.walk.follow(at).node),
+                    Resolved::Int(0)
+                )
+            }
+            _ => false,
+        };
+        if zero {
+            let message = "a number of tries counts the first one too, so it is 1 or more";
+            let help = "leave it out for one try; 2 tries once more after a failure";
+            self.report(at, Diagnostic::error("no-tries", message).help(help));
+        }
+        zero
+    }
+
     fn retry_field(&mut self, retry: &mut Retry, entry: &Entry) {
         let value = entry.value;
         match self.name(entry) {
             "attempts" => {
-                if let Some(count) = self.count(value, "'attempts'", 1) {
+                if !self.is_zero(value)
+                    && let Some(count) = self.count(value, "'attempts'", 1)
+                {
                     retry.attempts = Setting::Fixed(count);
                 }
             }

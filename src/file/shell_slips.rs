@@ -1,5 +1,5 @@
 //! Commands that are good shell and hardly mean what they say: steps that only change a shell which ends with them, and
-//! variables of make.
+//! variables of make, names of the file that the shell is to read.
 
 use std::ops::Range;
 
@@ -7,6 +7,11 @@ use super::tree::{At, Value};
 use super::values::Reader;
 use crate::diagnostic::Diagnostic;
 use crate::model::language::step::is_posix;
+
+/// Variables that every shell has.
+const INHERITED: [&str; 8] = [
+    "HOME", "LANG", "PATH", "PWD", "SHELL", "TERM", "TMPDIR", "USER",
+];
 
 const OWN_SHELL: &str = "each step has its own shell: this changes nothing for the other steps";
 
@@ -46,6 +51,82 @@ impl Reader<'_, '_> {
         let warning = Diagnostic::warning("make-variable", message).help(help);
         self.report_part(self.walk.follow(at), place, warning);
     }
+
+    /// Warns of a param or a var that is read as a variable of the shell, which has none of that name.
+    pub(super) fn check_shell_variables(&mut self, at: At, command: &str) {
+        let names = self.names_of_task.iter().chain(&self.locals);
+        let set = |name: &&String| {
+            INHERITED.contains(&name.as_str())
+                || self.env_of_task.contains(name)
+                || self.env_of_file.contains(name)
+                || gets_value(command, name)
+        };
+        let mut read = names.filter_map(|name| {
+            let span = read_by_shell(command, name)?;
+            (!set(&name)).then(|| (name.clone(), span))
+        });
+        let Some((name, span)) = read.next() else {
+            return;
+        };
+        let place = self.located(at, &span);
+        let message = format!(
+            "'${name}' is a variable of the shell, and the file does not set it: '{name}' is a name of the file"
+        );
+        let help = format!(
+            "write {{{{ {name} }}}}; or hand it over: env: {{{name}: \"{{{{ {name} }}}}\"}}"
+        );
+        let warning = Diagnostic::warning("shell-variable", message).help(help);
+        self.report_part(self.walk.follow(at), place, warning);
+    }
+}
+
+/// Where a script reads a variable of this name.
+fn read_by_shell(script: &str, name: &str) -> Option<Range<usize>> {
+    let bytes = script.as_bytes();
+    let (mut at, mut single, mut double) = (0, false, false);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'\\' if !single => at += 1,
+            b'\'' if !double => single = !single,
+            b'"' if !single => double = !double,
+            b'$' if !single => {
+                let rest = &script[at + 1..];
+                let inner = rest.strip_prefix('{').unwrap_or(rest);
+                let after = inner.strip_prefix(name);
+                let goes_on = |after: &str| after.starts_with(is_name_letter);
+                if after.is_some_and(|after| !goes_on(after)) {
+                    let end = at + 1 + (rest.len() - inner.len()) + name.len();
+                    return Some(at..end);
+                }
+                // The second one of `$$` begins nothing.
+                at += usize::from(bytes.get(at + 1) == Some(&b'$'));
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Whether a script may set a variable of this name: `x=`, `for x`, `read x`, `export x`; or has a script in it that does.
+fn gets_value(script: &str, name: &str) -> bool {
+    let mut words = script.split(|char: char| !is_name_letter(char) && char != '=' && char != '-');
+    let assigns = |word: &str| {
+        let rest = word.strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with('='))
+    };
+    let taken = [
+        "for", "read", "export", "local", "declare", "typeset", "eval", "getopts", "source",
+    ];
+    if words.clone().any(|word| taken.contains(&word)) {
+        return words
+            .any(|word| word == name || assigns(word) || word == "eval" || word == "source");
+    }
+    words.any(assigns)
+}
+
+fn is_name_letter(char: char) -> bool {
+    char.is_ascii_alphanumeric() || char == '_'
 }
 
 /// What to write instead of a command that does nothing but change its shell.
@@ -176,7 +257,7 @@ fn has_positions(command: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{of_make, only_changes_its_shell};
+    use super::{gets_value, of_make, only_changes_its_shell, read_by_shell};
 
     #[test]
     fn a_step_that_only_changes_its_shell_is_seen() {
@@ -215,6 +296,33 @@ mod tests {
         ];
         for command in more {
             assert!(only_changes_its_shell(command).is_none(), "{command}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_the_file_that_the_shell_is_to_read_is_seen() {
+        for script in ["echo $x", "echo \"${x}y\"", "echo $y$x", "a=${x:-1}"] {
+            assert!(read_by_shell(script, "x").is_some(), "{script}");
+            assert!(!gets_value(script, "x"), "{script}");
+        }
+        for script in [
+            "echo $xy",
+            "echo '$x'",
+            "echo \\$x",
+            "echo {{ x }}",
+            "echo $$x",
+            "x",
+        ] {
+            assert!(read_by_shell(script, "x").is_none(), "{script}");
+        }
+        for script in [
+            "x=1; echo $x",
+            "for x in a b; do echo $x; done",
+            "read -r x; echo $x",
+            "x=$(date)\necho $x",
+            ". ./x; eval \"$y\"; echo $x",
+        ] {
+            assert!(gets_value(script, "x"), "{script}");
         }
     }
 

@@ -86,6 +86,7 @@ impl Reader<'_, '_> {
         if posix {
             self.unspaced_dash(at, &command.text);
             self.check_make_variables(at, &command.text);
+            self.check_shell_variables(at, &command.text);
         }
         Some(command)
     }
@@ -119,7 +120,7 @@ impl Reader<'_, '_> {
             return None;
         }
         let before = self.found.len();
-        let depth = self.locals.len();
+        let (depth, set) = (self.locals.len(), self.env_of_task.len());
         let mut rules = StepRules::default();
         // What brings names into scope comes first, wherever it stands.
         for entry in entries {
@@ -134,6 +135,10 @@ impl Reader<'_, '_> {
                     );
                 }
                 "shell" => rules.shell = self.shell(entry.value),
+                "env" => {
+                    let names = self.names_of(entry.value);
+                    self.env_of_task.extend(names);
+                }
                 _ => {}
             }
         }
@@ -151,6 +156,7 @@ impl Reader<'_, '_> {
         }
         let action = self.action(at, entries, &mut rules, owner, before);
         self.locals.truncate(depth);
+        self.env_of_task.truncate(set);
         let rules = (rules != StepRules::default()).then(|| Box::new(rules));
         Some(Step {
             place: self.place(at),
@@ -159,8 +165,8 @@ impl Reader<'_, '_> {
         })
     }
 
-    /// The names of the vars in a map, so that they can read one another.
-    fn names_of(&mut self, at: At) -> Vec<String> {
+    /// The names in a map: of vars, so that they can read one another, of params, of environment variables.
+    pub(super) fn names_of(&mut self, at: At) -> Vec<String> {
         match self.walk.open(at) {
             Value::Map(entries) => entries
                 .iter()

@@ -77,6 +77,8 @@ impl<'w> Reader<'w, '_> {
         };
         let owner = Owner::Task(number);
         self.shell_of_task = self.defaults.shell.clone();
+        self.names_of_task.clear();
+        self.env_of_task.clear();
         let Defaults {
             interactive,
             on_lost,
@@ -179,6 +181,11 @@ impl<'w> Reader<'w, '_> {
                     self.shell_of_task = self.shell(field.value);
                     task.rules.get_or_insert_default().shell = self.shell_of_task.clone();
                 }
+                "params" | "vars" => {
+                    let names = self.names_of(field.value);
+                    self.names_of_task.extend(names);
+                }
+                "env" => self.env_of_task = self.names_of(field.value),
                 _ => {}
             }
         }

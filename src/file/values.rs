@@ -29,6 +29,11 @@ pub(super) struct Reader<'w, 't> {
     pub(super) defaults: Defaults,
     /// The shell of the task that is being read.
     pub(super) shell_of_task: Option<Text>,
+    /// The params and vars of the task that is being read.
+    pub(super) names_of_task: Vec<String>,
+    /// The environment variables that the file and the task set.
+    pub(super) env_of_file: Vec<String>,
+    pub(super) env_of_task: Vec<String>,
     /// The tasks that the steps of the task call.
     pub(super) calls: Vec<RawNeed>,
     /// Where the locks of the task stand that is being read.

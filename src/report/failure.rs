@@ -1,5 +1,6 @@
 //! What people need to know of a failure: what was run, how it ended, its last words, where it stands, how to run it again.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::style::{cut, visible, visible_lines};
@@ -241,9 +242,9 @@ pub fn shown_path(path: &std::path::Path) -> String {
             .ok()
             .map(std::path::Path::to_owned)
     });
-    below
-        .as_deref()
-        .unwrap_or(path)
-        .to_string_lossy()
-        .into_owned()
+    let shown = below.as_deref().unwrap_or(path);
+    // The current folder itself.
+    let here = shown.as_os_str().is_empty();
+    let shown = if here { Path::new(".") } else { shown };
+    shown.to_string_lossy().into_owned()
 }
