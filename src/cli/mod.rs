@@ -9,6 +9,7 @@ mod cancel;
 mod confirm;
 mod context;
 mod doctor;
+mod dotenvs;
 mod dry;
 mod events;
 mod graph;

@@ -16,6 +16,7 @@ const PAIRS_MAX: usize = 2_000_000;
 pub(super) fn warn(loaded: &mut Loaded) {
     let mut found = unmatched(&loaded.workflow);
     found.extend(shared(&loaded.workflow));
+    found.extend(super::dotenvs::warnings(&loaded.workflow));
     let sources: Vec<_> = loaded.warnings.sources().cloned().collect();
     let lines: Vec<Lines<'_>> = sources
         .iter()

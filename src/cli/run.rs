@@ -75,6 +75,7 @@ pub(super) fn run(context: &Context, args: &RunArgs, bare: bool) -> Result<Exit,
     if !args.yes && !work.plan.confirms.is_empty() && !super::confirm::all(&work.plan)? {
         return Ok(Exit::Cancelled);
     }
+    super::dotenvs::say(workflow, &work.plan, &args.show);
     let (running, manner) = begin(context, args, &work)?;
     let done = running.go_on(context, &args.show, manner, &work)?;
     if done == Exit::Done {
