@@ -20,6 +20,7 @@ fn workflow(count: usize, needs: impl Fn(usize) -> Vec<usize>) -> Workflow {
         place: Place::default(),
         on: On::Success,
         vars: Vec::new(),
+        each: None,
     };
     let task = |index: usize| Task {
         name: format!("t{index}"),

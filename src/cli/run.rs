@@ -355,6 +355,12 @@ fn refusal(workflow: &Workflow, refused: &Refused) -> Trouble {
             given,
         } => values(faults, asked, given),
         Refused::Unusable(task) => unusable(&workflow.tasks[*task]),
+        Refused::Items { of, needed } => Trouble::call(
+            format!(
+                "the items for which '{of}' depends on '{needed}' are not known before the run"
+            ),
+            "a list in 'depends_on' is written out, or made of what is: no command, no environment, no value of the call",
+        ),
         Refused::Args => Trouble::call(
             "no task that was named reads the arguments after --",
             "a task reads them as {{ args }}",

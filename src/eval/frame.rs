@@ -267,6 +267,11 @@ impl Frame {
         if let Some(item) = self.of_loops(name) {
             return Some(Defined::Item(item));
         }
+        let item = scope.map_or(&[][..], |scope| &scope.item);
+        if let Some((_, data)) = item.iter().find(|(known, _)| known == name) {
+            let code = |bytes: Vec<u8>| typed::code(&String::from_utf8_lossy(&bytes));
+            return Some(Defined::Item(typed::given(data, &code)));
+        }
         if let Some(call) = scope.and_then(|scope| scope.call.as_ref())
             && let Some(var) = find(&call.vars, name)
         {

@@ -35,7 +35,7 @@ use self::results::{Ended, Store};
 use crate::expr::{self, Part, Problem, Script, Value};
 use crate::model::id::NodeId;
 use crate::model::language::step::{has_interpreter, is_posix};
-use crate::model::language::{Data, Place, SecretFrom, Text, Var};
+use crate::model::language::{Data, Loop, Place, SecretFrom, Text, Var};
 use crate::model::plan::{Plan, Program, Scope, Surroundings, Work, as_typed};
 
 /// Evaluates what the commands of one plan read.
@@ -528,9 +528,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The value of a var in which everything is code, so that it is known before anything runs; `None` for any other. The scope
-/// is one of `scopes`, which only point to ones before them.
+/// The value of a var in which everything is code, so that it is known before anything runs; `None` for any other.
 pub fn fixed(surroundings: Surroundings, scopes: &[Scope], scope: u32, var: &Var) -> Option<Data> {
+    as_code(&at_planning(surroundings, scopes, scope)?.var(var).ok()?)
+}
+
+/// The items of a loop in which everything is code, each with the names that it brings into scope; `None` for any other.
+pub fn fixed_items(
+    surroundings: Surroundings,
+    scopes: &[Scope],
+    scope: u32,
+    each: &Loop,
+) -> Option<Vec<Vec<(String, Data)>>> {
+    let frame = at_planning(surroundings, scopes, scope)?;
+    let items = frame.all_items(&each.items, &each.name).ok()?;
+    let fixed = |(name, value): &(String, Value)| Some((name.clone(), as_code(value)?));
+    let items = items.iter().map(|item| item.iter().map(fixed).collect());
+    items.collect()
+}
+
+/// What a scope sees before anything runs. It is one of `scopes`, which only point to ones before them.
+fn at_planning(surroundings: Surroundings, scopes: &[Scope], scope: u32) -> Option<Frame> {
     // What it is called by, and that by, is all it can read.
     let mut chain = vec![scopes.get(scope as usize)?.clone()];
     while let Some(call) = chain.last().and_then(|last| last.call.clone()) {
@@ -548,8 +566,7 @@ pub fn fixed(surroundings: Surroundings, scopes: &[Scope], scope: u32, var: &Var
     };
     let evaluator = Evaluator::closed_or_open(Arc::new(plan), [], Box::new(Nowhere), true);
     let evaluator = Arc::new(evaluator);
-    let frame = Frame::of_scope(&evaluator, 0, Here::default());
-    as_code(&frame.var(var).ok()?)
+    Some(Frame::of_scope(&evaluator, 0, Here::default()))
 }
 
 /// A text without any data in it.

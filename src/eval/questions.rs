@@ -251,7 +251,7 @@ impl Frame {
         items::only(self.all_items(items, name)?, asked)
     }
 
-    fn all_items(&self, items: &Items, name: &str) -> Result<Vec<Outputs>, Problem> {
+    pub(super) fn all_items(&self, items: &Items, name: &str) -> Result<Vec<Outputs>, Problem> {
         let values = match items {
             Items::List(items) => self.list(items)?,
             Items::In(expression) => {

@@ -345,6 +345,7 @@ fn needs(
                     place: need.place,
                     on: need.on,
                     vars: need.vars.clone(),
+                    each: need.each.clone(),
                 };
                 needs.push((dependency, need.span.clone()));
             }

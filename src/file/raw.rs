@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::diagnostic::{Diagnostic, Found, Source};
 use crate::model::language::{
-    EnvVar, On, OnLost, Place, Profile, Retry, Secret, Setting, Task, Text, Trigger, Var,
+    EnvVar, Loop, On, OnLost, Place, Profile, Retry, Secret, Setting, Task, Text, Trigger, Var,
 };
 
 /// A file, with what was found wrong in it so far.
@@ -85,6 +85,7 @@ pub(super) struct RawNeed {
     pub(super) place: Place,
     pub(super) on: On,
     pub(super) vars: Vec<Var>,
+    pub(super) each: Option<Loop>,
 }
 
 /// What holds for tasks that don't say otherwise.

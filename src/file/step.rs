@@ -365,6 +365,7 @@ impl Reader<'_, '_> {
             place: self.place(at),
             on: crate::model::language::On::Success,
             vars: Vec::new(),
+            each: None,
         })
     }
 

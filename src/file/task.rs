@@ -8,7 +8,7 @@ use super::raw::{Defaults, Owner, RawNeed, RawTask, Written};
 use super::tree::{At, Entry, Resolved, Value};
 use super::values::Reader;
 use crate::diagnostic::Diagnostic;
-use crate::model::language::{Expr, On, OnLost, Platform, Task, Text};
+use crate::model::language::{Expr, Items, Loop, On, OnLost, Platform, Task, Text};
 
 /// The keys that go to the rules of a task.
 const RULES: [&str; 23] = [
@@ -469,11 +469,17 @@ impl<'w> Reader<'w, '_> {
         };
         let (mut need, mut on, mut vars) = (None, On::Success, Vec::new());
         let before = self.found.len();
+        let each = entries.iter().find(|entry| self.name(entry) == "for");
+        let each = each.and_then(|entry| self.each_known(entry.value, owner));
+        let depth = self.locals.len();
+        self.locals.extend(each.iter().flat_map(Loop::values));
         for entry in &entries {
             match self.name(entry) {
                 "task" => need = self.task_name(entry.value, NAMES),
                 "vars" => vars = self.arguments(entry.value, owner),
                 "on" => on = self.on(entry.value).unwrap_or_default(),
+                // It brings names into scope and was read first.
+                "for" => {}
                 _ => {
                     self.unknown_key(Scope::Dependency, entry);
                 }
@@ -483,7 +489,31 @@ impl<'w> Reader<'w, '_> {
             let help = "write {task: name, vars: {…}, on: success}";
             self.wrong_type(at, "a dependency names its task", help);
         }
-        Some(RawNeed { on, vars, ..need? })
+        self.locals.truncate(depth);
+        Some(RawNeed {
+            on,
+            vars,
+            each,
+            ..need?
+        })
+    }
+
+    /// `for` of a dependency, whose items are known when a run is planned; they are there at the same time, in no order.
+    fn each_known(&mut self, at: At, owner: &Owner) -> Option<Loop> {
+        let each = self.each(at, owner)?;
+        let what = match &each.items {
+            Items::Glob(_) => "what files there are",
+            Items::Sh(_) => "what a command prints",
+            _ => return Some(each),
+        };
+        let message =
+            format!("the items of a dependency are known before the run, and {what} is not");
+        let help = "write a list, or let a task with 'for' call the other one: run: [{task: NAME, vars: {…}}]";
+        self.report(
+            at,
+            Diagnostic::error("items-of-dependency", message).help(help),
+        );
+        None
     }
 
     fn on(&mut self, at: At) -> Option<On> {

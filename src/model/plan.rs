@@ -160,6 +160,9 @@ pub struct Scope {
     /// What was set for it on the command line: data, never a template.
     #[serde(skip_serializing_if = "is_default")]
     pub given: Vec<(String, Data)>,
+    /// The item of the dependency whose values are read in it: constants.
+    #[serde(skip_serializing_if = "is_default")]
+    pub item: Vec<(String, Data)>,
     /// Its params.
     #[serde(skip_serializing_if = "is_default")]
     pub params: Vec<Param>,

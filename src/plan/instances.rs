@@ -22,6 +22,8 @@ pub(super) struct Instance<'a> {
     pub(super) task: &'a Task,
     /// What was set for it on the command line.
     pub(super) given: Vec<(String, Data)>,
+    /// The item of a dependency that is looked at.
+    pub(super) item: Vec<(String, Data)>,
     /// The values of its items that were asked for on the command line; all of them when it says nothing.
     pub(super) picked: Vec<(String, String)>,
     /// It was named on the command line.
@@ -47,6 +49,7 @@ impl<'a> Instance<'a> {
             index,
             task,
             given: Vec::new(),
+            item: Vec::new(),
             picked: Vec::new(),
             named: false,
             call: None,
@@ -92,6 +95,8 @@ struct Edge<'a> {
     need: &'a Dependency,
     /// The calls that lead to the task whose need it is.
     through: Vec<&'a crate::model::language::Call>,
+    /// The item that it is for, where the need is a loop.
+    item: Vec<(String, Data)>,
 }
 
 impl<'a> Instances<'a> {
@@ -273,7 +278,8 @@ impl<'a> Instances<'a> {
         surroundings: &dyn Fn() -> Surroundings,
     ) -> Result<(), Refused> {
         let number = self.add((root, String::new()), None, String::new())?;
-        let mut path = vec![(number, self.edges(root), 0, HashSet::new())];
+        let edges = self.edges(number, root, scopes, surroundings)?;
+        let mut path = vec![(number, edges, 0, HashSet::new())];
         while let Some((number, edges, next, met)) = path.last_mut() {
             let number = *number;
             let Some(edge) = edges.get(*next) else {
@@ -312,15 +318,46 @@ impl<'a> Instances<'a> {
                     let new = self.add(identity, call, shown)?;
                     met.insert((new, on));
                     self.list[number].needs.push((new, on));
-                    path.push((new, self.edges(index), 0, HashSet::new()));
+                    let edges = self.edges(new, index, scopes, surroundings)?;
+                    path.push((new, edges, 0, HashSet::new()));
                 }
             }
         }
         Ok(())
     }
 
-    /// What must have happened before a task begins: what it needs, and what those need that its steps call.
-    fn edges(&self, index: TaskIndex) -> Vec<Edge<'a>> {
+    /// What must have happened before a task begins: what it needs, for each item where that is a loop, and what those need that its
+    /// steps call.
+    fn edges(
+        &self,
+        by: usize,
+        index: TaskIndex,
+        scopes: &mut Scopes<'a>,
+        surroundings: &dyn Fn() -> Surroundings,
+    ) -> Result<Vec<Edge<'a>>, Refused> {
+        let mut all = Vec::new();
+        for edge in self.needs_of(index) {
+            let Some(each) = &edge.need.each else {
+                all.push(edge);
+                continue;
+            };
+            let seen = self.seen_through(by, &edge, scopes);
+            let scope = scopes.of_step(&seen, None);
+            let items = eval::fixed_items(surroundings(), &scopes.list, scope, each);
+            let items = items.ok_or_else(|| Refused::Items {
+                of: self.workflow.tasks[index].name.clone(),
+                needed: self.workflow.tasks[edge.need.task].name.clone(),
+            })?;
+            all.extend(items.into_iter().map(|item| Edge {
+                need: edge.need,
+                through: edge.through.clone(),
+                item,
+            }));
+        }
+        Ok(all)
+    }
+
+    fn needs_of(&self, index: TaskIndex) -> Vec<Edge<'a>> {
         let mut edges = Vec::new();
         let mut left = vec![(index, Vec::new())];
         let mut seen: HashSet<TaskIndex> = HashSet::new();
@@ -329,10 +366,12 @@ impl<'a> Instances<'a> {
             let of_need = |need: &'a Dependency| Edge {
                 need,
                 through: through.clone(),
+                item: Vec::new(),
             };
             edges.extend(task.depends_on.iter().map(of_need));
             let mut calls = Vec::new();
-            task.each_call(&mut |call| calls.push(call));
+            // What a call in a handler depends on happens when that comes up.
+            task.each_call_of_steps(&mut |call| calls.push(call));
             for call in calls {
                 if !seen.insert(call.task) && call.vars.is_empty() {
                     continue;
@@ -346,18 +385,8 @@ impl<'a> Instances<'a> {
         edges
     }
 
-    /// What a needed task is called with, what makes that the same as another call, and how it is shown.
-    fn called(
-        &self,
-        by: usize,
-        edge: &Edge<'a>,
-        scopes: &mut Scopes<'a>,
-        surroundings: &dyn Fn() -> Surroundings,
-    ) -> (Option<Called>, String, String) {
-        let need = edge.need;
-        if need.vars.is_empty() {
-            return (None, String::new(), String::new());
-        }
+    /// The task whose need it is, as it is called by the instance `by`.
+    fn seen_through(&self, by: usize, edge: &Edge<'a>, scopes: &mut Scopes<'a>) -> Instance<'a> {
         let mut seen = self.list[by].clone();
         for call in &edge.through {
             let scope = scopes.of_step(&seen, None);
@@ -372,6 +401,23 @@ impl<'a> Instances<'a> {
                 ..seen
             };
         }
+        seen.item.clone_from(&edge.item);
+        seen
+    }
+
+    /// What a needed task is called with, what makes that the same as another call, and how it is shown.
+    fn called(
+        &self,
+        by: usize,
+        edge: &Edge<'a>,
+        scopes: &mut Scopes<'a>,
+        surroundings: &dyn Fn() -> Surroundings,
+    ) -> (Option<Called>, String, String) {
+        let need = edge.need;
+        if need.vars.is_empty() {
+            return (None, String::new(), String::new());
+        }
+        let seen = self.seen_through(by, edge, scopes);
         let scope = scopes.of_step(&seen, None);
         let task = &self.workflow.tasks[need.task];
         let (mut key, mut shown) = (BTreeMap::new(), String::new());

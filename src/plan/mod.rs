@@ -104,6 +104,13 @@ pub enum Refused {
     },
     /// A task can't run as the files are.
     Unusable(TaskIndex),
+    /// The items of a dependency are not known before the run.
+    Items {
+        /// The task that depends on them.
+        of: String,
+        /// What it depends on.
+        needed: String,
+    },
     /// Nothing reads what followed `--`.
     Args,
     /// The run would be larger than makes sense; what is too large, as a sentence.

@@ -12,8 +12,9 @@ use crate::model::language::rules::Backoff;
 use crate::model::language::step::has_interpreter;
 use crate::model::language::task::{as_identifier, relative};
 use crate::model::language::{
-    Action, Call, Condition, Loop, OnLost as WrittenOnLost, Retry as WrittenRetry, Setting, Step,
-    StepRules, Task, TaskIndex, TaskRules, Text, Wait, WaitFor as WrittenWaitFor, Workflow,
+    Action, Condition, Loop, On as WrittenOn, OnLost as WrittenOnLost, Retry as WrittenRetry,
+    Setting, Step, StepRules, Task, TaskIndex, TaskRules, Text, Var, Wait,
+    WaitFor as WrittenWaitFor, Workflow,
 };
 use crate::model::plan::{
     About, Ask, Called, Confirm, Group, Handlers, Incremental, Kind, Locks, Need, Node, On, OnLost,
@@ -51,8 +52,22 @@ pub(super) struct Planner<'a> {
     identities: Identities,
     /// The tasks that are being planned, called by one another.
     calls: Vec<TaskIndex>,
+    /// The tasks that have surely happened when the handlers of the task come up that is being planned.
+    happened: HashSet<TaskIndex>,
+    /// The handler that is being planned.
+    in_handler: Option<InHandler>,
     /// What is wrong with the values that called tasks get.
     pub(super) faults: super::Faults,
+}
+
+/// A handler that is being planned. What a call in it depends on happens when the call comes up, and not before the task whose
+/// handler it is: a `teardown` may depend on what stops the database.
+#[derive(Clone)]
+struct InHandler {
+    /// What has surely happened so far, with what the call has made happen.
+    happened: HashSet<TaskIndex>,
+    /// How deep the call of a task is whose handler it is.
+    depth: usize,
 }
 
 /// Where a node is put.
@@ -95,6 +110,8 @@ impl<'a> Planner<'a> {
             first: vec![None; workflow.tasks.len()],
             identities,
             calls: Vec::new(),
+            happened: HashSet::new(),
+            in_handler: None,
             faults: super::Faults::default(),
         }
     }
@@ -112,6 +129,7 @@ impl<'a> Planner<'a> {
         });
         let needs: Vec<Need> = needs.collect();
         seen.results = self.results_of(task);
+        self.happened = self.happened_before(instances, number);
         let (first, late) = self.conditions(&seen);
         let other = elsewhere(task);
         let after = seen.after.iter();
@@ -401,7 +419,15 @@ impl<'a> Planner<'a> {
         if steps.is_empty() {
             return Ok(None);
         }
+        let outside = self.in_handler.clone();
+        if outside.is_none() {
+            self.in_handler = Some(InHandler {
+                happened: self.happened.clone(),
+                depth: self.calls.len(),
+            });
+        }
         let id = self.sequence(At::in_node(of, 0), seen, steps)?;
+        self.in_handler = outside;
         if let Kind::Group(group) = &mut self.nodes[id.index()].kind {
             // What one step could not tidy up is no reason to leave the rest.
             group.stop_on_failure = false;
@@ -473,7 +499,10 @@ impl<'a> Planner<'a> {
                     place: args.first().map_or(step.place, |program| program.place),
                 })?
             }
-            Action::Task(call) => (self.call(at, seen, step, call)?, false),
+            Action::Task(call) => (
+                self.call(at, seen, Some(step), (call.task, &call.vars))?,
+                false,
+            ),
             Action::Branch {
                 condition,
                 then,
@@ -620,19 +649,19 @@ impl<'a> Planner<'a> {
         &mut self,
         at: At,
         seen: &Instance<'a>,
-        step: &Step,
-        call: &'a Call,
+        step: Option<&Step>,
+        (index, vars): (TaskIndex, &'a [Var]),
     ) -> Result<NodeId, Refused> {
         if self.calls.len() >= CALLS_MAX {
             return Err(Refused::TooLarge(format!(
                 "tasks call one another more than {CALLS_MAX} deep"
             )));
         }
-        let task = &self.workflow.tasks[call.task];
-        let scope = self.scopes.of_step(seen, Some(step));
+        let task = &self.workflow.tasks[index];
+        let scope = self.scopes.of_step(seen, step);
         let called = Called {
             scope,
-            vars: call.vars.clone(),
+            vars: vars.to_vec(),
         };
         let given = given::of_task(task, &self.request.values, &mut self.faults.wrong);
         let profile = self.scopes.profile();
@@ -642,24 +671,90 @@ impl<'a> Planner<'a> {
             given,
             call: Some(called),
             results: self.results_of(task),
-            ..Instance::alone(call.task, task)
+            ..Instance::alone(index, task)
         };
-        self.calls.push(call.task);
+        let before = self.in_handler.clone();
+        self.calls.push(index);
         let id = self.push(at, Kind::Check)?;
         self.nodes[id.index()].called = Some(task.name.as_str().into());
         let condition = task.rules().condition.clone();
         let child = match elsewhere(task) {
             Some(_) => self.push(At::in_node(id, 1), Kind::Group(Group::sequence(Vec::new())))?,
-            None => self.task(At::in_node(id, 1), &inner, condition)?,
+            None => {
+                let mut children = self.needs_now(id, &inner)?;
+                let number = u32::try_from(children.len() + 1).unwrap_or(u32::MAX);
+                let own = self.task(At::in_node(id, number), &inner, condition)?;
+                children.push(own);
+                self.nodes[id.index()].kind = Kind::Group(Group::sequence(children));
+                own
+            }
         };
-        self.nodes[id.index()].kind = Kind::Group(Group::sequence(vec![child]));
+        if let Kind::Check = self.nodes[id.index()].kind {
+            self.nodes[id.index()].kind = Kind::Group(Group::sequence(vec![child]));
+        }
         self.calls.pop();
+        if before
+            .as_ref()
+            .is_some_and(|one| one.depth == self.calls.len())
+        {
+            // Of several steps of a handler any may not have run.
+            self.in_handler = before;
+        }
         if let Some(results) = seen.results {
             let namespace = &self.workflow.file_of(seen.task).namespace;
             let tasks = &mut self.results[results as usize].tasks;
             tasks.push((as_identifier(relative(&task.name, namespace)), id));
         }
         Ok(id)
+    }
+
+    /// What a task depends on that is called in a handler, where that has not happened yet: it happens now. Else nothing, because it
+    /// happens before the task that calls.
+    fn needs_now(&mut self, call: NodeId, inner: &Instance<'a>) -> Result<Vec<NodeId>, Refused> {
+        let mut children = Vec::new();
+        for need in &inner.task.depends_on {
+            let first = self.identities.first(need.task);
+            let Some(handler) = &mut self.in_handler else {
+                return Ok(children);
+            };
+            let plain = need.vars.is_empty() && need.each.is_none();
+            let known = plain && !handler.happened.insert(first);
+            if known || self.request.only || need.on == WrittenOn::Failure {
+                continue;
+            }
+            let number = u32::try_from(children.len() + 1).unwrap_or(u32::MAX);
+            let at = At::in_node(call, number);
+            let called = (need.task, &need.vars[..]);
+            children.push(match &need.each {
+                None => self.call(at, inner, None, called)?,
+                Some(each) => self.looped(at, inner, None, each, |planner, at, seen| {
+                    planner.call(at, seen, None, called)
+                })?,
+            });
+        }
+        Ok(children)
+    }
+
+    /// The task itself and all that has surely happened before its steps, where a handler may have to know.
+    fn happened_before(&self, instances: &Instances<'_>, number: usize) -> HashSet<TaskIndex> {
+        let mut happened = HashSet::new();
+        if !calls_in_handlers(self.workflow, instances.list[number].index) {
+            return happened;
+        }
+        let (mut left, mut seen) = (vec![number], HashSet::from([number]));
+        while let Some(number) = left.pop() {
+            let one = &instances.list[number];
+            if one.call.is_none() {
+                happened.insert(one.index);
+            }
+            let needs = one.needs.iter().filter(|(_, on)| *on != WrittenOn::Failure);
+            left.extend(
+                needs
+                    .map(|(need, _)| *need)
+                    .filter(|need| seen.insert(*need)),
+            );
+        }
+        happened
     }
 
     fn push(&mut self, at: At, kind: Kind) -> Result<NodeId, Refused> {
@@ -711,6 +806,24 @@ impl<'a> Planner<'a> {
             other.each_call(&mut |call| left.push(call.task));
         }
     }
+}
+
+/// Whether a handler of a task, or of one that its steps call, calls a task.
+fn calls_in_handlers(workflow: &Workflow, index: TaskIndex) -> bool {
+    let (mut left, mut seen) = (vec![index], HashSet::from([index]));
+    while let Some(index) = left.pop() {
+        let task = &workflow.tasks[index];
+        let (mut all, mut own) = (0, 0);
+        task.each_call(&mut |_| all += 1);
+        task.each_call_of_steps(&mut |call| {
+            own += 1;
+            left.extend(seen.insert(call.task).then_some(call.task));
+        });
+        if all > own {
+            return true;
+        }
+    }
+    false
 }
 
 /// Marks the commands whose output is read by somebody.

@@ -144,6 +144,7 @@ impl<'a> Scopes<'a> {
             task: task.name.clone(),
             file: task.place.file,
             given: seen.given.clone(),
+            item: seen.item.clone(),
             params: task.params.clone(),
             vars,
             env: env

@@ -156,6 +156,8 @@ struct Place<'a> {
     steady: bool,
     /// Tasks that may be called.
     calls: &'a [usize],
+    /// Those of them that depend on nothing, nor do those that they call.
+    simple_calls: &'a [usize],
     /// Tasks whose status may be read.
     read: &'a [usize],
     races: bool,
@@ -616,11 +618,19 @@ impl Maker {
                 .filter(|dep| tasks[*dep].each.is_none())
                 .collect(),
         };
+        let mut simple: Vec<usize> = Vec::new();
+        for call in calls {
+            let called = tasks[*call].calls();
+            if tasks[*call].deps.is_empty() && called.iter().all(|one| simple.contains(one)) {
+                simple.push(*call);
+            }
+        }
         let place = Place {
             depth: 0,
             loops: 0,
             steady: callable && !named,
             calls,
+            simple_calls: &simple,
             read: &read,
             races: jobs == 64,
             named,
@@ -692,9 +702,11 @@ impl Maker {
         if !self.one_in(rare) {
             return Vec::new();
         }
+        // What a task depends on that a handler calls has a test of its own.
         let place = Place {
             depth: 1,
             read: &[],
+            calls: place.simple_calls,
             ..*place
         };
         let count = self.rng.usize(1..=2);

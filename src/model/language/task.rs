@@ -176,6 +176,17 @@ impl Task {
         });
     }
 
+    /// Every call of another task in its own steps, and in none of its handlers.
+    pub fn each_call_of_steps<'a>(&'a self, visit: &mut dyn FnMut(&'a Call)) {
+        for step in &self.steps {
+            step.each(&mut |step| {
+                if let Action::Task(call) = &step.action {
+                    visit(call);
+                }
+            });
+        }
+    }
+
     /// Every call of another task, to change it.
     pub fn each_call_mut(&mut self, visit: &mut dyn FnMut(&mut Call)) {
         let rules = self.rules.as_deref_mut();
@@ -217,6 +228,8 @@ pub struct Dependency {
     pub on: On,
     /// What it is called with; read in the scope of the task that depends on it.
     pub vars: Vec<Var>,
+    /// It is one dependency for each of these items, whose names `vars` can read.
+    pub each: Option<Loop>,
 }
 
 /// How a dependency must have ended.

@@ -22,9 +22,10 @@ impl Task {
     pub fn each_text<'a>(&'a self, visit: Visit<'_, 'a>) {
         vars(&self.vars, visit);
         env(&self.env, visit);
-        self.depends_on
-            .iter()
-            .for_each(|need| vars(&need.vars, visit));
+        self.depends_on.iter().for_each(|need| {
+            need.each.iter().for_each(|one| each(one, visit));
+            vars(&need.vars, visit);
+        });
         let defaults = self
             .params
             .iter()
