@@ -463,6 +463,10 @@ fn columns(c: char) -> usize {
 
 /// How many columns of a terminal a text of one line takes as it is shown.
 pub fn width(text: &str) -> usize {
+    // Most text is such.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.len();
+    }
     if text.chars().any(|c| c == '\t' || is_unsafe(c)) {
         text.chars().map(columns).sum()
     } else {

@@ -12,7 +12,7 @@ use crate::eval::here::Here;
 use crate::eval::{self, Evaluator};
 use crate::exec::mask::Secrets;
 use crate::model::id::NodeId;
-use crate::model::language::{Place, Workflow};
+use crate::model::language::{Place, Task as Written, Workflow};
 use crate::model::plan::{Kind, Plan, Task, Work};
 use crate::report::dry::{Item, Known, Step, plan as shown};
 
@@ -26,8 +26,9 @@ pub(super) fn text(context: &Context, workflow: &Workflow, plan: Plan) -> Result
     } else {
         Quiet::default()
     };
-    let tasks = workflow.tasks.iter();
-    let tasks = tasks.map(|task| (task.place, (task.name.clone(), task.desc.clone())));
+    let tells = |task: &&Written| task.desc.is_some() || task.rules().confirm.is_some();
+    let tasks = workflow.tasks.iter().filter(tells);
+    let tasks = tasks.map(|task| (task.place, task));
     let looked = Looked {
         evaluator: evaluator(World::at_rest(Secrets::default())),
         sure,
@@ -40,25 +41,25 @@ pub(super) fn text(context: &Context, workflow: &Workflow, plan: Plan) -> Result
 
 /// What is known before a run, by two who evaluate: one that says only what is sure, and one for whom a value that is not known
 /// yet stands for itself.
-struct Looked {
+struct Looked<'w> {
     plan: Arc<Plan>,
     sure: Arc<Evaluator>,
     evaluator: Arc<Evaluator>,
     quiet: Quiet,
-    /// The names of the tasks and what they are for, by where they stand.
-    tasks: HashMap<Place, (String, Option<String>)>,
+    /// The tasks that say what they are for, or ask something, by where they stand.
+    tasks: HashMap<Place, &'w Written>,
 }
 
-impl Known for Looked {
+impl Known for Looked<'_> {
     /// The body of the loop, and where its item is.
     type Place = (NodeId, Here);
 
     fn desc(&self, task: &Task) -> Option<String> {
-        self.tasks.get(&task.place)?.1.clone()
+        self.tasks.get(&task.place)?.desc.clone()
     }
 
     fn asks(&self, task: &Task) -> Option<String> {
-        let (name, _) = self.tasks.get(&task.place)?;
+        let name = &self.tasks.get(&task.place)?.name;
         let mut asked = self.plan.confirms.iter();
         let confirm = asked.find(|confirm| confirm.task == *name)?;
         let evaluator = &self.evaluator;

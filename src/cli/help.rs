@@ -37,7 +37,7 @@ fn page(workflow: &Workflow, task: &Task) -> String {
         .map(|need| workflow.tasks[need.task].name.as_str())
         .collect();
     part("Runs after ", needs.join(", "));
-    let after = task.after.iter();
+    let after = task.rules().after.iter();
     let after: Vec<&str> = after
         .map(|other| workflow.tasks[*other].name.as_str())
         .collect();

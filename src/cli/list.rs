@@ -62,8 +62,13 @@ fn as_table(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String
     let mut tasks: Vec<&Task> = listed(workflow, all).collect();
     let groups = by_group(&mut tasks);
     let table = table::aligned(tasks.iter().map(|task| row(task)));
-    let mut text = String::new();
-    for (number, line) in table.lines().enumerate() {
+    let mut text = if groups.is_empty() {
+        table.clone()
+    } else {
+        String::new()
+    };
+    let grouped = table.lines().enumerate().filter(|_| !groups.is_empty());
+    for (number, line) in grouped {
         if let Some((_, group)) = groups.iter().find(|(first, _)| *first == number) {
             text.push_str(&format!("\n{}:\n", visible(group)));
         }
@@ -86,13 +91,19 @@ fn as_table(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String
 /// Puts tasks of one group beside one another, those of none first; the number of the first task of each group.
 fn by_group<'w>(tasks: &mut [&'w Task]) -> Vec<(usize, &'w str)> {
     let mut names: Vec<&str> = Vec::new();
-    for group in tasks.iter().filter_map(|task| task.group.as_deref()) {
+    for group in tasks
+        .iter()
+        .filter_map(|task| task.rules().group.as_deref())
+    {
         if !names.contains(&group) {
             names.push(group);
         }
     }
+    if names.is_empty() {
+        return Vec::new();
+    }
     let rank = |task: &Task| {
-        let group = task.group.as_deref();
+        let group = task.rules().group.as_deref();
         names
             .iter()
             .position(|name| Some(*name) == group)
@@ -102,7 +113,7 @@ fn by_group<'w>(tasks: &mut [&'w Task]) -> Vec<(usize, &'w str)> {
     let first = |name: &&'w str| {
         tasks
             .iter()
-            .position(|task| task.group.as_deref() == Some(name))
+            .position(|task| task.rules().group.as_deref() == Some(name))
     };
     names
         .iter()
@@ -164,7 +175,7 @@ fn as_json(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String 
         let needs: Vec<&str> = needs
             .map(|need| workflow.tasks[need.task].name.as_str())
             .collect();
-        let after = task.after.iter();
+        let after = task.rules().after.iter();
         let after: Vec<&str> = after
             .map(|other| workflow.tasks[*other].name.as_str())
             .collect();
@@ -176,7 +187,7 @@ fn as_json(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String 
         let file = &workflow.file_of(task).path;
         let mut object = json!({
             "name": task.name, "aliases": task.aliases, "desc": task.desc, "depends_on": needs, "after": after, "params": params,
-            "internal": task.internal, "hidden": task.hidden, "group": task.group,
+            "internal": task.internal, "hidden": task.hidden, "group": task.rules().group,
             "unusable": task.unusable.as_ref().map(|unusable| &unusable.why), "file": file, "line": task.place.line,
         });
         if let Some(told) = status.and_then(|status| status.get(&task.name)) {

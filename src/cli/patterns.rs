@@ -169,7 +169,7 @@ fn in_order(workflow: &Workflow, one: TaskIndex, other: TaskIndex) -> bool {
             if seen.insert(index) {
                 let task = &workflow.tasks[index];
                 left.extend(task.depends_on.iter().map(|need| need.task));
-                left.extend(&task.after);
+                left.extend(&task.rules().after);
                 task.each_call(&mut |call| left.push(call.task));
             }
         }

@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::desk;
 use super::going::Going;
@@ -19,6 +19,9 @@ use crate::exec::mask::Secrets;
 use crate::exec::runner::{CaptureError, Runner, Started};
 use crate::exec::shell::Programs;
 use crate::exec::{CommandId, Event, Job};
+
+/// How often it is looked for orphans that have ended while commands go on. They only take a place in the table of processes.
+const REAP_EVERY: Duration = Duration::from_millis(500);
 
 /// What the threads share.
 pub(super) struct Crew<'a> {
@@ -212,11 +215,12 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
             .listen_at
             .is_some_and(|at| at <= going.clock.instant());
         if self.number == 0 && due {
-            going.listen_at = None;
-            // A shorter run leaves no zombies that could fill the table of processes.
-            let _ = self.inbox.hear_of_children();
-            // Those that have ended by now were not heard.
+            // A signal for each child that ends would cost each command more than it costs to look every so often.
+            going.listen_at = Some(going.clock.instant() + REAP_EVERY);
             going.stops.reap_orphans();
+            if std::mem::replace(&mut going.listens, true) {
+                return;
+            }
             // Where there can be no pipe nobody can reach the run.
             if let Ok(Some(requests)) = going.journal.listen() {
                 self.inbox.listen(requests);

@@ -62,8 +62,10 @@ pub(super) struct Going<'a> {
     pub(super) caller: Option<Box<dyn Caller + 'a>>,
     /// The run whose task started this one, and what tells whether it was cancelled.
     pub(super) parent: Option<(RunId, IsCancelled<'a>)>,
-    /// From when on other processes can ask something; `None` once they can, or never can.
+    /// From when on other processes can ask something, and then when orphans are looked for the next time.
     pub(super) listen_at: Option<Instant>,
+    /// It has begun to hear other processes.
+    pub(super) listens: bool,
     /// The first signal that flow got.
     pub(super) signal: Option<i32>,
     pub(super) chain: Chain,

@@ -137,11 +137,6 @@ impl Inbox {
         ENDING.iter().any(|signal| signal.as_raw() == number)
     }
 
-    /// From now on it is told of children that have ended, those of others too.
-    pub(super) fn hear_of_children(&mut self) -> io::Result<()> {
-        self.signals.add(Signal::CHILD)
-    }
-
     /// Waits until something happens or `deadline` has come.
     pub fn wait(&mut self, runner: &Runner, deadline: Option<Instant>) -> io::Result<Ready> {
         self.wait_for_token(runner, deadline, None)

@@ -206,6 +206,7 @@ impl Engine<'_> {
             observers: self.observers,
             signal: None,
             listen_at: Some(self.clock.instant() + LISTEN_AFTER),
+            listens: false,
             lines: String::new(),
             stops: Stops::default(),
             own_streams: self.own_streams,

@@ -68,7 +68,10 @@ pub(super) fn resolve(nodes: &mut [Node], missing: &mut Missing) -> Workflow {
             brings: false,
             ..of_need(need)
         }));
-        tasks[index].after = after.into_iter().map(|(need, _)| need.task).collect();
+        if !after.is_empty() {
+            let rules = tasks[index].rules.get_or_insert_default();
+            rules.after = after.into_iter().map(|(need, _)| need.task).collect();
+        }
         let called = calls(&tasks, &names, index, raw, node, &mut help);
         tasks[index].each_call_mut(&mut |call| {
             // A name that is not there has been reported.

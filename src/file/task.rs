@@ -213,7 +213,8 @@ impl<'w> Reader<'w, '_> {
             "hidden" => task.hidden = self.boolean(value, "'hidden'").unwrap_or_default(),
             "group" => {
                 let help = "write the heading that it is listed below";
-                task.group = self.literal(value, "'group' is a text", help);
+                let group = self.literal(value, "'group' is a text", help);
+                task.rules.get_or_insert_default().group = group;
             }
             "platforms" => task.platforms = self.platforms(value),
             "aliases" => (task.aliases, raw.written.alias_spans) = self.aliases(value),

@@ -161,7 +161,7 @@ impl<'a> Instances<'a> {
         while let Some(index) = called.get(next).copied() {
             next += 1;
             let task = &self.workflow.tasks[index];
-            after.extend(&task.after);
+            after.extend(&task.rules().after);
             let mut call = |step: &Step| {
                 if let Action::Task(call) = &step.action
                     && !called.contains(&call.task)
@@ -335,8 +335,12 @@ impl<'a> Instances<'a> {
         scopes: &mut Scopes<'a>,
         surroundings: &dyn Fn() -> Surroundings,
     ) -> Result<Vec<Edge<'a>>, Refused> {
+        let edges = self.needs_of(index);
+        if edges.iter().all(|edge| edge.need.each.is_none()) {
+            return Ok(edges);
+        }
         let mut all = Vec::new();
-        for edge in self.needs_of(index) {
+        for edge in edges {
             let Some(each) = &edge.need.each else {
                 all.push(edge);
                 continue;

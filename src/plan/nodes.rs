@@ -810,6 +810,11 @@ impl<'a> Planner<'a> {
 
 /// Whether a handler of a task, or of one that its steps call, calls a task.
 fn calls_in_handlers(workflow: &Workflow, index: TaskIndex) -> bool {
+    let mut any = false;
+    workflow.tasks[index].each_call(&mut |_| any = true);
+    if !any {
+        return false;
+    }
     let (mut left, mut seen) = (vec![index], HashSet::from([index]));
     while let Some(index) = left.pop() {
         let task = &workflow.tasks[index];

@@ -83,7 +83,11 @@ impl<'a> Graph<'a> {
         });
         let after = self.tasks.iter().flat_map(move |task| {
             let task = self.task(*task);
-            let all = task.after.iter().filter(|before| here.contains(before));
+            let all = task
+                .rules()
+                .after
+                .iter()
+                .filter(|before| here.contains(before));
             let all: Vec<TaskIndex> = all.copied().collect();
             let edge = move |before| (task, self.task(before), Edge::After);
             all.into_iter().map(edge)

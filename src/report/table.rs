@@ -7,11 +7,7 @@ use crate::diagnostic::width as columns_of;
 pub fn aligned(rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let rows: Vec<Vec<String>> = rows
         .into_iter()
-        .map(|row| {
-            row.iter()
-                .map(|cell| cut(cell).replace(['\n', '\t'], " "))
-                .collect()
-        })
+        .map(|row| row.iter().map(|cell| in_a_line(cell)).collect())
         .collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
@@ -25,15 +21,27 @@ pub fn aligned(rows: impl IntoIterator<Item = Vec<String>>) -> String {
         .collect();
     let mut text = String::new();
     for row in &rows {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell}{:1$}", "", width - columns_of(cell)));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        text.push_str(line.trim_end());
+        let start = text.len();
+        let mut gap = 0;
+        for (cell, width) in row.iter().zip(&widths) {
+            text.extend(std::iter::repeat_n(' ', gap));
+            text.push_str(cell);
+            gap = width - columns_of(cell) + 2;
+        }
+        let end = start + text[start..].trim_end().len();
+        text.truncate(end);
         text.push('\n');
     }
     text
+}
+
+fn in_a_line(cell: &str) -> String {
+    let cell = cut(cell);
+    if cell.contains(['\n', '\t']) {
+        cell.replace(['\n', '\t'], " ")
+    } else {
+        cell.into_owned()
+    }
 }
 
 /// A number of bytes for people: `5.0 GiB`.

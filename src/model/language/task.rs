@@ -27,14 +27,10 @@ pub struct Task {
     pub internal: bool,
     /// It is not listed; it can be called all the same.
     pub hidden: bool,
-    /// The heading that it is listed below.
-    pub group: Option<String>,
     /// Where it runs; empty for everywhere. Elsewhere it is skipped.
     pub platforms: Vec<Platform>,
     /// What must have happened before it begins, each once, in the order written; globs are expanded.
     pub depends_on: Vec<Dependency>,
-    /// The tasks that it comes after when they are part of the run, each once; globs are expanded.
-    pub after: Vec<TaskIndex>,
     /// Its typed arguments.
     pub params: Vec<Param>,
     /// Its vars.
@@ -76,6 +72,10 @@ pub struct Elsewhere {
 /// What is said of a task beyond what it is and does.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskRules {
+    /// The heading that it is listed below.
+    pub group: Option<String>,
+    /// The tasks that it comes after when they are part of the run, each once; globs are expanded.
+    pub after: Vec<TaskIndex>,
     /// The shell; `None` for `sh -e`.
     pub shell: Option<Text>,
     /// When false it is skipped.
