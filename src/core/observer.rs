@@ -30,12 +30,14 @@ pub enum Signal<'a> {
         /// What.
         bytes: &'a [u8],
     },
-    /// A command starts whose text was evaluated; comes after the fact that says so.
+    /// A command starts whose text was evaluated, or that has a label; comes after the fact that says so.
     Command {
         /// The node.
         node: NodeId,
         /// The command for people, with secrets hidden.
         text: &'a str,
+        /// What is shown in its place.
+        label: Option<&'a str>,
         /// Values with white space that stand in it as one word each.
         several_words: &'a [String],
     },

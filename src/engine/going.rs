@@ -25,10 +25,10 @@ use crate::core::fact::{Exit, Fact, Outcome, Record, RunEnd, Why};
 use crate::core::observer::{Observer, Seen, Signal, Stream};
 use crate::core::state::{RunStage, Stage};
 use crate::core::{Input, RunState};
-use crate::eval::Evaluator;
 use crate::eval::here::{Failure, Here, Level};
 use crate::eval::kept::Kept;
 use crate::eval::results::Ended;
+use crate::eval::{self, Evaluator};
 use crate::exec::family;
 use crate::exec::handed_on::Handover;
 use crate::exec::jobserver::Jobserver;
@@ -454,7 +454,8 @@ impl Going<'_> {
             return Err(Error::Unsupported("steps of this kind"));
         };
         let evaluated = plan.contexts[work.context() as usize].scope.is_some();
-        let here = if evaluated {
+        let label = self.state.rules(node).label.clone();
+        let here = if evaluated || label.is_some() {
             self.here(node)
         } else {
             Here::default()
@@ -478,10 +479,22 @@ impl Going<'_> {
             Ok(rendered) => rendered,
             Err(problem) => return not_started(self.evaluator.told(&problem)),
         };
-        if evaluated {
+        let label = label.map(|label| match label.text.is_template() {
+            true => self
+                .evaluator
+                .text(label.scope, &label.text, &here)
+                .map(|text| self.evaluator.hidden(&eval::written(&text))),
+            false => Ok(label.text.text.clone()),
+        });
+        let label = match label.transpose() {
+            Ok(label) => label,
+            Err(problem) => return not_started(self.evaluator.told(&problem)),
+        };
+        if evaluated || label.is_some() {
             self.notice(&Signal::Command {
                 node,
                 text: &rendered.shown,
+                label: label.as_deref(),
                 several_words: &rendered.several_words,
             });
         }

@@ -20,7 +20,7 @@ const ACTIONS: [&str; 8] = [
 ];
 
 /// The keys that only go with some actions.
-const ONLY_WITH: [(&str, &[&str]); 9] = [
+const ONLY_WITH: [(&str, &[&str]); 10] = [
     ("wait_for", &["parallel"]),
     ("max_parallel", &["parallel"]),
     ("stop_on_failure", &["parallel"]),
@@ -28,6 +28,7 @@ const ONLY_WITH: [(&str, &[&str]); 9] = [
     ("dir", &["run", "argv"]),
     ("shell", &["run"]),
     ("silent", &["run", "argv"]),
+    ("label", &["run", "argv"]),
     ("on_lost", &["run", "argv"]),
     ("leave_running", &["run", "argv"]),
 ];
@@ -176,6 +177,12 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// `label`: what is shown in the place of a command.
+    pub(super) fn label(&mut self, at: At, owner: &Owner) -> Option<Text> {
+        let help = "write what it does, such as 'compile {{ item }}'";
+        self.template(at, owner, "'label' is a text", help)
+    }
+
     fn step_field(&mut self, entry: &Entry, rules: &mut StepRules, owner: &Owner) {
         let value = entry.value;
         match self.name(entry) {
@@ -190,6 +197,7 @@ impl Reader<'_, '_> {
                 rules.ignore_error = self.boolean(value, "'ignore_error'").unwrap_or_default()
             }
             "silent" => rules.silent = self.boolean(value, "'silent'"),
+            "label" => rules.label = self.label(value, owner),
             "on_lost" => rules.on_lost = self.on_lost(value),
             "leave_running" => {
                 rules.leave_running = self.boolean(value, "'leave_running'").unwrap_or_default()

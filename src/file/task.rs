@@ -11,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::model::language::{Expr, Items, Loop, On, OnLost, Platform, Task, Text};
 
 /// The keys that go to the rules of a task.
-const RULES: [&str; 23] = [
+const RULES: [&str; 24] = [
     "if",
     "preconditions",
     "verify",
@@ -19,6 +19,7 @@ const RULES: [&str; 23] = [
     "retry",
     "ignore_error",
     "silent",
+    "label",
     "interactive",
     "stdin",
     "on_lost",
@@ -241,6 +242,7 @@ impl<'w> Reader<'w, '_> {
                 rules.ignore_error = self.boolean(value, "'ignore_error'").unwrap_or_default()
             }
             "silent" => rules.silent = self.boolean(value, "'silent'").unwrap_or_default(),
+            "label" => rules.label = self.label(value, owner),
             "sources" => {
                 let (sources, optional) = self.sources(value, owner);
                 (rules.sources, rules.optional_sources) = (Some(sources), optional);

@@ -659,6 +659,9 @@ pub struct Rules {
     /// Its command is not shown.
     #[serde(skip_serializing_if = "is_default")]
     pub silent: bool,
+    /// What is shown in the place of its command.
+    #[serde(skip_serializing_if = "is_default")]
+    pub label: Option<Box<Label>>,
     /// It has the terminal to itself.
     #[serde(skip_serializing_if = "is_default")]
     pub interactive: bool,
@@ -671,6 +674,15 @@ pub struct Rules {
     /// What it prints on stdout is read by somebody.
     #[serde(skip_serializing_if = "is_default")]
     pub keeps_stdout: bool,
+}
+
+/// What is shown in the place of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// The words.
+    pub text: Text,
+    /// The number of the scope that they are read in, where they are a template.
+    pub scope: u32,
 }
 
 /// Somebody must agree.

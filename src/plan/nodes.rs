@@ -17,8 +17,8 @@ use crate::model::language::{
     WaitFor as WrittenWaitFor, Workflow,
 };
 use crate::model::plan::{
-    About, Ask, Called, Confirm, Group, Handlers, Incremental, Kind, Locks, Need, Node, On, OnLost,
-    Plan, Results, Retry, Rules, Task as PlannedTask, WaitFor, Work,
+    About, Ask, Called, Confirm, Group, Handlers, Incremental, Kind, Label, Locks, Need, Node, On,
+    OnLost, Plan, Results, Retry, Rules, Task as PlannedTask, WaitFor, Work,
 };
 
 /// How many nodes a plan may have.
@@ -570,6 +570,15 @@ impl<'a> Planner<'a> {
         let is_command = matches!(step.action, Action::Run(_) | Action::Argv(_));
         made.interactive = seen.task.rules().interactive && is_command;
         made.stdin = seen.task.rules().stdin && is_command;
+        let label = rules.label.as_ref().or(seen.task.rules().label.as_ref());
+        made.label = label.filter(|_| is_command).map(|text| {
+            let scope = match text.is_template() {
+                true => self.scopes.of_step(seen, Some(step)),
+                false => 0,
+            };
+            let text = text.clone();
+            Box::new(Label { text, scope })
+        });
         if let Some(condition) = &rules.condition {
             made.ask = true;
             return Ok(self.conditioned(id, seen, step, condition, made));

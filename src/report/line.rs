@@ -32,6 +32,8 @@ pub struct Lines {
     at_terminal: Option<NodeId>,
     /// The tasks of which anything was restored from the cache.
     restored: BTreeSet<NodeId>,
+    /// The labels that were shown, each with its task or item.
+    labels: BTreeSet<(NodeId, String)>,
 }
 
 impl Lines {
@@ -51,6 +53,7 @@ impl Lines {
             next_try: BTreeMap::new(),
             at_terminal: None,
             restored: BTreeSet::new(),
+            labels: BTreeSet::new(),
         }
     }
 
@@ -66,19 +69,34 @@ impl Lines {
             self.screen.hold();
         }
         // What is evaluated is told when it is.
-        if state.plan().contexts[work.context() as usize]
-            .scope
-            .is_none()
+        let labelled = state.rules(node).label.is_some();
+        if !labelled
+            && state.plan().contexts[work.context() as usize]
+                .scope
+                .is_none()
         {
             self.show_command(state, node, &work.written());
         }
     }
 
     fn show_command(&mut self, state: &RunState, node: NodeId, command: &str) {
+        self.show_start(state, node, &shortened(command));
+    }
+
+    /// A label in the place of a command; that of a task with several commands is shown once.
+    fn show_label(&mut self, state: &RunState, node: NodeId, label: &str) {
+        let of = state.source_of(node).0;
+        let words = visible(label.trim()).into_owned();
+        if self.labels.insert((of, words.clone())) {
+            self.show_start(state, node, &words);
+        }
+    }
+
+    fn show_start(&mut self, state: &RunState, node: NodeId, words: &str) {
         if self.settings.quiet || state.rules(node).silent {
             return;
         }
-        let words = self.settings.style.dim(&shortened(command)).into_owned();
+        let words = self.settings.style.dim(words).into_owned();
         let from = source(state, node);
         if self.at_terminal == Some(node) {
             let name = if self.several {
@@ -344,9 +362,13 @@ impl Observer for Lines {
             Signal::Command {
                 node,
                 text,
+                label,
                 several_words,
             } => {
-                self.show_command(state, *node, text);
+                match label {
+                    Some(label) => self.show_label(state, *node, label),
+                    None => self.show_command(state, *node, text),
+                }
                 let evaluated = Evaluated {
                     command: (*text).to_owned(),
                     several_words: several_words.to_vec(),

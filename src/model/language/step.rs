@@ -48,6 +48,8 @@ pub struct StepRules {
     pub on_lost: Option<OnLost>,
     /// Its command is not shown; `None` for what its task says.
     pub silent: Option<bool>,
+    /// What is shown in the place of its command.
+    pub label: Option<Text>,
     /// Processes that it leaves behind go on after the run.
     pub leave_running: bool,
 }

@@ -134,6 +134,8 @@ pub struct TaskRules {
     pub stdin: bool,
     /// Its commands are not shown.
     pub silent: bool,
+    /// What is shown, once, in the place of its commands.
+    pub label: Option<Text>,
     /// How its output is shown.
     pub output: Option<OutputMode>,
 }

@@ -47,7 +47,8 @@ impl Task {
                 .for_each(|(_, value)| visit(&value.text));
             let locks = rules.locks.iter();
             locks.for_each(|lock| visit(&lock.name.text));
-            rules.confirm.iter().for_each(|text| visit(&text.text));
+            let asked = rules.confirm.iter().chain(&rules.label);
+            asked.for_each(|text| visit(&text.text));
             let files = rules.sources.iter().flatten().chain(&rules.generates);
             files
                 .chain(&rules.optional_sources)
@@ -77,6 +78,7 @@ fn step<'a>(step: &'a Step, visit: Visit<'_, 'a>) {
     vars(&rules.vars, visit);
     env(&rules.env, visit);
     rules.dir.iter().for_each(|text| visit(&text.text));
+    rules.label.iter().for_each(|text| visit(&text.text));
 }
 
 fn vars<'a>(vars: &'a [Var], visit: Visit<'_, 'a>) {
