@@ -39,6 +39,13 @@ tasks:
 }
 
 #[test]
+fn who_asks_where_nobody_can_answer_is_told_of_the_key() {
+    let workflow = "tasks: {ask: \"printf 'name? '; read name\", fails: exit 1}";
+    let text = Terminal::run(workflow, "flow ask; flow fails; echo \"code $?\"").end();
+    assert_eq!(text.matches("`interactive: true`").count(), 1, "{text}");
+}
+
+#[test]
 fn one_at_a_time_has_the_terminal() {
     let workflow = r#"
 defaults: {interactive: true}

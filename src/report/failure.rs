@@ -101,6 +101,11 @@ impl Failure {
                 let words = format!("`{word}` is no word of sh: write `shell: bash`");
                 row("help", &words);
             }
+            let said = self.exit.log.as_ref().map_or("", |log| &log.tail);
+            if settings.terminal && !state.rules(self.node).interactive && wants_terminal(said) {
+                let words = "it wants somebody to type, and its stdin is empty: `interactive: true` gives it the terminal";
+                row("help", words);
+            }
             for value in evaluated
                 .into_iter()
                 .flat_map(|evaluated| &evaluated.several_words)
@@ -160,6 +165,25 @@ fn callable(state: &RunState, node: NodeId) -> Vec<&str> {
     } else {
         vec![name]
     }
+}
+
+/// Whether the last words of a command are those of programs that wanted to ask somebody: that there is no terminal, that the input
+/// was at its end, or a question that nobody answered.
+fn wants_terminal(said: &str) -> bool {
+    const SAID: [&str; 8] = [
+        "not a tty",
+        "not a terminal",
+        "no tty present",
+        "inappropriate ioctl for device",
+        "eof when reading",
+        "unexpected end of input",
+        "cannot prompt",
+        "non-interactive",
+    ];
+    let said = said.to_lowercase();
+    let last = said.lines().next_back().unwrap_or_default().trim_end();
+    let asked = !said.ends_with('\n') && last.ends_with(['?', ':']) || last.ends_with("[y/n]");
+    asked || SAID.iter().any(|words| said.contains(words))
 }
 
 /// What picks the item that a node is of, as the end of a call: ` item=main.c`. None where its task is no loop that can be called, or the
@@ -247,4 +271,25 @@ pub fn shown_path(path: &std::path::Path) -> String {
     let here = shown.as_os_str().is_empty();
     let shown = if here { Path::new(".") } else { shown };
     shown.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wants_terminal;
+
+    #[test]
+    fn who_wanted_to_ask_somebody_is_known_by_its_words() {
+        for said in [
+            "EOFError: EOF when reading a line\n",
+            "the input device is not a TTY\n",
+            "Name: ",
+            "Overwrite? [y/N]",
+            "stty: standard input: Inappropriate ioctl for device\n",
+        ] {
+            assert!(wants_terminal(said), "{said}");
+        }
+        for said in ["", "error: no such file\n", "errors:\n", "why?\n"] {
+            assert!(!wants_terminal(said), "{said}");
+        }
+    }
 }
