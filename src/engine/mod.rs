@@ -33,7 +33,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::Signal as Number;
+use rustix::process::{Pid, Signal as Number};
 
 use self::asked::Asked;
 use self::clock::Clock;
@@ -295,8 +295,29 @@ const GAVE_UP_AT_LAST: Duration = Duration::from_secs(30);
 /// How often those are looked at that nobody tells us of.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
+/// After so many looks that have found somebody new, those who start one another are followed down to the last of them.
+const CHASED_AFTER: u32 = 3;
+
+/// How often they are then looked for before anybody else is heard.
+const CHASES_MAX: u32 = 200;
+
 /// How often it is looked for children that the system says there are and does not show, before they are given up.
 const LOOKS_MAX: u32 = 50;
+
+/// Signals those who start one another and end, each before it has started the next: nobody is waited for in between, and nobody
+/// else looked at.
+fn chase(going: &Going<'_>, told: &mut HashSet<Pid>, signal: Number) {
+    for _ in 0..CHASES_MAX {
+        let new = family::new_descendants(&going.run, told);
+        if new.is_empty() {
+            return;
+        }
+        for left in new {
+            family::signal(&left, signal);
+            told.insert(left.pid);
+        }
+    }
+}
 
 /// Ends whoever of our descendants is still there: asked first, killed when the grace time is over or on a signal, the first
 /// of which is returned. Who starts another and ends is followed until nobody is left.
@@ -309,6 +330,7 @@ fn end_family(
     let deadline = going.clock.instant() + GRACE;
     let mut give_up = deadline + GAVE_UP;
     let (mut told, mut named, mut looks, mut signal) = (HashSet::new(), HashSet::new(), 0, None);
+    let mut chases = 0;
     while family::any_children() && going.clock.instant() < give_up && looks < LOOKS_MAX {
         let now = going.clock.instant();
         let left = family::children(&going.run);
@@ -322,6 +344,7 @@ fn end_family(
         let first = told.is_empty();
         kill |= now >= deadline;
         let mut again_at = now + LOOK_AGAIN;
+        let before = told.len();
         for left in left {
             let new = told.insert(left.pid);
             if new {
@@ -338,6 +361,14 @@ fn end_family(
             if new || kill {
                 family::signal(&left, if kill { Number::KILL } else { Number::TERM });
             }
+        }
+        chases += u32::from(told.len() > before);
+        if chases > CHASED_AFTER {
+            chase(
+                going,
+                &mut told,
+                if kill { Number::KILL } else { Number::TERM },
+            );
         }
         match inbox.wait(nobody, Some(again_at)) {
             Ok(ready) => {

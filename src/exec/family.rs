@@ -4,6 +4,7 @@
 //! descendants (`prctl(2)`, PR_SET_CHILD_SUBREAPER), so whoever outlives the task that started it becomes a child of
 //! flow. Where there is no such call, only process groups are ended.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -107,6 +108,40 @@ pub fn children(run: &RunId) -> Vec<Left> {
     let ours = pids().filter(|pid| parent(*pid) == Some(own));
     ours.filter_map(|pid| left(Pid::from_raw(pid)?, run))
         .collect()
+}
+
+/// Those of our descendants that are alive, of this run and not known yet, the youngest first.
+///
+/// Where the system says who the children of a process are (`/proc/PID/task/TID/children`, proc(5)), this looks at nobody else, so
+/// that it is done sooner than a program that has just started can start the next.
+pub fn new_descendants(run: &RunId, known: &HashSet<Pid>) -> Vec<Left> {
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    let (mut all, mut next) = (vec![own], 0);
+    while let Some(pid) = all.get(next).copied() {
+        next += 1;
+        all.extend(children_of(pid));
+    }
+    let young = all.into_iter().skip(1).rev();
+    let new = young
+        .filter_map(Pid::from_raw)
+        .filter(|pid| !known.contains(pid) && is_alive(pid.as_raw_nonzero().get()));
+    new.filter_map(|pid| left(pid, run)).collect()
+}
+
+/// The children of a process, of all its threads; none where the system does not say.
+fn children_of(pid: i32) -> Vec<i32> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    let lists =
+        threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let mut children = Vec::new();
+    for list in lists {
+        children.extend(
+            list.split_whitespace()
+                .filter_map(|pid| pid.parse::<i32>().ok()),
+        );
+    }
+    children
 }
 
 /// Processes of this run that are alive, whoever started them; never this one or one that it descends from. `logs` is the folder
