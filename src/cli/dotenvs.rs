@@ -1,6 +1,7 @@
 //! Dotenv files that are named and not there. Any may be missing; a name that looks misspelt, or a list of which no file is there, is
 //! said all the same.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::args::ShowArgs;
@@ -51,8 +52,8 @@ pub(super) fn say(workflow: &Workflow, plan: &Plan, show: &ShowArgs) {
     if show.quiet || !any {
         return;
     }
-    let runs = |place: Place| plan.tasks().any(|(_, task)| task.place == place);
-    for one in missing(workflow, runs) {
+    let places: HashSet<Place> = plan.tasks().map(|(_, task)| task.place).collect();
+    for one in missing(workflow, |place| places.contains(&place)) {
         let words = format!("warning: {}; {}", one.words(), one.help());
         // That there is nobody to read it is no error.
         let _ = screen::print("", &format!("{}\n", visible(&words)));

@@ -62,19 +62,10 @@ fn as_table(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String
     let mut tasks: Vec<&Task> = listed(workflow, all).collect();
     let groups = by_group(&mut tasks);
     let table = table::aligned(tasks.iter().map(|task| row(task)));
-    let mut text = if groups.is_empty() {
-        table.clone()
-    } else {
-        String::new()
+    let mut text = match groups.is_empty() {
+        true => table,
+        false => with_headings(&table, &groups),
     };
-    let grouped = table.lines().enumerate().filter(|_| !groups.is_empty());
-    for (number, line) in grouped {
-        if let Some((_, group)) = groups.iter().find(|(first, _)| *first == number) {
-            text.push_str(&format!("\n{}:\n", visible(group)));
-        }
-        text.push_str(line);
-        text.push('\n');
-    }
     let more = workflow.tasks.iter().filter(|task| is_open(task)).count()
         - listed(workflow, false).count();
     if more > 0 && !all {
@@ -84,6 +75,19 @@ fn as_table(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String
             format!("{more} more have")
         };
         text.push_str(&format!("\n{more} no description: flow list --all\n"));
+    }
+    text
+}
+
+/// A table with the names of groups above the first line of each.
+fn with_headings(table: &str, groups: &[(usize, &str)]) -> String {
+    let mut text = String::new();
+    for (number, line) in table.lines().enumerate() {
+        if let Some((_, group)) = groups.iter().find(|(first, _)| *first == number) {
+            text.push_str(&format!("\n{}:\n", visible(group)));
+        }
+        text.push_str(line);
+        text.push('\n');
     }
     text
 }

@@ -345,6 +345,7 @@ fn end_family(
         kill |= now >= deadline;
         let mut again_at = now + LOOK_AGAIN;
         let before = told.len();
+        let ends = if kill { Number::KILL } else { Number::TERM };
         for left in left {
             let new = told.insert(left.pid);
             if new {
@@ -359,16 +360,12 @@ fn end_family(
                 }
             }
             if new || kill {
-                family::signal(&left, if kill { Number::KILL } else { Number::TERM });
+                family::signal(&left, ends);
             }
         }
         chases += u32::from(told.len() > before);
         if chases > CHASED_AFTER {
-            chase(
-                going,
-                &mut told,
-                if kill { Number::KILL } else { Number::TERM },
-            );
+            chase(going, &mut told, ends);
         }
         match inbox.wait(nobody, Some(again_at)) {
             Ok(ready) => {

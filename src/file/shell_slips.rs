@@ -82,6 +82,18 @@ impl Reader<'_, '_> {
 
 /// Where a script reads a variable of this name.
 fn read_by_shell(script: &str, name: &str) -> Option<Range<usize>> {
+    at_dollars(script, |at| {
+        let rest = &script[at + 1..];
+        let inner = rest.strip_prefix('{').unwrap_or(rest);
+        let after = inner.strip_prefix(name)?;
+        let end = at + 1 + (rest.len() - inner.len()) + name.len();
+        (!after.starts_with(is_name_letter)).then_some(at..end)
+    })
+}
+
+/// The first thing that is found at a `$` which the shell takes for one: not in single quotes, not after a backslash, not the second
+/// of `$$`.
+fn at_dollars<T>(script: &str, find: impl Fn(usize) -> Option<T>) -> Option<T> {
     let bytes = script.as_bytes();
     let (mut at, mut single, mut double) = (0, false, false);
     while let Some(&byte) = bytes.get(at) {
@@ -90,15 +102,9 @@ fn read_by_shell(script: &str, name: &str) -> Option<Range<usize>> {
             b'\'' if !double => single = !single,
             b'"' if !single => double = !double,
             b'$' if !single => {
-                let rest = &script[at + 1..];
-                let inner = rest.strip_prefix('{').unwrap_or(rest);
-                let after = inner.strip_prefix(name);
-                let goes_on = |after: &str| after.starts_with(is_name_letter);
-                if after.is_some_and(|after| !goes_on(after)) {
-                    let end = at + 1 + (rest.len() - inner.len()) + name.len();
-                    return Some(at..end);
+                if let Some(found) = find(at) {
+                    return Some(found);
                 }
-                // The second one of `$$` begins nothing.
                 at += usize::from(bytes.get(at + 1) == Some(&b'$'));
             }
             _ => {}
@@ -179,25 +185,7 @@ fn change(part: &str) -> Option<&'static str> {
 
 /// The first variable of make in a command: its bytes, what is wrong with it and what to write.
 fn of_make(command: &str) -> Option<(Range<usize>, &'static str, &'static str)> {
-    let bytes = command.as_bytes();
-    let (mut at, mut single, mut double) = (0, false, false);
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'\\' if !single => at += 1,
-            b'\'' if !double => single = !single,
-            b'"' if !single => double = !double,
-            b'$' if !single => {
-                if let Some(found) = make_variable(command, at) {
-                    return Some(found);
-                }
-                // The second one of `$$` begins nothing.
-                at += usize::from(bytes.get(at + 1) == Some(&b'$'));
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    None
+    at_dollars(command, |at| make_variable(command, at))
 }
 
 fn make_variable(command: &str, at: usize) -> Option<(Range<usize>, &'static str, &'static str)> {
