@@ -355,11 +355,7 @@ impl Freshness {
         };
         let mut all = !forced && !places.is_empty();
         for (index, (item, here)) in (0..).zip(places.iter().filter(|_| !forced)) {
-            let identity = match body == id {
-                true => self.identity(id),
-                false => format!("{}[{item}]", self.identity(id)),
-            };
-            if self.tell_at(body, identity, here) == Told::UpToDate {
+            if self.tell_at(body, self.item_identity(id, item), here) == Told::UpToDate {
                 quiet.items.insert((id, index));
             } else {
                 all = false;
@@ -384,8 +380,8 @@ impl Freshness {
         };
         let mut all = Told::Nothing;
         for (item, here) in &places {
-            let identity = format!("{}[{item}]", self.identity(id));
-            all = all.and(item, self.tell_at(self.body(id), identity, here));
+            let told = self.tell_at(self.body(id), self.item_identity(id, item), here);
+            all = all.and(item, told);
         }
         all
     }
@@ -491,6 +487,14 @@ impl Freshness {
         let items = items.map_err(|problem| self.evaluator.told(&problem))?;
         let named = |(index, here)| (self.evaluator.item_name(id, index), here);
         Ok((0..).zip(items).map(named).collect())
+    }
+
+    /// The same of one of its items, where it is a loop.
+    fn item_identity(&self, id: NodeId, item: &str) -> String {
+        match self.plan.node(id).kind {
+            Kind::Loop { .. } => format!("{}[{item}]", self.identity(id)),
+            _ => self.identity(id),
+        }
     }
 
     /// What tells a task of the graph from all others.
