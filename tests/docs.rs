@@ -188,6 +188,7 @@ fn shape(shape: Shape) -> String {
         Shape::Steps => "command, [step](#a-step), or a list of them".to_owned(),
         Shape::Vars => "names with values, `{sh: …}` or `{ref: …}`".to_owned(),
         Shape::Env => "names with texts".to_owned(),
+        Shape::Meta => "names with texts, as they are".to_owned(),
         Shape::Any => "any value".to_owned(),
         Shape::Words => "list of texts".to_owned(),
         Shape::TaskName => "name of a task".to_owned(),

@@ -4,8 +4,10 @@
 
 pub mod support;
 
+use std::collections::BTreeMap;
+
 use flow::core::fact::{
-    Decision, Exit, Fact, LeftRunning, Log, Outcome, Record, RunEnd, Triggered, Value, Why,
+    Decision, Exit, Fact, LeftRunning, Log, Outcome, Project, Record, RunEnd, Triggered, Value, Why,
 };
 use flow::core::state::Address;
 use flow::model::id::{NodeId, RunId};
@@ -142,8 +144,24 @@ fn created(parent: Option<RunId>) -> Fact {
             fired_at: Timestamp::from_micros(2),
             changed: Some("src/a.rs".to_owned()),
         }),
+        given: [("to".to_owned(), "prod".into())]
+            .into_iter()
+            .filter(|_| parent.is_some())
+            .collect(),
+        project: parent.is_some().then(project),
         parent,
     }
+}
+
+fn project() -> Box<Project> {
+    let meta: BTreeMap<_, _> = [("owner".to_owned(), "ada".to_owned())].into();
+    Box::new(Project {
+        name: "shop".to_owned(),
+        dir: "/w".to_owned(),
+        desc: Some("All of it".to_owned()),
+        meta: meta.clone(),
+        tasks: [("build".to_owned(), meta)].into(),
+    })
 }
 
 fn cancel(why: Why, node: Option<NodeId>, now: bool) -> Fact {

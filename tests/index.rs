@@ -195,7 +195,7 @@ fn whatever_is_changed_in_it_is_found() {
         (
             "runs",
             &[
-                "id", "status", "began", "last", "seq", "hash", "plan", "asked", "words",
+                "id", "status", "began", "last", "seq", "hash", "plan", "asked", "given", "words",
             ][..],
         ),
         ("asked", &["task", "run"]),

@@ -43,6 +43,7 @@ fn workflow(count: usize, needs: impl Fn(usize) -> Vec<usize>) -> Workflow {
             dotenv: Vec::new(),
             secrets: Vec::new(),
         }],
+        meta: Vec::new(),
         name: None,
         desc: None,
         profiles: Vec::new(),
@@ -134,6 +135,7 @@ fn run(plan: Plan, slots: usize) -> usize {
         parent: None,
         retry_of: None,
         trigger: None,
+        given: std::collections::BTreeMap::new(),
     }];
     let mut executions = 0;
     while state.stage() == RunStage::Pending || state.stage() == RunStage::Running {

@@ -405,6 +405,8 @@ fn sealed(run: &RunId) -> String {
             flow: "0.1.0".to_owned(),
             parent: None,
             retry_of: None,
+            given: std::collections::BTreeMap::new(),
+            project: None,
             trigger: None,
         },
         Fact::RunStarted {},

@@ -293,6 +293,7 @@ fn simulate(
         parent: None,
         retry_of: None,
         trigger: None,
+        given: std::collections::BTreeMap::new(),
     }];
     let (mut records, mut now) = (Vec::new(), at);
     while !inputs.is_empty() {

@@ -10,7 +10,7 @@ use super::runs::{self, unread};
 use super::{Exit, Trouble};
 use crate::core::fact::{Fact, KINDS};
 use crate::model::time::Timestamp;
-use crate::record::whole;
+use crate::record::{given, whole};
 use crate::report::{screen, style::visible};
 use crate::store::Store;
 use crate::store::line;
@@ -103,11 +103,11 @@ fn parse(line: &str) -> Option<Parsed> {
         .into_iter()
         .filter(|word| !word.is_empty())
         .collect();
-    // Hashes of plans and values of commands are long and tell people nothing.
-    let long = matches!(record.fact, Fact::RunCreated { .. });
-    let rest = members
-        .iter()
-        .filter(|(name, _)| !(NOT_SHOWN.contains(&name.as_str()) || long && *name == "plan"));
+    // Hashes of plans are long and tell people nothing; what the file says of itself is in the file.
+    let created = matches!(record.fact, Fact::RunCreated { .. });
+    let left_out =
+        |name: &str| NOT_SHOWN.contains(&name) || created && matches!(name, "plan" | "project");
+    let rest = members.iter().filter(|(name, _)| !left_out(name));
     Some(Parsed {
         seq: record.seq,
         at: record.at,
@@ -164,6 +164,10 @@ impl Parsed {
             Json::Array(names) if name == "asked" => {
                 let names = names.iter().filter_map(Json::as_str);
                 names.collect::<Vec<_>>().join(" ")
+            }
+            Json::Object(_) if name == "given" => {
+                let given = serde_json::from_value(value.clone()).unwrap_or_default();
+                given::words(&given).join(" ")
             }
             // It is asked for by this very name.
             _ if self.kind == "run_created" && name == "run" => return None,

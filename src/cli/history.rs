@@ -6,13 +6,13 @@ use super::args::HistoryArgs;
 use super::context::Context;
 use super::runs::{self, unindexed, unread};
 use super::{Exit, Trouble};
-use crate::core::fact::Fact;
+use crate::core::fact::{Fact, Given};
 use crate::engine::clock::Clock;
 use crate::index::{Filter, Index, Row, Status};
 use crate::model::id::RunId;
 use crate::model::time::{Timestamp, human};
-use crate::record::{self, whole};
-use crate::report::{screen, table};
+use crate::record::{self, given, whole};
+use crate::report::{screen, style::visible, table};
 use crate::store::files::Files;
 use crate::store::{self, Kind, Store};
 
@@ -21,6 +21,7 @@ struct Entry {
     run: RunId,
     status: &'static str,
     asked: Vec<String>,
+    given: Given,
     from: Option<Timestamp>,
     to: Option<Timestamp>,
 }
@@ -153,6 +154,7 @@ fn unread_entry(row: &Row, error: &store::Error) -> Result<Entry, Trouble> {
         run: row.run.clone(),
         status,
         asked: row.asked.clone(),
+        given: row.given.clone(),
         from: row.began,
         to: None,
     })
@@ -164,6 +166,7 @@ fn entry(store: &dyn Store, row: &Row) -> Result<Option<Entry>, store::Error> {
         run: row.run.clone(),
         status,
         asked: row.asked.clone(),
+        given: row.given.clone(),
         from: row.began,
         to,
     };
@@ -214,7 +217,7 @@ fn as_table(entries: &[Entry]) -> String {
             started,
             entry.status.to_owned(),
             took,
-            entry.asked.join(" "),
+            visible(&given::call(&entry.asked.join(" "), &entry.given)).into_owned(),
         ]
     });
     table::aligned(std::iter::once(head).chain(rows))
@@ -226,7 +229,7 @@ fn as_json(entry: &Entry) -> String {
         .zip(entry.to)
         .map(|(from, to)| to.since(from).as_secs_f64());
     let value = json!({
-        "run": entry.run, "status": entry.status, "tasks": entry.asked,
+        "run": entry.run, "status": entry.status, "tasks": entry.asked, "given": entry.given,
         "started_at": entry.from, "last_fact_at": entry.to, "seconds": seconds,
     });
     format!("{value}\n")

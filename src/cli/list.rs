@@ -191,7 +191,7 @@ fn as_json(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String 
         let file = &workflow.file_of(task).path;
         let mut object = json!({
             "name": task.name, "aliases": task.aliases, "desc": task.desc, "depends_on": needs, "after": after, "params": params,
-            "internal": task.internal, "hidden": task.hidden, "group": task.rules().group,
+            "internal": task.internal, "hidden": task.hidden, "group": task.rules().group, "meta": object(&task.rules().meta),
             "unusable": task.unusable.as_ref().map(|unusable| &unusable.why), "file": file, "line": task.place.line,
         });
         if let Some(told) = status.and_then(|status| status.get(&task.name)) {
@@ -217,6 +217,14 @@ fn as_json(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String 
     let file = &workflow.files[0].path;
     format!(
         "{}\n",
-        json!({"file": file, "name": workflow.name, "desc": workflow.desc, "tasks": tasks})
+        json!({
+            "file": file, "name": workflow.name, "desc": workflow.desc, "meta": object(&workflow.meta), "tasks": tasks
+        })
     )
+}
+
+/// Names with texts.
+fn object(entries: &[(String, String)]) -> serde_json::Map<String, serde_json::Value> {
+    let entry = |(name, text): &(String, String)| (name.clone(), text.clone().into());
+    entries.iter().map(entry).collect()
 }

@@ -11,16 +11,16 @@ use super::runs;
 use super::{Exit, Trouble};
 use crate::core::Record;
 use crate::core::carried::Carried;
-use crate::core::fact::{Fact, RunEnd, Triggered, Why};
+use crate::core::fact::{Fact, Given, RunEnd, Triggered, Why};
 use crate::engine;
 use crate::engine::clock::Clock;
 use crate::engine::inbox::{Inbox, Signals};
 use crate::engine::locking::Locking;
 use crate::engine::past::Past;
 use crate::engine::{Caller, Ending, Engine};
-use crate::eval::RunNames;
 use crate::eval::kept::Kept;
-use crate::exec::OwnStreams;
+use crate::eval::{Evaluator, RunNames};
+use crate::exec::WhichStreams;
 use crate::exec::jobserver::{Found, Jobserver};
 use crate::exec::room;
 use crate::exec::shell::Programs;
@@ -28,6 +28,7 @@ use crate::lock::Locks;
 use crate::model::id::RunId;
 use crate::model::plan::{Kind as PlanKind, Node, Plan};
 use crate::plan;
+use crate::record::given;
 use crate::record::submit::{self, Submitted};
 use crate::record::{prune, whole};
 use crate::report::exit_code::FirstFailure;
@@ -35,6 +36,7 @@ use crate::report::failure::shown_path;
 use crate::report::{self, Again, Settings, screen};
 use crate::store::files::Files;
 use crate::store::request::Request;
+use crate::store::tell_apart::TellApart;
 use crate::store::{self, Journal, Store};
 use crate::trigger::fact::Fire;
 
@@ -233,6 +235,10 @@ impl Running {
             None
         };
         let store = context.store().ok();
+        let given = match &self.past {
+            None => given(plan, evaluator, recorded_in.as_ref())?,
+            Some(_) => Given::new(),
+        };
         let engine = Engine {
             run: self.run,
             evaluator: Arc::clone(evaluator),
@@ -251,7 +257,7 @@ impl Running {
             threads,
             inbox,
             caller,
-            own_streams: OwnStreams {
+            own_streams: WhichStreams {
                 stdout: std::io::stdout().is_terminal() && !json,
                 stderr: std::io::stderr().is_terminal(),
             },
@@ -263,6 +269,7 @@ impl Running {
             observers: std::iter::once(report::reporter(settings, plan))
                 .chain(manner.first_failure.map(|first| first.observer()))
                 .collect(),
+            given,
             retry_of: self
                 .taken_over
                 .as_ref()
@@ -280,6 +287,20 @@ impl Running {
         }
         done
     }
+}
+
+/// How it is recorded what a new run was given.
+fn given(plan: &Plan, evaluator: &Evaluator, store: Option<&Files>) -> Result<Given, Trouble> {
+    let key = || match store {
+        Some(store) => TellApart::of(store).map_err(|error| unrecorded(&error)),
+        None => TellApart::for_once()
+            .map_err(|error| Trouble::call(format!("there are no random bytes: {error}"), "")),
+    };
+    let hash = |text: &str| match evaluator.hidden(text) == text {
+        true => Ok(None),
+        false => Ok(Some(key()?.hash(text.as_bytes()))),
+    };
+    given::of(&plan.given.values, hash)
 }
 
 /// Whether somebody has cancelled a run of this project.

@@ -1,15 +1,18 @@
-//! `flow stats`: how often tasks ran, how they ended, how long they took.
+//! `flow stats`: how often runs, tasks and steps ran, how they ended, how long they took.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-use super::args::StatsArgs;
+use super::args::{StatsArgs, StatsBy};
 use super::context::Context;
 use super::runs;
 use super::{Exit, Trouble};
+use crate::core::fact::Given;
 use crate::engine::clock::Clock;
-use crate::index::stats::{self, Numbers, Stats};
+use crate::index::stats::{self, Asked, Bottleneck, By, Counts, Numbers, Stats};
 use crate::index::{Index, Status};
 use crate::model::time::{Timestamp, human};
+use crate::record::given;
+use crate::report::style::visible;
 use crate::report::table;
 use crate::store;
 use crate::store::files::Files;
@@ -19,11 +22,17 @@ pub(super) fn stats(context: &Context, args: &StatsArgs) -> Result<Exit, Trouble
     let store = context.store()?;
     let since = runs::time(&args.since)?;
     let mut index = runs::index(context, &store)?;
+    let by = By {
+        steps: args.steps,
+        vars: args.by == Some(StatsBy::Vars),
+    };
     let mut stats =
-        numbers(&mut index, &store, since, args.steps).map_err(|error| runs::unindexed(&error))?;
+        numbers(&mut index, &store, since, by).map_err(|error| runs::unindexed(&error))?;
     if let Some(task) = &args.task {
+        stats.asked.retain(|row| row.tasks.contains(task));
         stats.rows.retain(|row| row.task == *task);
-        if stats.rows.is_empty() {
+        stats.bottlenecks.retain(|one| one.task == *task);
+        if stats.rows.is_empty() && stats.asked.is_empty() {
             let what = format!("no run of the task {task:?} began since then");
             return Err(Trouble::call(
                 what,
@@ -32,7 +41,7 @@ pub(super) fn stats(context: &Context, args: &StatsArgs) -> Result<Exit, Trouble
         }
     }
     let shown = super::show(&if args.json {
-        format!("{:#}\n", as_json(&stats))
+        format!("{:#}\n", as_json(&stats, by))
     } else {
         as_text(&stats, &args.since)
     })?;
@@ -49,12 +58,15 @@ fn numbers(
     index: &mut Index,
     store: &Files,
     since: Timestamp,
-    steps: bool,
+    by: By,
 ) -> Result<Stats, store::Error> {
     let stamps = index.stamps(since)?;
     index.look_again(store, &stamps, Clock::system().now())?;
-    stats::of(index, since, steps)
+    stats::of(index, since, by)
 }
+
+/// What stands above the numbers of runs, and of tasks.
+const HEAD: [&str; 8] = ["", "RUNS", "GOOD", "MEAN", "P95", "MIN", "MAX", "TOTAL"];
 
 fn as_text(stats: &Stats, since: &str) -> String {
     let words = [
@@ -74,66 +86,116 @@ fn as_text(stats: &Stats, since: &str) -> String {
     if all == 0 {
         return format!("no runs since {since}\n");
     }
-    let head = [
-        "TASK", "RUNS", "GOOD", "MEAN", "P95", "MIN", "MAX", "TOTAL", "SPARED", "RETRIES",
-    ];
-    let head = head.map(str::to_owned).to_vec();
-    let rows = stats.rows.iter().map(row);
-    format!(
-        "runs since {since}: {}\n\n{}",
-        told.join(", "),
-        table::aligned(std::iter::once(head).chain(rows))
-    )
+    let mut text = format!("runs since {since}: {}\n", told.join(", "));
+    let mut part = |head: Vec<String>, rows: Vec<Vec<String>>| {
+        if !rows.is_empty() {
+            text.push('\n');
+            text.push_str(&table::aligned(std::iter::once(head).chain(rows)));
+        }
+    };
+    part(
+        head("ASKED", &[]),
+        stats.asked.iter().map(of_asked).collect(),
+    );
+    let head = head("TASK", &["SPARED", "RETRIES"]);
+    part(head, stats.rows.iter().map(of_task).collect());
+    let head = ["BOTTLENECK", "RUNS", "FAILED", "RETRIED"];
+    let rows = stats.bottlenecks.iter().map(of_bottleneck).collect();
+    part(head.map(str::to_owned).to_vec(), rows);
+    text
 }
 
-fn row(row: &Numbers) -> Vec<String> {
-    let name = match row.step.as_str() {
-        "" => row.task.clone(),
-        step => format!("{} {step}", row.task),
+fn head(of: &str, more: &[&str]) -> Vec<String> {
+    let head = [of].into_iter().chain(HEAD[1..].iter().copied());
+    head.chain(more.iter().copied())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A task, or a step of it, with what was given.
+fn name(task: &str, step: &str, given: &Given) -> String {
+    let name = match step {
+        "" => task.to_owned(),
+        step => format!("{task} {step}"),
     };
+    visible(&given::call(&name, given)).into_owned()
+}
+
+fn of_asked(row: &Asked) -> Vec<String> {
+    let name = name(&row.tasks.join(" "), "", &row.given);
+    std::iter::once(name).chain(cells(&row.counts)).collect()
+}
+
+fn of_task(row: &Numbers) -> Vec<String> {
     let counted = |count: usize| match count {
         0 => String::new(),
         count => count.to_string(),
     };
-    if row.runs == 0 {
-        let mut cells = vec![String::new(); 9];
-        cells.insert(0, name);
-        cells[8] = counted(row.spared);
-        return cells;
-    }
-    let good = row.succeeded * 100 / row.runs;
-    let longest = row.times.last().copied().unwrap_or_default();
-    let shortest = row.times.first().copied().unwrap_or_default();
+    std::iter::once(name(&row.task, &row.step, &row.given))
+        .chain(cells(&row.counts))
+        .chain([counted(row.spared), counted(row.retries)])
+        .collect()
+}
+
+fn of_bottleneck(one: &Bottleneck) -> Vec<String> {
+    let of_hundred = |count: usize| format!("{} %", count * 100 / one.runs);
     vec![
-        name,
-        row.runs.to_string(),
-        format!("{good} %"),
-        human(row.mean()),
-        human(row.percentile(95)),
-        human(shortest),
-        human(longest),
-        human(row.total()),
-        counted(row.spared),
-        counted(row.retries),
+        name(&one.task, &one.step, &Given::new()),
+        one.runs.to_string(),
+        of_hundred(one.failed),
+        of_hundred(one.retried),
     ]
 }
 
-fn as_json(stats: &Stats) -> serde_json::Value {
+/// How often, how well and how long; nothing where nothing ran.
+fn cells(counts: &Counts) -> [String; 7] {
+    if counts.runs == 0 {
+        return Default::default();
+    }
+    let good = counts.completed * 100 / counts.runs;
+    let longest = counts.times.last().copied().unwrap_or_default();
+    let shortest = counts.times.first().copied().unwrap_or_default();
+    [
+        counts.runs.to_string(),
+        format!("{good} %"),
+        human(counts.mean()),
+        human(counts.percentile(95)),
+        human(shortest),
+        human(longest),
+        human(counts.total()),
+    ]
+}
+
+fn as_json(stats: &Stats, by: By) -> Json {
+    let given = |given: &Given| by.vars.then(|| json!(given));
+    let asked = stats.asked.iter().map(|row| {
+        json!({
+            "tasks": row.tasks,
+            "given": given(&row.given),
+            "runs": row.counts.runs,
+            "completed": row.counts.completed,
+            "seconds": seconds(&row.counts),
+        })
+    });
     let rows = stats.rows.iter().map(|row| {
         json!({
             "task": row.task,
             "step": if row.step.is_empty() { None } else { Some(&row.step) },
-            "runs": row.runs,
-            "succeeded": row.succeeded,
+            "given": given(&row.given),
+            "runs": row.counts.runs,
+            "completed": row.counts.completed,
             "spared": row.spared,
             "retries": row.retries,
-            "seconds": {
-                "mean": row.mean().as_secs_f64(),
-                "min": row.times.first().map(std::time::Duration::as_secs_f64),
-                "max": row.times.last().map(std::time::Duration::as_secs_f64),
-                "p95": row.percentile(95).as_secs_f64(),
-                "total": row.total().as_secs_f64(),
-            },
+            "seconds": seconds(&row.counts),
+        })
+    });
+    let bottlenecks = stats.bottlenecks.iter().map(|one| {
+        json!({
+            "task": one.task,
+            "step": if one.step.is_empty() { None } else { Some(&one.step) },
+            "runs": one.runs,
+            "failed": one.failed,
+            "retried": one.retried,
         })
     });
     json!({
@@ -145,6 +207,18 @@ fn as_json(stats: &Stats) -> serde_json::Value {
             "damaged": stats.damaged,
             "unreadable": stats.denied,
         },
+        "asked": asked.collect::<Vec<_>>(),
         "tasks": rows.collect::<Vec<_>>(),
+        "bottlenecks": bottlenecks.collect::<Vec<_>>(),
+    })
+}
+
+fn seconds(counts: &Counts) -> Json {
+    json!({
+        "mean": counts.mean().as_secs_f64(),
+        "min": counts.times.first().map(std::time::Duration::as_secs_f64),
+        "max": counts.times.last().map(std::time::Duration::as_secs_f64),
+        "p95": counts.percentile(95).as_secs_f64(),
+        "total": counts.total().as_secs_f64(),
     })
 }

@@ -14,7 +14,7 @@ use crate::model::id::NodeId;
 use crate::model::time::{Timestamp, human};
 use crate::record::items::Items;
 use crate::record::spans::{self, Span};
-use crate::record::{Moment, Recorded, causes};
+use crate::record::{Moment, Recorded, causes, given};
 use crate::report::failure::shown_path;
 use crate::report::style::{cut, visible};
 use crate::report::table;
@@ -108,7 +108,7 @@ impl Seen<'_> {
             None => String::new(),
             Some(_) => format!(", as of fact {} at {}", state.seq(), self.last.local()),
         };
-        let asked = self.recorded.asked().join(" ");
+        let asked = given::call(&self.recorded.asked().join(" "), self.recorded.given());
         let mut text = format!(
             "run {run} of {}: {word}{when}\n{}{}started {}, {} facts in {took}, {}\n\n",
             visible(&asked),

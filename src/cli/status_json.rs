@@ -34,6 +34,7 @@ impl Seen<'_> {
             "run": self.recorded.run,
             "status": self.word,
             "asked": self.recorded.asked(),
+            "given": self.recorded.given(),
             "file": self.recorded.plan.file,
             "plan": self.recorded.plan_hash(),
             "started_at": self.recorded.began_at(),

@@ -5,10 +5,10 @@
 
 use std::collections::HashSet;
 
-use super::fact::{Decision, Exit, Fact, Outcome, RunEnd, Triggered, Value, Why};
+use super::fact::{Decision, Exit, Fact, Given, Outcome, Project, RunEnd, Triggered, Value, Why};
 use super::state::{RunStage, RunState, Stage};
 use crate::model::id::{NodeId, RunId};
-use crate::model::plan::{Kind, OnLost};
+use crate::model::plan::{Kind, OnLost, Plan};
 
 /// Something from outside that may change a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Input {
         retry_of: Option<RunId>,
         /// The trigger that started it.
         trigger: Option<Triggered>,
+        /// What it was given, as the fact says it.
+        given: Given,
     },
     /// These tasks have nothing to do, as is known before anything runs; each comes after those that it needs.
     UpToDate {
@@ -273,6 +275,7 @@ fn start(state: &RunState, input: &Input) -> Vec<Fact> {
         parent,
         retry_of,
         trigger,
+        given,
     } = input
     else {
         return Vec::new();
@@ -294,11 +297,26 @@ fn start(state: &RunState, input: &Input) -> Vec<Fact> {
         parent: parent.clone(),
         retry_of: retry_of.clone(),
         trigger: trigger.clone(),
+        given: given.clone(),
+        project: Some(Box::new(project(state.plan()))),
     };
     // One that died between the two is begun once more.
     let begun = state.seq() > 0;
     let created = (!begun).then_some(created);
     created.into_iter().chain([Fact::RunStarted {}]).collect()
+}
+
+/// What the file says of itself.
+fn project(plan: &Plan) -> Project {
+    let map = |entries: &[(String, String)]| entries.iter().cloned().collect();
+    let of_task = |(task, meta): &(String, Vec<(String, String)>)| (task.clone(), map(meta));
+    Project {
+        name: plan.project_name().into_owned(),
+        dir: plan.project_dir().to_string_lossy().into_owned(),
+        desc: plan.project.desc.clone(),
+        meta: map(&plan.project.meta),
+        tasks: plan.project.tasks.iter().map(of_task).collect(),
+    }
 }
 
 /// Those of these tasks that nothing is in the way of, in one fact.

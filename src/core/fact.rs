@@ -4,6 +4,8 @@
 //! renamed or reused, and a kind that a reader does not know folds to nothing. Output bytes are never in a fact; the
 //! fact that ends an attempt names the file they are in.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::id::{NodeId, RunId};
@@ -37,6 +39,28 @@ pub struct Triggered {
     pub changed: Option<String>,
 }
 
+/// What a run was given, by its names: a text, a list of texts where a name was given several times, and `{"secret": HASH}` for
+/// what has a secret in it.
+pub type Given = BTreeMap<String, serde_json::Value>;
+
+/// What a Workflowfile says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// Its name; that of its folder where it has none.
+    pub name: String,
+    /// Its folder.
+    pub dir: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desc: Option<String>,
+    /// What else it says, for people and other programs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub meta: BTreeMap<String, String>,
+    /// The same of the tasks that were asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tasks: BTreeMap<String, BTreeMap<String, String>>,
+}
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -62,6 +86,12 @@ pub enum Fact {
         /// The trigger that started it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trigger: Option<Triggered>,
+        /// What was given beside the names of tasks.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        given: Given,
+        /// What the file says of itself; none in the records of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        project: Option<Box<Project>>,
     },
     /// Work begins.
     RunStarted {},

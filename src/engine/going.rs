@@ -27,14 +27,14 @@ use crate::core::state::{RunStage, Stage};
 use crate::core::{Input, RunState};
 use crate::eval::here::{Failure, Here, Level};
 use crate::eval::kept::Kept;
-use crate::eval::results::Ended;
+use crate::eval::results::{Ended, HandedOn};
 use crate::eval::{self, Evaluator};
 use crate::exec::family;
 use crate::exec::handed_on::Handover;
 use crate::exec::jobserver::Jobserver;
 use crate::exec::stops::{Stop, Stops};
 use crate::exec::terminal;
-use crate::exec::{CommandId, Event, Handed, Job, OwnStreams};
+use crate::exec::{CommandId, Event, Handed, Job, WhichStreams};
 use crate::incremental::Reason;
 use crate::model::id::{NodeId, RunId};
 use crate::model::plan::Kind;
@@ -54,7 +54,7 @@ pub(super) struct Going<'a> {
     pub(super) jobserver: Option<Jobserver>,
     pub(super) logs: Option<Arc<Path>>,
     /// Which of flow's streams are a terminal that a command may have to itself.
-    pub(super) own_streams: OwnStreams,
+    pub(super) own_streams: WhichStreams,
     pub(super) journal: Box<dyn Journal>,
     pub(super) clock: Clock,
     pub(super) observers: Vec<Box<dyn Observer + 'a>>,
@@ -321,8 +321,7 @@ impl Going<'_> {
                     let handed = self.handed.remove(node);
                     if let Some(handed) = handed.filter(|_| !again) {
                         let here = self.here(*node);
-                        self.evaluator
-                            .handed_on(&here, &handed.outputs, handed.stdout.as_deref());
+                        self.evaluator.handed_on(&here, &printed(&handed));
                     }
                     if let Some(value) = self.recalled.remove(node).filter(|_| !again) {
                         let here = self.here(*node);
@@ -525,8 +524,11 @@ impl Going<'_> {
         add("FLOW_ATTEMPT", attempt.to_string().into_bytes());
         add("FLOW_OUTPUT", handover.path().into_os_string().into_vec());
         let rules = self.state.rules(node);
-        let (keeps_stdout, interactive, stdin) =
-            (rules.keeps_stdout, rules.interactive, rules.stdin);
+        let (interactive, stdin) = (rules.interactive, rules.stdin);
+        let keeps = WhichStreams {
+            stdout: rules.keeps_stdout,
+            stderr: rules.keeps_stderr,
+        };
         Ok(Ok(Job {
             id: node.into(),
             attempt,
@@ -540,11 +542,11 @@ impl Going<'_> {
             } else {
                 &[]
             },
-            keeps_stdout,
+            keeps,
             stdin,
-            own_streams: interactive.then_some(OwnStreams {
-                stdout: self.own_streams.stdout && !keeps_stdout,
-                stderr: self.own_streams.stderr,
+            own_streams: interactive.then_some(WhichStreams {
+                stdout: self.own_streams.stdout && !keeps.stdout,
+                stderr: self.own_streams.stderr && !keeps.stderr,
             }),
         }))
     }
@@ -659,10 +661,10 @@ impl Going<'_> {
                 if self.state.rules(node).leave_running {
                     exit.left = family::left_running(&self.run, node, attempt);
                 }
-                if !result.outputs.is_empty() || result.stdout.is_some() {
+                let handed = printed(&result);
+                if !handed.is_nothing() {
                     if !self.state.plan().results.is_empty() {
-                        let stdout = result.stdout.as_deref();
-                        self.evaluator.keep_result(node, &result.outputs, stdout);
+                        self.evaluator.keep_result(node, &handed);
                     }
                     self.handed.insert(node, result);
                 }
@@ -731,6 +733,15 @@ impl Going<'_> {
             (RunStage::Finished(end), None) => Ending::Finished(end),
             _ => Ending::Paused,
         })
+    }
+}
+
+/// What a command has handed on.
+fn printed(handed: &Handed) -> HandedOn<'_> {
+    HandedOn {
+        outputs: &handed.outputs,
+        stdout: handed.stdout.as_deref(),
+        stderr: handed.stderr.as_deref(),
     }
 }
 

@@ -45,12 +45,12 @@ use self::incremental::Freshness;
 use self::locking::Locking;
 use self::past::Past;
 use crate::core::carried::Carried;
-use crate::core::fact::{RunEnd, Triggered};
+use crate::core::fact::{Given, RunEnd, Triggered};
 use crate::core::observer::{Observer, Signal};
 use crate::core::{Input, RunState};
 use crate::eval::Evaluator;
 use crate::eval::kept::Kept;
-use crate::exec::OwnStreams;
+use crate::exec::WhichStreams;
 use crate::exec::family;
 use crate::exec::jobserver::Jobserver;
 use crate::exec::mask::Secrets;
@@ -78,6 +78,8 @@ pub struct Engine<'a> {
     pub is_parent_cancelled: IsCancelled<'a>,
     /// The run that it tries once more.
     pub retry_of: Option<RunId>,
+    /// What a new run was given, as its first fact says it.
+    pub given: Given,
     /// The trigger that started it.
     pub trigger: Option<Triggered>,
     /// Who runs it, for the facts that a person is the cause of.
@@ -103,7 +105,7 @@ pub struct Engine<'a> {
     /// Who rings there, if anybody does.
     pub caller: Option<Box<dyn Caller + 'a>>,
     /// Which of flow's streams are a terminal that a command may have to itself.
-    pub own_streams: OwnStreams,
+    pub own_streams: WhichStreams,
     /// Whether tasks have to run, where any may not have to.
     pub freshness: Option<Arc<Freshness>>,
     /// The locks of the project, where the plan wants any.
@@ -189,6 +191,7 @@ impl Engine<'_> {
             parent: self.parent.clone(),
             retry_of: self.retry_of,
             trigger: self.trigger,
+            given: self.given,
         };
         let up_to_date = Input::UpToDate {
             nodes: self.up_to_date,

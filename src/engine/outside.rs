@@ -13,7 +13,7 @@ use super::desk::{Desk, Handed, Key, Limit, Reply};
 use crate::core::fact::Exit;
 use crate::eval::outside::{Command, Holds, NoOutput, Outside};
 use crate::exec::mask::Secrets;
-use crate::exec::{CommandId, Job, Said};
+use crate::exec::{CommandId, Job, Said, WhichStreams};
 use crate::model::plan::{Program, STDOUT_BYTES_MAX};
 use crate::model::time::human;
 
@@ -136,7 +136,10 @@ fn job(command: &Command<'_>, keeps_stdout: bool) -> Job {
         env: env.cloned().collect(),
         logs: None,
         handover: None,
-        keeps_stdout,
+        keeps: WhichStreams {
+            stdout: keeps_stdout,
+            stderr: true,
+        },
         stdin: false,
         without: &[],
         own_streams: None,

@@ -9,12 +9,12 @@ use super::outside::{Command, NoOutput};
 use super::results::{self, Named, Of};
 use super::{Evaluator, inside, problem, typed};
 use crate::expr::{Names, Problem, Script, Value};
-use crate::model::language::{RUN, SecretFrom};
+use crate::model::language::{PROJECT, RUN, SecretFrom};
 
 /// All of them.
-pub(super) const NAMES: [&str; 14] = [
+pub(super) const NAMES: [&str; 15] = [
     "env", "secrets", "args", "run", "git", "os", "arch", "cpus", "file", "flow", "steps", "tasks",
-    "outputs", "error",
+    "outputs", "error", "project",
 ];
 
 /// The value of a built-in name.
@@ -45,6 +45,7 @@ pub(super) fn value(frame: &Frame, name: &str) -> Result<Option<Value>, Problem>
         "arch" => typed::code(std::env::consts::ARCH),
         "cpus" => Value::Int(i64::try_from(frame.evaluator().outside.cpus()).unwrap_or(1)),
         "file" => file(frame),
+        "project" => project(frame),
         _ => return Ok(None),
     }))
 }
@@ -99,6 +100,31 @@ fn run(frame: &Frame) -> Value {
     Value::Map(
         RUN.iter()
             .map(|name| ((*name).to_owned(), text(name)))
+            .collect(),
+    )
+}
+
+/// What the root file says of itself, wherever it is read.
+fn project(frame: &Frame) -> Value {
+    let plan = &frame.evaluator().plan;
+    let text = |text: &str| typed::data(text.as_bytes().to_vec(), false);
+    let member = |name: &str| match name {
+        "name" => text(&plan.project_name()),
+        "desc" => plan.project.desc.as_deref().map_or(Value::None, text),
+        "dir" => text(&plan.project_dir().to_string_lossy()),
+        // What is left is `meta`.
+        _ => Value::Map(
+            plan.project
+                .meta
+                .iter()
+                .map(|(name, value)| (name.clone(), text(value)))
+                .collect(),
+        ),
+    };
+    Value::Map(
+        PROJECT
+            .iter()
+            .map(|name| ((*name).to_owned(), member(name)))
             .collect(),
     )
 }

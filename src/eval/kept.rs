@@ -65,7 +65,7 @@ pub fn plain(kept: &Json) -> Json {
 
 pub(super) fn to_json(value: &Value) -> Json {
     match value {
-        Value::None | Value::Names(_) => Json::Null,
+        Value::None | Value::Names(_) | Value::Unreadable(_) => Json::Null,
         Value::Bool(value) => json!(value),
         Value::Int(value) => json!(value),
         Value::Float(value) if value.is_finite() => json!(value),

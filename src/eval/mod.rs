@@ -32,6 +32,7 @@ use self::here::Here;
 use self::kept::Kept;
 use self::outside::{Command, NoOutput, Nowhere, Outside};
 use self::results::{Ended, Store};
+use self::results::{HandedOn, Stream};
 use crate::expr::{self, Part, Problem, Script, Value};
 use crate::model::id::NodeId;
 use crate::model::language::step::{has_interpreter, is_posix};
@@ -262,9 +263,10 @@ impl Evaluator {
     }
 
     /// What a command handed on in its file, and printed for others to read.
-    pub fn handed_on(&self, here: &Here, outputs: &[(String, Vec<u8>)], stdout: Option<&[u8]>) {
+    pub fn handed_on(&self, here: &Here, handed: &HandedOn<'_>) {
         let value = |bytes: &Vec<u8>| self.data(bytes.clone());
-        let outputs: Vec<_> = outputs
+        let outputs: Vec<_> = handed
+            .outputs
             .iter()
             .map(|(name, bytes)| (name.clone(), value(bytes)))
             .collect();
@@ -272,18 +274,21 @@ impl Evaluator {
             self.results
                 .handed_on(&here.up_to_task(&self.plan), &outputs);
         }
-        if let Some(stdout) = stdout {
+        for (stream, bytes) in handed.printed() {
             self.results
-                .printed(&here.all(), stdout, self.has_secret(stdout));
+                .printed(&here.all(), stream, bytes, self.has_secret(bytes));
         }
     }
 
     /// What a node handed on, to be kept for the runs in which it is up to date; `None` when a secret is part of it.
     pub fn kept_values(&self, node: NodeId) -> Option<Vec<u8>> {
-        let (stdout, secret, outputs) = self.results.values(node);
-        let values =
-            json!({"stdout": kept::of_bytes(&stdout), "outputs": kept::of_outputs(&outputs)});
-        (!secret && !kept::has_secret(&values)).then(|| values.to_string().into_bytes())
+        let (printed, outputs) = self.results.values(node);
+        let mut values = json!({"outputs": kept::of_outputs(&outputs)});
+        for (stream, one) in Stream::ALL.into_iter().zip(&printed) {
+            values[stream.word()] = kept::of_bytes(&one.bytes);
+        }
+        let secret = printed.iter().any(|one| one.secret) || kept::has_secret(&values);
+        (!secret).then(|| values.to_string().into_bytes())
     }
 
     /// What tells an item of a loop from the others, for people.
@@ -313,11 +318,13 @@ impl Evaluator {
             None if kept::has_secret(outputs) => self.results.left_out(nodes),
             None => {}
         }
-        let stdout = values.get("stdout").unwrap_or(&Json::Null);
-        match kept::to_bytes(stdout) {
-            Some(stdout) => self.results.printed(nodes, &stdout, false),
-            None if kept::has_secret(stdout) => self.results.left_out(nodes),
-            None => {}
+        for stream in Stream::ALL {
+            let printed = values.get(stream.word()).unwrap_or(&Json::Null);
+            match kept::to_bytes(printed) {
+                Some(bytes) => self.results.printed(nodes, stream, &bytes, false),
+                None if kept::has_secret(printed) => self.results.left_out(nodes),
+                None => {}
+            }
         }
     }
 
@@ -333,20 +340,26 @@ impl Evaluator {
     }
 
     /// What a command has handed on, and printed for others to read, is to be written down.
-    pub fn keep_result(&self, node: NodeId, outputs: &[(String, Vec<u8>)], stdout: Option<&[u8]>) {
+    pub fn keep_result(&self, node: NodeId, handed: &HandedOn<'_>) {
         // What is not there is known without being written down.
-        let stdout = stdout.filter(|stdout| !stdout.is_empty());
-        if outputs.is_empty() && stdout.is_none() {
+        let printed: Vec<_> = handed
+            .printed()
+            .filter(|(_, bytes)| !bytes.is_empty())
+            .collect();
+        if handed.outputs.is_empty() && printed.is_empty() {
             return;
         }
         let of = |bytes: &[u8]| match self.has_secret(bytes) {
             true => kept::secret(),
             false => kept::of_bytes(bytes),
         };
-        let outputs = outputs.iter().map(|(name, bytes)| json!([name, of(bytes)]));
+        let outputs = handed
+            .outputs
+            .iter()
+            .map(|(name, bytes)| json!([name, of(bytes)]));
         let mut value = json!({"outputs": outputs.collect::<Vec<_>>()});
-        if let Some(stdout) = stdout {
-            value["stdout"] = of(stdout);
+        for (stream, bytes) in printed {
+            value[stream.word()] = of(bytes);
         }
         self.keep(Some(node), RESULT, value);
     }
@@ -354,7 +367,10 @@ impl Evaluator {
     /// What a command had handed on and printed before the run was resumed has its effect, now that the command has ended.
     pub fn recall_result(&self, here: &Here, value: &Json) {
         let of_task = json!({"outputs": value.get("outputs")});
-        let of_all = json!({"stdout": value.get("stdout")});
+        let mut of_all = json!({});
+        for stream in Stream::ALL {
+            of_all[stream.word()] = value.get(stream.word()).cloned().unwrap_or_default();
+        }
         self.restore(&here.up_to_task(&self.plan), &of_task);
         self.restore(&here.all(), &of_all);
     }
@@ -598,7 +614,7 @@ fn as_code(value: &Value) -> Option<Data> {
             let entry = |(name, value): &(String, Value)| Some((name.clone(), as_code(value)?));
             Data::Map(entries.iter().map(entry).collect::<Option<_>>()?)
         }
-        Value::Names(_) => return None,
+        Value::Names(_) | Value::Unreadable(_) => return None,
     })
 }
 

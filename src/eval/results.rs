@@ -32,12 +32,72 @@ pub(super) struct Store {
     of_node: Mutex<HashMap<NodeId, Result>>,
 }
 
+/// What was printed on one stream, as far as somebody reads it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Printed {
+    pub(super) bytes: Vec<u8>,
+    /// It has a secret in it.
+    pub(super) secret: bool,
+}
+
+/// Where something was printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// For those who read on.
+    Stdout,
+    /// For people.
+    Stderr,
+}
+
+impl Stream {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
+
+    /// Its name in expressions, and in what is written down.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// What a command has handed on, and printed for others to read.
+#[derive(Clone, Copy, Debug)]
+pub struct HandedOn<'a> {
+    /// What it wrote to its file.
+    pub outputs: &'a [(String, Vec<u8>)],
+    /// What it printed on stdout, where that is read.
+    pub stdout: Option<&'a [u8]>,
+    /// The same of stderr.
+    pub stderr: Option<&'a [u8]>,
+}
+
+impl<'a> HandedOn<'a> {
+    /// Whether nothing is to be remembered of it.
+    pub const fn is_nothing(&self) -> bool {
+        self.outputs.is_empty() && self.stdout.is_none() && self.stderr.is_none()
+    }
+
+    fn of(&self, stream: Stream) -> Option<&'a [u8]> {
+        match stream {
+            Stream::Stdout => self.stdout,
+            Stream::Stderr => self.stderr,
+        }
+    }
+
+    /// What it printed, by stream, where that is read.
+    pub(super) fn printed(self) -> impl Iterator<Item = (Stream, &'a [u8])> {
+        let all = Stream::ALL.into_iter();
+        all.filter_map(move |stream| Some((stream, self.of(stream)?)))
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 struct Result {
     ended: Option<Ended>,
-    stdout: Vec<u8>,
-    /// The output has a secret in it.
-    secret: bool,
+    /// What it printed, by [`Stream`].
+    printed: [Printed; 2],
     outputs: Outputs,
     /// The run was resumed, and a secret that it had handed on is not known any more.
     left_out: bool,
@@ -84,12 +144,12 @@ impl Store {
         self.lock().entry(node).or_default().ended = Some(ended);
     }
 
-    pub(super) fn printed(&self, nodes: &[NodeId], bytes: &[u8], secret: bool) {
+    pub(super) fn printed(&self, nodes: &[NodeId], stream: Stream, bytes: &[u8], secret: bool) {
         let mut all = self.lock();
         for node in nodes {
-            let result = all.entry(*node).or_default();
-            result.stdout.extend_from_slice(bytes);
-            result.secret |= secret;
+            let printed = &mut all.entry(*node).or_default().printed[stream as usize];
+            printed.bytes.extend_from_slice(bytes);
+            printed.secret |= secret;
         }
     }
 
@@ -112,10 +172,10 @@ impl Store {
         }
     }
 
-    /// What a node printed, whether that has a secret in it, and what it handed on.
-    pub(super) fn values(&self, node: NodeId) -> (Vec<u8>, bool, Outputs) {
+    /// What a node printed, and what it handed on.
+    pub(super) fn values(&self, node: NodeId) -> ([Printed; 2], Outputs) {
         let result = self.get(node).unwrap_or_default();
-        (result.stdout, result.secret, result.outputs)
+        (result.printed, result.outputs)
     }
 
     /// How many items a loop has, where that is known.
@@ -261,7 +321,8 @@ fn of_result(
             "duration".to_owned(),
             Value::Float(ended.duration.as_secs_f64()),
         ),
-        ("stdout".to_owned(), stdout(path, result)?),
+        ("stdout".to_owned(), printed(path, result, Stream::Stdout)),
+        ("stderr".to_owned(), printed(path, result, Stream::Stderr)),
         ("outputs".to_owned(), Value::Map(result.outputs.clone())),
     ];
     let results = &frame.evaluator().results;
@@ -303,28 +364,24 @@ fn looped(
     Some((result.items?, result.instances))
 }
 
-fn stdout(path: &str, result: &Result) -> std::result::Result<Value, Problem> {
-    let mut bytes = &result.stdout[..];
+fn printed(path: &str, result: &Result, stream: Stream) -> Value {
+    let printed = &result.printed[stream as usize];
+    let unreadable = |code, why: &str| {
+        let what = format!("what {path} printed on {} {why}", stream.word());
+        let help = "write it to a file, and hand on its name".to_owned();
+        Value::Unreadable(Box::new(problem(code, what, Some(help))))
+    };
+    let mut bytes = &printed.bytes[..];
     if bytes.len() > STDOUT_BYTES_MAX {
-        let help = Some("write it to a file, and hand on its name".to_owned());
-        return Err(problem(
-            "too-long",
-            format!("the output of {path} is more than 1 MiB"),
-            help,
-        ));
+        return unreadable("too-long", "is more than 1 MiB");
     }
     if let [rest @ .., b'\n'] = bytes {
         bytes = rest.strip_suffix(b"\r").unwrap_or(rest);
     }
     if bytes.contains(&0) {
-        let help = Some("write it to a file, and hand on its name".to_owned());
-        return Err(problem(
-            "nul-character",
-            format!("the output of {path} has a NUL"),
-            help,
-        ));
+        return unreadable("nul-character", "has a NUL");
     }
-    Ok(typed::data(bytes.to_vec(), result.secret))
+    typed::data(bytes.to_vec(), printed.secret)
 }
 
 /// What is not known before anything runs stands for itself: `{{ steps.a.outputs.b }}`.

@@ -75,6 +75,7 @@ pub(super) fn bytes(value: &Value) -> Result<(Vec<u8>, bool), Problem> {
             all
         }
         Value::None => return Err(no_text("nothing", "give it a value, or use `default`")),
+        Value::Unreadable(problem) => return Err((**problem).clone()),
         Value::Map(_) | Value::Names(_) => {
             return Err(no_text("a map", "read one member of it, as in map.name"));
         }
@@ -148,6 +149,7 @@ fn of_kind(value: Value, param: &Param) -> Result<Value, Problem> {
                 .ok_or_else(|| other(&format!("{text:?}")))?;
             given(&read, &|bytes| data(bytes, false))
         }
+        (Value::Unreadable(problem), _) => return Err((**problem).clone()),
         (Value::List(_) | Value::Map(_) | Value::None | Value::Names(_), _) => {
             return Err(other(value.kind()));
         }

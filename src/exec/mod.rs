@@ -60,17 +60,17 @@ pub struct Job {
     pub handover: Option<Handover>,
     /// Inherited variables that it does not get.
     pub without: &'static [&'static str],
-    /// Somebody reads what it prints on stdout.
-    pub keeps_stdout: bool,
+    /// What it prints on these streams is read by somebody.
+    pub keeps: WhichStreams,
     /// It reads flow's own stdin.
     pub stdin: bool,
     /// It has flow's own stdin and these of flow's own streams; `None` for an empty stdin and pipes.
-    pub own_streams: Option<OwnStreams>,
+    pub own_streams: Option<WhichStreams>,
 }
 
-/// Which of flow's own streams a command writes to by itself, so that nobody reads along.
+/// Streams of a command: which of flow's own it writes to by itself, so that nobody reads along; which are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OwnStreams {
+pub struct WhichStreams {
     /// Its stdout.
     pub stdout: bool,
     /// Its stderr.
@@ -127,4 +127,6 @@ pub struct Handed {
     pub outputs: Vec<(String, Vec<u8>)>,
     /// What it printed on stdout, where that is read: at most [`crate::model::plan::STDOUT_BYTES_MAX`] and a byte.
     pub stdout: Option<Vec<u8>>,
+    /// The same of stderr.
+    pub stderr: Option<Vec<u8>>,
 }

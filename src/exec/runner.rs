@@ -57,10 +57,8 @@ struct Running {
     masks: [Mask; 2],
     capture: Capture,
     handover: Option<Handover>,
-    /// What it printed on stdout, where that is read.
-    stdout: Option<Vec<u8>>,
-    /// The end of what it printed on stderr, where that is read.
-    stderr: Vec<u8>,
+    /// What it printed on stdout and on stderr, where that is read.
+    kept: [Option<Vec<u8>>; 2],
     exit: Option<Exit>,
     /// When it is looked at again after its end: its output may still come, or its group linger.
     again_at: Option<Instant>,
@@ -105,13 +103,7 @@ impl Runner {
                     error: Some(self.secrets.masked(&why)),
                     ..Exit::default()
                 };
-                Started::Failed(ended(
-                    job.id,
-                    job.attempt,
-                    exit,
-                    Handed::default(),
-                    Vec::new(),
-                ))
+                Started::Failed(ended(job.id, job.attempt, exit, Handed::default()))
             }
         }
     }
@@ -127,8 +119,7 @@ impl Runner {
         let (again_at, drained_at) = (None, None);
         self.running.push(Running {
             handover: job.handover,
-            stdout: job.keeps_stdout.then(Vec::new),
-            stderr: Vec::new(),
+            kept: [job.keeps.stdout, job.keeps.stderr].map(|kept| kept.then(Vec::new)),
             id,
             attempt,
             process,
@@ -262,23 +253,22 @@ impl Running {
 
     /// Keeps what somebody reads.
     fn keep(&mut self, stream: usize, bytes: &[u8]) {
-        match (stream, &mut self.stdout, self.id) {
-            (0, Some(kept), _) => {
-                let room = (STDOUT_BYTES_MAX + 1).saturating_sub(kept.len());
-                kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
-            }
-            (1, _, CommandId::Question(_)) => {
-                self.stderr.extend_from_slice(bytes);
-                let surplus = self.stderr.len().saturating_sub(STDERR_BYTES_MAX);
-                self.stderr.drain(..surplus);
-            }
-            _ => {}
+        let Some(kept) = &mut self.kept[stream] else {
+            return;
+        };
+        if let (1, CommandId::Question(_)) = (stream, self.id) {
+            kept.extend_from_slice(bytes);
+            let surplus = kept.len().saturating_sub(STDERR_BYTES_MAX);
+            kept.drain(..surplus);
+            return;
         }
+        let room = (STDOUT_BYTES_MAX + 1).saturating_sub(kept.len());
+        kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
     /// Whether it prints more than can be an answer.
     fn says_too_much(&self) -> bool {
-        let stdout = self.stdout.as_ref();
+        let stdout = self.kept[0].as_ref();
         matches!(self.id, CommandId::Question(_))
             && stdout.is_some_and(|stdout| stdout.len() > STDOUT_BYTES_MAX)
     }
@@ -358,16 +348,18 @@ impl Running {
             exit.error.get_or_insert(why);
             None
         });
+        let [stdout, stderr] = self.kept;
         let result = Handed {
             outputs: outputs.unwrap_or_default(),
-            stdout: self.stdout,
+            stdout,
+            stderr,
         };
-        ended(self.id, self.attempt, exit, result, self.stderr)
+        ended(self.id, self.attempt, exit, result)
     }
 }
 
 /// What is told of the end of a command.
-fn ended(id: CommandId, attempt: u32, exit: Exit, result: Handed, stderr: Vec<u8>) -> Event {
+fn ended(id: CommandId, attempt: u32, exit: Exit, result: Handed) -> Event {
     match id {
         CommandId::Step(node) => Event::Ended {
             node,
@@ -380,7 +372,7 @@ fn ended(id: CommandId, attempt: u32, exit: Exit, result: Handed, stderr: Vec<u8
             said: Said {
                 exit,
                 stdout: result.stdout.unwrap_or_default(),
-                stderr,
+                stderr: result.stderr.unwrap_or_default(),
             },
         },
     }
@@ -421,6 +413,7 @@ fn why_not_started(job: &Job, error: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exec::WhichStreams;
     use crate::model::id::NodeId;
     use crate::model::plan::Program;
 
@@ -441,7 +434,7 @@ mod tests {
                 args: Vec::new(),
             },
             handover: Some(Handover::File(logs.join("handover"))),
-            keeps_stdout: false,
+            keeps: WhichStreams::default(),
             stdin: false,
             without: &[],
             own_streams: None,
@@ -540,7 +533,7 @@ mod tests {
                 args: Vec::new(),
             },
             handover: Some(Handover::File("/nowhere/handover".into())),
-            keeps_stdout: false,
+            keeps: WhichStreams::default(),
             stdin: false,
             without: &[],
             own_streams: None,

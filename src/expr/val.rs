@@ -331,6 +331,7 @@ impl Val {
                 Self::Map(Rc::new(members?))
             }
             Value::Names(names) => Self::Names(names),
+            Value::Unreadable(problem) => Self::Undefined(problem),
         })
     }
 

@@ -25,6 +25,8 @@ pub enum Value {
     Map(Vec<(String, Value)>),
     /// A map whose members are looked up when they are read: `env`, `secrets`, `tasks`.
     Names(Arc<dyn Names>),
+    /// A value that can't be had, and why: an error as soon as it is read.
+    Unreadable(Box<Problem>),
 }
 
 /// A text in parts, each of which is code or data.
@@ -180,6 +182,7 @@ impl Value {
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
             Self::Map(_) | Self::Names(_) => "a map",
+            Self::Unreadable(_) => "undefined",
         }
     }
 
@@ -210,6 +213,7 @@ impl Value {
 
     fn print_into(&self, text: &mut Text, depth: usize) -> Result<(), Problem> {
         match self {
+            Self::Unreadable(problem) => return Err((**problem).clone()),
             Self::None | Self::Map(_) | Self::Names(_) => return Err(not_written(self.kind())),
             Self::Bool(yes) => text.push(Part::Code(yes.to_string())),
             Self::Int(number) => text.push(Part::Code(number.to_string())),
@@ -241,7 +245,8 @@ impl Value {
             | Self::Int(_)
             | Self::Float(_)
             | Self::Number(_)
-            | Self::Names(_) => {}
+            | Self::Names(_)
+            | Self::Unreadable(_) => {}
         }
     }
 }

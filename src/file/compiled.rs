@@ -159,6 +159,7 @@ mod tests {
         Workflow {
             files: Vec::new(),
             name: Some(name.to_owned()),
+            meta: Vec::new(),
             desc: None,
             profiles: Vec::new(),
             tasks: vec![crate::model::language::Task::default()],

@@ -10,12 +10,13 @@ use super::raw::{Owner, Read};
 use super::values::used_here;
 use crate::diagnostic::Diagnostic;
 use crate::model::language::task::{as_identifier, relative};
-use crate::model::language::{File, Profile, RUN, Task, Workflow};
+use crate::model::language::{File, PROJECT, Profile, RUN, Task, Workflow};
 use crate::model::listed::listed;
 use crate::suggest::Suggest;
 
 /// Built-in names, and their members where those are known.
-const BUILT_IN: [(&str, &[&str]); 13] = [
+const BUILT_IN: [(&str, &[&str]); 14] = [
+    ("project", &PROJECT),
     ("env", &[]),
     ("secrets", &[]),
     ("args", &[]),
@@ -71,10 +72,11 @@ const OF_OTHER_TOOLS: [(&str, &str); 16] = [
 ];
 
 /// What is known of a step or a task that has ended.
-const RESULT: [&str; 6] = [
+const RESULT: [&str; 7] = [
     "status",
     "exit_code",
     "stdout",
+    "stderr",
     "outputs",
     "duration",
     "runs",

@@ -128,6 +128,8 @@ pub enum Shape {
     Sources,
     /// Locks: names, or maps.
     Locks,
+    /// Names with texts that are never templates.
+    Meta,
     /// A list of texts.
     Words,
     /// The name of a task.
@@ -294,6 +296,7 @@ pub static KEYS: &[Key] = &[
     built("includes", Scope::File, Part::File, Shape::Map(Scope::Include), "none", "{web: web}", "other files whose tasks are used under a namespace"),
     built("root", Scope::File, Part::File, Shape::Text, "the folder of this file", "..", "in a file that another includes: the folder of that one, which keeps the record, the locks and the fingerprints of both"),
     built("vars", Scope::File, Part::File, Shape::Vars, "none", "{image: shop, version: {sh: git describe}}", "values that tasks can read"),
+    built("meta", Scope::File, Part::File, Shape::Meta, "none", "{purpose: \"the shop's backend\", owner: ada}", "what else people and programs should know of it"),
     built("env", Scope::File, Part::File, Shape::Env, "none", "{RUST_LOG: info}", "environment variables of all tasks"),
     built("dotenv", Scope::File, Part::File, Shape::Texts, "none", ".env", "files with environment variables"),
     built("profiles", Scope::File, Part::File, Shape::Map(Scope::Profile), "none", "{staging: {vars: {image: shop-staging}}}", "named sets of vars and env"),
@@ -327,6 +330,7 @@ pub static KEYS: &[Key] = &[
     built("aliases", Scope::Task, Part::File, Shape::Names, "none", "[b]", "other names of the task"),
     built("internal", Scope::Task, Part::File, Shape::Bool, "false", "true", "whether the task is hidden and can only be used by others"),
     built("hidden", Scope::Task, Part::File, Shape::Bool, "false", "true", "whether it is left out of lists; it can be called all the same"),
+    built("meta", Scope::Task, Part::File, Shape::Meta, "none", "{owner: ops, last_audited: 2026-11-01}", "what else people and programs should know of it"),
     built("group", Scope::Task, Part::File, Shape::Text, "", "Release", "the heading that it is listed below"),
     later("output", Scope::Task, Part::Later, "how its output is shown"),
     built("shell", Scope::Task, Part::Execution, Shape::Text, "sh -e", "bash -euo pipefail", "the shell of its commands"),

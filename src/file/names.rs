@@ -216,6 +216,7 @@ fn unreachable(tasks: &[Task], edges: &[Vec<Edge>]) -> Vec<TaskIndex> {
 fn workflow(nodes: &mut [Node], tasks: Vec<Task>, absent: Vec<Absent>) -> Workflow {
     let root = &mut nodes[0].raw;
     let (name, desc) = (root.name.take(), root.desc.take());
+    let meta = std::mem::take(&mut root.meta);
     let profiles = std::mem::take(&mut root.profiles);
     let file = |node: &mut Node| File {
         path: node.raw.path.clone(),
@@ -232,6 +233,7 @@ fn workflow(nodes: &mut [Node], tasks: Vec<Task>, absent: Vec<Absent>) -> Workfl
         files: nodes.iter_mut().map(file).collect(),
         name,
         desc,
+        meta,
         profiles,
         tasks,
         triggers: Vec::new(),

@@ -17,6 +17,7 @@ pub(super) struct Raw {
     pub(super) dir: PathBuf,
     pub(super) name: Option<String>,
     pub(super) desc: Option<String>,
+    pub(super) meta: Vec<(String, String)>,
     pub(super) vars: Vec<Var>,
     pub(super) env: Vec<EnvVar>,
     pub(super) dotenv: Vec<Text>,

@@ -81,6 +81,7 @@ pub(super) fn nothing(source: Source, path: &Path) -> Raw {
         dir: path.parent().unwrap_or(path).to_path_buf(),
         name: None,
         desc: None,
+        meta: Vec::new(),
         vars: Vec::new(),
         env: Vec::new(),
         dotenv: Vec::new(),
@@ -182,6 +183,7 @@ impl Reader<'_, '_> {
                 raw.name = self.literal(value, "'name' is a text", help);
             }
             "desc" => raw.desc = self.desc(value),
+            "meta" => raw.meta = self.meta(value),
             "root" => self.root(value, &raw.path),
             "vars" => raw.vars = self.vars(value, &Owner::File),
             "env" => raw.env = self.env(value, &Owner::File),
@@ -197,6 +199,18 @@ impl Reader<'_, '_> {
             }
         }
         false
+    }
+
+    /// `meta`: names with texts, which mean something to people and other programs alone.
+    pub(super) fn meta(&mut self, at: At) -> Vec<(String, String)> {
+        let help = "write names with texts, such as 'owner: ada'";
+        let entries = self.entries(at, "'meta' is a map of texts", help);
+        let text = |entry: &Entry| {
+            let name = self.var_name(entry, "a text in 'meta'")?;
+            let text = self.literal(entry.value, &format!("'{name}' in 'meta' is a text"), help)?;
+            Some((name, text))
+        };
+        entries.iter().filter_map(text).collect()
     }
 
     fn defaults(&mut self, at: At) {

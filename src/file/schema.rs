@@ -132,6 +132,9 @@ fn of_shape(shape: Shape) -> Value {
         Shape::Steps => json!({"$ref": "#/$defs/steps"}),
         Shape::Vars => json!({"$ref": "#/$defs/vars"}),
         Shape::Env => json!({"$ref": "#/$defs/env"}),
+        Shape::Meta => {
+            json!({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}})
+        }
         Shape::Any => json!({}),
         Shape::Words => json!({"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/text"}}),
         Shape::TaskName => json!({"type": ["string", "number"], "pattern": r"^[^\s{}]+$"}),

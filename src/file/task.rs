@@ -212,6 +212,7 @@ impl<'w> Reader<'w, '_> {
             "dotenv" => task.dotenv = self.dotenv(value, owner),
             "internal" => task.internal = self.boolean(value, "'internal'").unwrap_or_default(),
             "hidden" => task.hidden = self.boolean(value, "'hidden'").unwrap_or_default(),
+            "meta" => task.rules.get_or_insert_default().meta = self.meta(value),
             "group" => {
                 let help = "write the heading that it is listed below";
                 let group = self.literal(value, "'group' is a text", help);

@@ -38,7 +38,7 @@ pub struct Index {
 }
 
 /// The version of the tables, as `PRAGMA user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// What tells our files from other databases, as `PRAGMA application_id`: "flow".
 const APPLICATION: i64 = 0x666c_6f77;
 /// So many runs are written in one transaction.

@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Transaction, params, params_from_iter};
 
 use super::{Index, trouble};
-use crate::core::fact::{Outcome, RunEnd};
+use crate::core::fact::{Given, Outcome, RunEnd};
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
 use crate::record::summary::{Summary, Work};
@@ -29,6 +29,8 @@ pub struct Row {
     pub hash: String,
     /// The tasks that were asked for.
     pub asked: Vec<String>,
+    /// What was given beside them.
+    pub given: Given,
     /// The stamp of its record when it was looked at.
     pub stamp: String,
 }
@@ -74,7 +76,7 @@ pub struct Filter {
 }
 
 impl Status {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Ended(RunEnd::Completed) => "completed",
             Self::Ended(RunEnd::Failed) => "failed",
@@ -110,7 +112,7 @@ pub(super) fn forget(transaction: &Transaction<'_>, run: &RunId) -> rusqlite::Re
     Ok(())
 }
 
-const INSERT: &str = "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+const INSERT: &str = "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 /// A run that was known and can't be read any more; `false` when it was not known.
 pub(super) fn set_unread(
@@ -144,6 +146,7 @@ pub(super) fn insert_unread(
         "",
         "",
         "[]",
+        "{}",
         "",
         stamp
     ];
@@ -169,6 +172,7 @@ pub(super) fn insert(
         summary.hash,
         summary.plan,
         asked,
+        serde_json::to_string(&summary.given).unwrap_or_default(),
         summary.words.join("\u{1f}"),
         stamp,
     ])?;
@@ -196,7 +200,7 @@ pub(super) fn insert(
     Ok(())
 }
 
-fn work_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Work> {
+pub(super) fn work_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Work> {
     let outcome: String = row.get(2)?;
     let outcome = serde_json::from_value(outcome.into()).unwrap_or(Outcome::Failed);
     Ok(Work {
@@ -330,7 +334,7 @@ impl Index {
         };
         values.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
         let sql = format!(
-            "SELECT id, status, began, last, seq, hash, asked, stamp FROM {from} {filter} ORDER BY {id} DESC LIMIT ?"
+            "SELECT id, status, began, last, seq, hash, asked, given, stamp FROM {from} {filter} ORDER BY {id} DESC LIMIT ?"
         );
         self.rows(&sql, values)
     }
@@ -341,7 +345,8 @@ impl Index {
     ///
     /// When it can't be read.
     pub fn row(&self, run: &RunId) -> Result<Option<Row>, Error> {
-        let sql = "SELECT id, status, began, last, seq, hash, asked, stamp FROM runs WHERE id = ?";
+        let sql =
+            "SELECT id, status, began, last, seq, hash, asked, given, stamp FROM runs WHERE id = ?";
         let mut rows = self.rows(sql, vec![Value::from(run.to_string())])?;
         Ok(rows.pop())
     }
@@ -360,10 +365,11 @@ impl Index {
     /// All that is known of a run, as it was put in; `None` when that makes no sense.
     pub(super) fn summary(&self, run: &RunId, row: &Row) -> Result<Option<Summary>, Error> {
         let read = || {
-            let sql = "SELECT plan, words FROM runs WHERE id = ?1";
-            let (plan, words): (String, String) =
-                self.database
-                    .query_row(sql, [run.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let sql = "SELECT plan, words, given FROM runs WHERE id = ?1";
+            let (plan, words, given): (String, String, String) =
+                self.database.query_row(sql, [run.as_str()], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?;
             let sql = "SELECT task FROM asked WHERE run = ?1 ORDER BY task";
             let mut asked = self.database.prepare_cached(sql)?;
             let asked: Vec<String> = asked
@@ -374,15 +380,18 @@ impl Index {
             let work: Vec<Work> = work
                 .query_map([run.as_str()], work_of)?
                 .collect::<Result<_, _>>()?;
-            Ok((plan, words, asked, work))
+            Ok((plan, words, given, asked, work))
         };
-        let (plan, words, mut asked, work) = read().map_err(|error| self.trouble("read", error))?;
+        let (plan, words, given, mut asked, work) =
+            read().map_err(|error| self.trouble("read", error))?;
         let mut expected = row.asked.clone();
         expected.sort_unstable();
         expected.dedup();
         asked.sort_unstable();
+        let whole =
+            asked == expected && serde_json::to_string(&row.given).is_ok_and(|text| text == given);
         let (Status::Ended(end), Some(began), Some(last), true) =
-            (row.status, row.began, row.last, asked == expected)
+            (row.status, row.began, row.last, whole)
         else {
             return Ok(None);
         };
@@ -394,6 +403,7 @@ impl Index {
             seq: row.seq,
             hash: row.hash.clone(),
             asked: row.asked.clone(),
+            given: row.given.clone(),
             plan,
             words: words
                 .split('\u{1f}')
@@ -411,7 +421,7 @@ impl Index {
     /// When it can't be read.
     pub fn with_beginning(&self, beginning: &str, limit: usize) -> Result<Vec<RunId>, Error> {
         // All digits of ids come before this one.
-        let sql = "SELECT id, status, began, last, seq, hash, asked, stamp FROM runs WHERE id >= ? AND id < ? AND status <> 'begun' ORDER BY id LIMIT ?";
+        let sql = "SELECT id, status, began, last, seq, hash, asked, given, stamp FROM runs WHERE id >= ? AND id < ? AND status <> 'begun' ORDER BY id LIMIT ?";
         let values = vec![
             Value::from(beginning.to_owned()),
             Value::from(format!("{beginning}\u{7f}")),
@@ -437,55 +447,12 @@ impl Index {
         read().map_err(|error| self.trouble("read", error))
     }
 
-    /// What ran in the runs that began since then, or need not; steps too, when they are asked for.
-    ///
-    /// # Errors
-    ///
-    /// When it can't be read.
-    pub fn work(
-        &self,
-        since: Timestamp,
-        steps: bool,
-        mut each: impl FnMut(Work),
-    ) -> Result<(), Error> {
-        let mut read = || {
-            let sql = "SELECT task, step, outcome, micros, retries FROM work JOIN runs ON id = run
-                WHERE began >= ?1 AND (?2 OR step = '')";
-            let mut all = self.database.prepare(sql)?;
-            let mut rows = all.query(params![since.as_micros(), steps])?;
-            while let Some(row) = rows.next()? {
-                each(work_of(row)?);
-            }
-            Ok(())
-        };
-        read().map_err(|error| self.trouble("read", error))
-    }
-
-    /// How many runs that began since then stand how.
-    ///
-    /// # Errors
-    ///
-    /// When it can't be read.
-    pub fn counts(&self, since: Timestamp) -> Result<Vec<(Status, usize)>, Error> {
-        let read = || {
-            let sql = "SELECT status, count(*) FROM runs WHERE began >= ?1 GROUP BY status";
-            let mut counts = self.database.prepare(sql)?;
-            let rows = counts.query_map([since.as_micros()], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, usize>(1)?))
-            })?;
-            rows.collect::<Result<Vec<_>, _>>()
-        };
-        let rows = read().map_err(|error| self.trouble("read", error))?;
-        let status = |(word, count): (String, usize)| Some((word.parse().ok()?, count));
-        Ok(rows.into_iter().filter_map(status).collect())
-    }
-
     fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, Error> {
         let read = || {
             let mut rows = self.database.prepare_cached(sql)?;
             let rows = rows.query_map(params_from_iter(values), |row| {
                 let (id, word): (String, String) = (row.get(0)?, row.get(1)?);
-                let asked: String = row.get(6)?;
+                let (asked, given): (String, String) = (row.get(6)?, row.get(7)?);
                 let (began, last): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
                 let (seq, hash) = (row.get(4)?, row.get(5)?);
                 // An id that is none is nobody's.
@@ -497,7 +464,8 @@ impl Index {
                     seq,
                     hash,
                     asked: serde_json::from_str(&asked).unwrap_or_default(),
-                    stamp: row.get(7).unwrap_or_default(),
+                    given: serde_json::from_str(&given).unwrap_or_default(),
+                    stamp: row.get(8).unwrap_or_default(),
                 }))
             })?;
             rows.filter_map(Result::transpose)

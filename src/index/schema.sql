@@ -1,4 +1,4 @@
--- Version 2. A run has a row once its record was looked at; `status` is how it ended, or `open`, or `begun` without a record.
+-- Version 3. A run has a row once its record was looked at; `status` is how it ended, or `open`, or `begun` without a record.
 -- `stamp` is what changes when somebody touches the record.
 CREATE TABLE runs (
     id     TEXT PRIMARY KEY,
@@ -9,6 +9,7 @@ CREATE TABLE runs (
     hash   TEXT NOT NULL,
     plan   TEXT NOT NULL,
     asked  TEXT NOT NULL,
+    given  TEXT NOT NULL,
     words  TEXT NOT NULL,
     stamp  TEXT NOT NULL
 ) WITHOUT ROWID;

@@ -5,6 +5,7 @@
 //! parent; edges between tasks are their `needs`. A node's children come after it, and the nodes of a subtree stand
 //! together, so that a loop's body can be instantiated by copying a range.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,9 @@ use super::language::{
 pub struct Plan {
     /// The Workflowfile that it was made from.
     pub file: PathBuf,
+    /// What the file says of itself and of the tasks that were asked for.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub project: Project,
     /// The tasks that were asked for by name, in that order.
     pub asked: Vec<NodeId>,
     /// They run one after another, each with what it needs.
@@ -62,6 +66,24 @@ pub struct Plan {
     pub up_to_date: u32,
     /// All nodes; [`NodeId`] is the index.
     pub nodes: Vec<Node>,
+}
+
+/// What a file says of itself, for people and other programs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Project {
+    /// Its `name`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub name: Option<String>,
+    /// Its `desc`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub desc: Option<String>,
+    /// Its `meta`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub meta: Vec<(String, String)>,
+    /// The `meta` of the tasks that were asked for, where they have one.
+    #[serde(skip_serializing_if = "is_default")]
+    pub tasks: Vec<(String, Vec<(String, String)>)>,
 }
 
 /// What was said when a run was asked for, beside the names of tasks: what a plan of another file for the same needs to know.
@@ -211,6 +233,9 @@ pub struct Results {
     /// `tasks.NAME`: tasks that have run before, and those that were called.
     #[serde(skip_serializing_if = "is_default")]
     pub tasks: Vec<(String, NodeId)>,
+    /// What they print on stderr may be read, too.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stderr: bool,
 }
 
 /// What all scopes of a plan share.
@@ -674,6 +699,9 @@ pub struct Rules {
     /// What it prints on stdout is read by somebody.
     #[serde(skip_serializing_if = "is_default")]
     pub keeps_stdout: bool,
+    /// The same of stderr.
+    #[serde(skip_serializing_if = "is_default")]
+    pub keeps_stderr: bool,
 }
 
 /// What is shown in the place of a command.
@@ -842,6 +870,23 @@ impl Plan {
     pub fn tasks(&self) -> impl Iterator<Item = (NodeId, &Task)> {
         let nodes = self.nodes.iter().enumerate();
         nodes.filter_map(|(index, node)| Some((NodeId::at(index), node.task.as_deref()?)))
+    }
+
+    /// The folder of the root file.
+    pub fn project_dir(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// What the root file is called: by its `name`, else by its folder.
+    pub fn project_name(&self) -> Cow<'_, str> {
+        match &self.project.name {
+            Some(name) => name.into(),
+            None => self
+                .project_dir()
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy(),
+        }
     }
 
     /// The names of the tasks that were asked for.

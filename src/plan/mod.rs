@@ -20,7 +20,7 @@ use self::nodes::Planner;
 use self::scopes::Scopes;
 use crate::model::id::NodeId;
 use crate::model::language::{Data, Platform, Profile, Task, TaskIndex, Var, Workflow};
-use crate::model::plan::{Called, Context, Given, OnFailure, Plan, Surroundings};
+use crate::model::plan::{Called, Context, Given, OnFailure, Plan, Project, Surroundings};
 
 /// What a run is to do.
 #[derive(Clone, Debug, Default)]
@@ -244,6 +244,7 @@ pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
     }
     let mut plan = Plan {
         file: root(workflow).path.clone(),
+        project: project(workflow, &request.tasks),
         asked,
         in_order: request.in_order,
         on_failure: request.on_failure,
@@ -264,7 +265,7 @@ pub fn plan(workflow: &Workflow, request: &Request) -> Result<Plan, Refused> {
         up_to_date: request.stale.as_ref().map_or(0, |stale| stale.up_to_date),
         nodes: planner.nodes,
     };
-    nodes::keep_stdout(&mut plan);
+    nodes::keep_printed(&mut plan);
     Ok(plan)
 }
 
@@ -287,6 +288,7 @@ pub fn of_one_scope(workflow: &Workflow, request: &Request) -> Result<Plan, Refu
     faults.refuse(workflow, request)?;
     Ok(Plan {
         file: root(workflow).path.clone(),
+        project: project(workflow, &[]),
         asked: Vec::new(),
         in_order: false,
         on_failure: request.on_failure,
@@ -314,11 +316,27 @@ pub fn of_one_scope(workflow: &Workflow, request: &Request) -> Result<Plan, Refu
 pub fn of_files(workflow: &Workflow) -> Plan {
     Plan {
         file: root(workflow).path.clone(),
+        project: project(workflow, &[]),
         surroundings: Surroundings {
             files: workflow.files.clone(),
             ..Surroundings::default()
         },
         ..Plan::default()
+    }
+}
+
+/// What the root file says of itself and of these tasks.
+fn project(workflow: &Workflow, tasks: &[TaskIndex]) -> Project {
+    let meta = |index: &TaskIndex| {
+        let task = &workflow.tasks[*index];
+        let meta = &task.rules().meta;
+        (!meta.is_empty()).then(|| (task.name.clone(), meta.clone()))
+    };
+    Project {
+        name: workflow.name.clone(),
+        desc: workflow.desc.clone(),
+        meta: workflow.meta.clone(),
+        tasks: tasks.iter().filter_map(meta).collect(),
     }
 }
 

@@ -783,16 +783,18 @@ impl<'a> Planner<'a> {
     /// A place for what a task can read of others, if it reads anything.
     fn results_of(&mut self, task: &Task) -> Option<u32> {
         let file = self.workflow.file_of(task);
-        let in_file = || {
-            let texts = file.vars.iter().map(|var| format!("{:?}", var.value));
-            let mut mentions =
-                texts.map(|text| RESULT_NAMES.iter().any(|name| text.contains(name)));
-            mentions.any(|mentions| mentions)
+        let in_file = |names: &[&str]| {
+            let mut texts = file.vars.iter().map(|var| format!("{:?}", var.value));
+            texts.any(|text| names.iter().any(|name| text.contains(name)))
         };
-        if !task.mentions(&RESULT_NAMES) && !in_file() {
+        let mentions = |names: &[&str]| task.mentions(names) || in_file(names);
+        if !mentions(&RESULT_NAMES) {
             return None;
         }
-        self.results.push(Results::default());
+        self.results.push(Results {
+            stderr: mentions(&["stderr"]),
+            ..Results::default()
+        });
         u32::try_from(self.results.len() - 1).ok()
     }
 
@@ -841,15 +843,19 @@ fn calls_in_handlers(workflow: &Workflow, index: TaskIndex) -> bool {
 }
 
 /// Marks the commands whose output is read by somebody.
-pub(super) fn keep_stdout(plan: &mut Plan) {
-    let named = |results: &Results| [&results.steps[..], &results.tasks].concat();
-    for (_, id) in plan.results.iter().flat_map(named).collect::<Vec<_>>() {
-        let end = plan.subtree_end(id);
-        for node in &mut plan.nodes[id.index()..end.index()] {
-            if matches!(node.kind, Kind::Work(_)) {
-                node.rules.get_or_insert_default().keeps_stdout = true;
+pub(super) fn keep_printed(plan: &mut Plan) {
+    for results in std::mem::take(&mut plan.results) {
+        for (_, id) in results.steps.iter().chain(&results.tasks) {
+            let end = plan.subtree_end(*id);
+            for node in &mut plan.nodes[id.index()..end.index()] {
+                if matches!(node.kind, Kind::Work(_)) {
+                    let rules = node.rules.get_or_insert_default();
+                    rules.keeps_stdout = true;
+                    rules.keeps_stderr |= results.stderr;
+                }
             }
         }
+        plan.results.push(results);
     }
 }
 

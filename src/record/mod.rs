@@ -4,6 +4,7 @@
 //! over, of one that goes on and of one as it was last Tuesday is the same function of more or fewer facts.
 
 pub mod causes;
+pub mod given;
 pub mod items;
 pub mod prune;
 pub mod spans;
@@ -15,7 +16,7 @@ pub mod whole;
 use std::sync::Arc;
 
 use crate::core::RunState;
-use crate::core::fact::{Fact, Log, Record, RunEnd, Triggered};
+use crate::core::fact::{Fact, Given, Log, Record, RunEnd, Triggered};
 use crate::model::id::{NodeId, RunId};
 use crate::model::plan::Plan;
 use crate::model::time::Timestamp;
@@ -170,6 +171,15 @@ impl Recorded {
         match &self.records[0].fact {
             Fact::RunCreated { asked, .. } => asked,
             _ => &[],
+        }
+    }
+
+    /// What was given beside the names of tasks.
+    pub fn given(&self) -> &Given {
+        static NOTHING: Given = Given::new();
+        match &self.records[0].fact {
+            Fact::RunCreated { given, .. } => given,
+            _ => &NOTHING,
         }
     }
 

@@ -1,8 +1,8 @@
 //! A run in a few lines: what is shown of it in a list, searched for, and counted over many runs.
 
-use super::{Recorded, spans};
+use super::{Recorded, given, spans};
 use crate::core::RunState;
-use crate::core::fact::{Fact, Outcome, RunEnd};
+use crate::core::fact::{Fact, Given, Outcome, RunEnd};
 use crate::core::state::RunStage;
 use crate::model::id::{NodeId, RunId};
 use crate::model::time::Timestamp;
@@ -24,6 +24,8 @@ pub struct Summary {
     pub hash: String,
     /// The tasks that were asked for.
     pub asked: Vec<String>,
+    /// What was given beside them.
+    pub given: Given,
     /// The hash of its plan.
     pub plan: String,
     /// What it can be found by: names, reasons, errors, notes.
@@ -63,6 +65,7 @@ impl Summary {
             seq: state.seq(),
             hash: recorded.chain.to_string(),
             asked: recorded.asked().to_vec(),
+            given: recorded.given().clone(),
             plan: recorded.plan_hash().to_owned(),
             words: words(recorded, state),
             work: work(recorded, state),
@@ -73,6 +76,7 @@ impl Summary {
 /// What a run can be found by. Secrets are hidden in facts already.
 fn words(recorded: &Recorded, state: &RunState) -> Vec<String> {
     let mut words: Vec<String> = recorded.asked().to_vec();
+    words.extend(given::words(recorded.given()));
     for record in &recorded.records {
         match &record.fact {
             Fact::CancelRequested { by, reason, .. } => {

@@ -8,6 +8,7 @@
 //! .flow/logs/ID/NODE.TRY.log    what a try printed, from its first byte on; with `.gz` once it was archived
 //! .flow/plans/HASH.json         the plans that runs follow
 //! .flow/signing.key             the key by which the ends of records are signed, if there is one
+//! .flow/secrets.key             the key by which records tell secrets apart that runs were given, once one was
 //! .flow/heads                   a line each time a run begins (`RUN begun`), flow ends its work on one (`RUN FACTS HASH`: the end of
 //!                               the record then, and its signature), or one is removed (`RUN removed TIME`)
 //! ```
@@ -50,6 +51,11 @@ impl Files {
     #[must_use]
     pub fn signed_with(self, key: PathBuf) -> Self {
         Self { key, ..self }
+    }
+
+    /// Its folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Where the key is that records are signed with, if there is one.

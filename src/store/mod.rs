@@ -10,6 +10,7 @@ pub mod memory;
 mod packed;
 pub mod request;
 pub mod signature;
+pub mod tell_apart;
 
 use std::collections::HashSet;
 use std::fmt;

@@ -87,6 +87,7 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
         wait_micros: None,
     });
     Plan {
+        project: flow::model::plan::Project::default(),
         locks,
         given: Given::default(),
         up_to_date: 0,

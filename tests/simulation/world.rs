@@ -382,6 +382,7 @@ impl<'a> World<'a> {
             parent: None,
             retry_of: None,
             trigger: None,
+            given: std::collections::BTreeMap::new(),
         };
         if !self.fates.certain && self.rng.u8(0..3) == 0 {
             let tasks: Vec<NodeId> = self.plan.tasks().map(|(id, _)| id).collect();

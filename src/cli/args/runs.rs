@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{ShowArgs, duration, size};
 
@@ -83,7 +83,14 @@ pub(in crate::cli) struct EventsArgs {
     pub(in crate::cli) json: bool,
 }
 
-/// Show how often tasks ran, how they ended and how long they took; those that took most time first
+/// What the numbers are told apart by
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum StatsBy {
+    /// By the values that were given
+    Vars,
+}
+
+/// Show how often runs and tasks ran, how they ended and how long they took; those that took most time first
 #[derive(Debug, Args)]
 pub(in crate::cli) struct StatsArgs {
     /// Only this task
@@ -95,6 +102,9 @@ pub(in crate::cli) struct StatsArgs {
     /// Of each step, too
     #[arg(long)]
     pub(in crate::cli) steps: bool,
+    /// A row for each set of values that was given (NAME=VALUE), too
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub(in crate::cli) by: Option<StatsBy>,
     /// As JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,

@@ -34,6 +34,9 @@ pub use self::value::{Data, EnvVar, Expr, Place, Secret, SecretFrom, Text, Var, 
 /// The members of `run` in expressions.
 pub const RUN: [&str; 5] = ["id", "started_at", "cwd", "trigger", "scheduled_at"];
 
+/// The members of `project` in expressions.
+pub const PROJECT: [&str; 4] = ["name", "desc", "dir", "meta"];
+
 /// The number of a file in [`Workflow::files`]; 0 is the root file.
 pub type FileIndex = u32;
 
@@ -46,6 +49,8 @@ pub struct Workflow {
     pub name: Option<String>,
     /// The root file's `desc`.
     pub desc: Option<String>,
+    /// The root file's `meta`.
+    pub meta: Vec<(String, String)>,
     /// The root file's profiles, in the order written.
     pub profiles: Vec<Profile>,
     /// All tasks, those of the root file first, each file's in its order.

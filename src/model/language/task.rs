@@ -74,6 +74,8 @@ pub struct Elsewhere {
 pub struct TaskRules {
     /// The heading that it is listed below.
     pub group: Option<String>,
+    /// What else is said of it, for people and other programs.
+    pub meta: Vec<(String, String)>,
     /// The tasks that it comes after when they are part of the run, each once; globs are expanded.
     pub after: Vec<TaskIndex>,
     /// The shell; `None` for `sh -e`.
