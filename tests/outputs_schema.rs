@@ -105,6 +105,7 @@ fn every_output_fits() {
         "run",
         "seconds",
         "numbers",
+        "retry",
         "who",
         "trigger",
         "trigger_time",

@@ -15,6 +15,7 @@ use flow::store::Store;
 use flow::store::files::Files;
 use rustix::process::Signal;
 use support::effort::rounds;
+use support::json_schema::wrong;
 use support::processes::signal;
 use support::{Record, Space};
 
@@ -299,7 +300,7 @@ fn it_is_tried_as_often_as_it_may_be() {
     let space = Space::with(
         "tasks:
   done: echo done >> log
-  flaky: {depends_on: [done], run: 'echo try >> log; test $(grep -c try log) -ge 3'}
+  flaky: {depends_on: [done], run: 'echo try >> log; test $(grep -c try log) -ge 4'}
 ",
     );
     assert_eq!(space.run(&["-q", "flaky"]).code, 1);
@@ -310,9 +311,35 @@ fn it_is_tried_as_often_as_it_may_be() {
         "{}",
         once.err()
     );
-    let often = space.run(&["retry", "--max-retries", "3"]);
+    let often = space.run(&["retry", "--max-retries", "3", "--json"]);
     assert_eq!(often.code, 0, "{}", often.err());
-    assert_eq!(space.read("log").as_deref(), Some("done\ntry\ntry\ntry\n"));
+    let out = often.out();
+    let lines = out
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"));
+    let lines: Vec<serde_json::Value> = lines.collect();
+    let waits = lines.iter().find(|line| line["status"] == "retrying");
+    let waits = waits.expect("it says that it waits");
+    let schema = include_str!("../docs/reference/outputs.schema.json");
+    let schema: serde_json::Value = serde_json::from_str(schema).expect("JSON");
+    assert_eq!(wrong(&schema, &schema["$defs"]["retry"], waits), Ok(()));
+    let said = ["task", "retry_attempt", "max_retries", "backoff_delay"].map(|name| &waits[name]);
+    assert_eq!(
+        serde_json::json!(said),
+        serde_json::json!(["flaky", 2, 3, 2.0])
+    );
+    assert!(
+        lines.iter().any(|line| line["run"] == waits["run"]),
+        "{out}"
+    );
+    assert!(
+        lines.iter().any(|line| line["retry_of"] == waits["run"]),
+        "{out}"
+    );
+    assert_eq!(
+        space.read("log").as_deref(),
+        Some("done\ntry\ntry\ntry\ntry\n")
+    );
     assert_eq!(space.run(&["retry", "--from", "nobody"]).code, 2);
     let unknown = space.run(&["retry", "--from", "flakky"]);
     assert!(

@@ -239,3 +239,80 @@ triggers:
         }
     }
 }
+
+/// flow with these arguments, whose stdout goes to a file of the folder.
+fn into_file(space: &Space, args: &[&str], name: &str) -> std::process::Child {
+    let file = fs::File::create(space.work().join(name)).expect("the folder is ours");
+    space.flow(args).stdout(file).spawn().expect("flow starts")
+}
+
+const HELD: &str = "
+tasks:
+  held: {params: {to: {default: a}}, run: ['touch began', 'until test -e go; do sleep 0.01; done']}
+  bad: {depends_on: [held], run: exit 4}
+";
+
+/// `-f` says what changes until the run ends.
+#[test]
+fn a_run_can_be_followed() {
+    let space = Space::with(HELD);
+    let run = space.start(&["-q", "bad", "to=prod"]);
+    wait_for("the run", || space.has("began"));
+    let lines = into_file(&space, &["status", "latest", "-f"], "lines");
+    let json = into_file(&space, &["status", "-f", "--json", "latest:bad"], "json");
+    let said = |name: &str| space.read(name).unwrap_or_default();
+    wait_for("a line", || said("lines").contains("held  running"));
+    wait_for("a line", || said("json").contains('\n'));
+    space.write("go", "");
+    assert_eq!(space.finish(run).code, 1);
+    assert_eq!(space.finish(lines).code, 0);
+    assert_eq!(space.finish(json).code, 0);
+    let words: Vec<String> = said("lines")
+        .lines()
+        .map(|line| line.split("  ").skip(1).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(words[0], "run of bad to=prod running");
+    assert!(words[1].starts_with("held running"), "{words:?}");
+    assert!(words[2].starts_with("held completed"), "{words:?}");
+    assert!(words[3].starts_with("bad failed"), "{words:?}");
+    assert!(words[3].ends_with("exit code 4"), "{words:?}");
+    assert!(
+        words[4].starts_with("run of bad to=prod failed"),
+        "{words:?}"
+    );
+    assert_eq!(words.len(), 5, "{words:?}");
+    let json = said("json");
+    let all: Vec<Value> = json
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let last = all.last().expect("a line");
+    assert_eq!(last["status"], "failed");
+    assert!(all[0]["status"] == "running" && all.len() > 1, "{json}");
+}
+
+/// Without a run it is all that run, also those that begin later, and it does not end by itself.
+#[test]
+fn all_that_run_can_be_followed() {
+    let space = Space::with(HELD);
+    let mut all = into_file(&space, &["status", "-f"], "lines");
+    let said = || space.read("lines").unwrap_or_default();
+    let one = space.start(&["-q", "held", "to=one"]);
+    wait_for("the first", || {
+        said().contains("run of held to=one  running")
+    });
+    let two = space.start(&["-q", "held", "to=two"]);
+    wait_for("the second", || {
+        said().contains("run of held to=two  running")
+    });
+    space.write("go", "");
+    assert_eq!(space.finish(one).code, 0);
+    assert_eq!(space.finish(two).code, 0);
+    wait_for("their ends", || said().matches("run of held").count() == 4);
+    assert_eq!(said().matches("  completed").count(), 4, "{}", said());
+    assert!(all.try_wait().expect("it is ours").is_none(), "it goes on");
+    all.kill().expect("it is ours");
+    space.finish(all);
+    let refused = space.run(&["status", "-f", "--at", "3"]);
+    assert_eq!(refused.code, 2);
+}

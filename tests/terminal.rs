@@ -203,3 +203,17 @@ fn state_of(pid: i32) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }
+
+#[test]
+fn a_run_is_drawn_in_its_place() {
+    let workflow = "tasks: {held: [touch began, 'until test -e go; do sleep 0.01; done']}";
+    let script = "export TERM=xterm; flow -q held & until test -e began; do sleep 0.01; done
+        flow status -f latest; echo \"code $?\"";
+    let terminal = Terminal::run(workflow, script);
+    terminal.wait_for("running");
+    terminal.space.write("go", "");
+    let text = terminal.end();
+    assert!(text.contains("\u{1b}[J"), "it is drawn again: {text:?}");
+    assert!(text.contains("completed"), "{text:?}");
+    assert!(text.contains("code 0"), "{text:?}");
+}

@@ -31,7 +31,6 @@ mod schedule;
 mod serve;
 mod stats;
 mod status;
-mod status_json;
 mod stdin;
 mod use_current;
 mod validate;

@@ -60,7 +60,7 @@ pub(super) struct Reading(JoinHandle<Incremental>);
 impl Notes {
     /// Of a call; `None` for calls in which more is to be said or done.
     pub(super) fn of(context: &Context, args: &RunArgs) -> Result<Option<Self>, Trouble> {
-        let json = report::Mode::from(args.show.output) == report::Mode::Json;
+        let json = args.show.mode() == report::Mode::Json;
         if args.force || args.force_all || args.dry_run || json {
             return Ok(None);
         }

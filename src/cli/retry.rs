@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::args::RetryArgs;
 use super::context::{self, Context};
 use super::running::{Manner, Running};
@@ -21,7 +23,7 @@ use crate::exec::shell::Programs;
 use crate::model::id::{NodeId, RunId};
 use crate::model::time::human;
 use crate::record::Recorded;
-use crate::report::screen;
+use crate::report::{Mode, screen};
 use crate::store::Store;
 use crate::store::files::Files;
 use crate::suggest::Suggest;
@@ -46,16 +48,45 @@ pub(super) fn retry(context: &Context, args: &RetryArgs) -> Result<Exit, Trouble
         let delay = DELAY
             .saturating_mul(1 << (tries - 1).min(20))
             .min(DELAY_MAX);
-        say(
-            args,
-            &format!("run {next} failed; it is tried again in {}\n", human(delay)),
-        );
+        if args.show.mode() == Mode::Json {
+            super::show(&as_json(&store, &next, tries + 1, args.max_retries, delay)?)?;
+        } else {
+            let words = format!("run {next} failed; it is tried again in {}\n", human(delay));
+            say(args, &words);
+        }
         if let Some(signal) = wait(delay)? {
             return Ok(Exit::Signal(signal));
         }
         (run, from) = (next, None);
         tries += 1;
     }
+}
+
+/// What programs read before a wait: which run failed, by which task, and which try follows when.
+fn as_json(
+    store: &Files,
+    run: &RunId,
+    attempt: u32,
+    max: u32,
+    delay: Duration,
+) -> Result<String, Trouble> {
+    let recorded = runs::read(store, run)?;
+    let state = recorded.state();
+    let failed = |id: &NodeId| {
+        let outcome = state.node(*id).outcome();
+        outcome.is_some_and(|outcome| outcome.is_failure() && !state.counts_as_ok(*id, outcome))
+    };
+    let mut tasks = recorded.plan.tasks().filter(|(id, _)| failed(id));
+    let line = json!({
+        "run": run,
+        "retry_of": recorded.retry_of(),
+        "task": tasks.next().map(|(_, task)| task.name.as_str()),
+        "retry_attempt": attempt,
+        "max_retries": max,
+        "backoff_delay": delay.as_secs_f64(),
+        "status": "retrying",
+    });
+    Ok(format!("{line}\n"))
 }
 
 /// What came of a try.

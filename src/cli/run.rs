@@ -65,7 +65,7 @@ pub(super) fn run(context: &Context, args: &RunArgs, bare: bool) -> Result<Exit,
     if notes.is_some() && note.is_none() {
         work.leave_out_the_rest(workflow, request)?;
     }
-    if work.ahead.is_all && report::Mode::from(args.show.output) != report::Mode::Json {
+    if work.ahead.is_all && args.show.mode() != report::Mode::Json {
         work.keep(workflow, notes.as_ref(), note.as_ref());
         let done = nothing_to_do(args, work.up_to_date());
         // A process that ends need not take a large plan to pieces.

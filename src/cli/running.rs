@@ -346,7 +346,7 @@ fn settings(
             .map(|state| shown_path(&state.join("logs").join(run.as_str())))
     };
     Ok(Settings {
-        mode: show.output.into(),
+        mode: show.mode(),
         quiet: show.quiet,
         verbose: show.verbose,
         style: context::style(),

@@ -152,6 +152,21 @@ pub(super) fn newest_interrupted(
     }
 }
 
+/// The runs that somebody works on at the moment, the oldest first.
+pub(super) fn running(context: &Context, store: &Files) -> Result<Vec<RunId>, Trouble> {
+    let index = any_index(context, store)?;
+    let filter = Filter {
+        status: Some(Status::Open),
+        ..Filter::default()
+    };
+    let rows = index.page(&filter, usize::MAX);
+    let rows = rows.map_err(|error| unread(&error))?;
+    let runs = rows.into_iter().map(|row| row.run).rev();
+    Ok(runs
+        .filter(|run| store.is_owned(run).unwrap_or(false))
+        .collect())
+}
+
 /// Whether a run has begun, has not ended, and is nobody's.
 fn is_interrupted(store: &Files, run: &RunId) -> Result<bool, store::Error> {
     match store.edges(run) {

@@ -7,6 +7,7 @@ pub mod bash;
 pub mod dry;
 pub mod exit_code;
 pub mod failure;
+pub mod frame;
 pub mod graph;
 pub mod group;
 pub mod json;

@@ -120,12 +120,25 @@ pub(super) struct ShowArgs {
     /// How to show the output of tasks
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub(super) output: OutputArg,
+    /// The facts of the run as JSON, one a line: the same as --output json
+    #[arg(long, conflicts_with = "output")]
+    pub(super) json: bool,
     /// Show only the output of tasks, and failures
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
     /// Also say what is left out otherwise: the id of the run, a summary for a single task
     #[arg(short, long)]
     pub(super) verbose: bool,
+}
+
+impl ShowArgs {
+    /// How the output of tasks is shown.
+    pub(super) fn mode(&self) -> Mode {
+        match self.json {
+            true => Mode::Json,
+            false => self.output.into(),
+        }
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -551,7 +564,7 @@ pub(super) fn find_verb(args: &[OsString]) -> Result<Called, Trouble> {
         Some((known, verb, yields, _)) => {
             let mut args = args.to_vec();
             args.remove(place);
-            if matches!(verb, Verb::Logs | Verb::Events) {
+            if matches!(verb, Verb::Logs | Verb::Events | Verb::Status) {
                 // As for tail(1). Before the verb it names the file, as for all verbs.
                 let follows = |arg: &&mut OsString| **arg == "-f";
                 args[place..]

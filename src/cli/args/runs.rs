@@ -39,9 +39,12 @@ pub(in crate::cli) struct StatusArgs {
     #[arg(value_name = "RUN")]
     pub(in crate::cli) run: Option<String>,
     /// As it was then: the number of a fact, a time, or a duration such as 10m for so long ago
-    #[arg(long, value_name = "MOMENT")]
+    #[arg(long, value_name = "MOMENT", conflicts_with = "follow")]
     pub(in crate::cli) at: Option<String>,
-    /// As JSON
+    /// Go on until the run ends, without one with all that run; -f behind the verb is the same
+    #[arg(long)]
+    pub(in crate::cli) follow: bool,
+    /// As JSON; with -f in a line each time that something changes
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

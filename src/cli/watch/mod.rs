@@ -241,7 +241,7 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn is_json(&self) -> bool {
-        Mode::from(self.args.show.output) == Mode::Json
+        self.args.show.mode() == Mode::Json
     }
 
     /// Runs and waits until it ends or something else is to be watched.

@@ -1,5 +1,8 @@
 //! `flow status`: how a run stands, or stood at some moment.
 
+mod follow;
+mod json;
+
 use std::collections::HashMap;
 
 use super::args::StatusArgs;
@@ -10,7 +13,7 @@ use crate::core::RunState;
 use crate::core::fact::{Fact, Outcome, Triggered};
 use crate::core::state::{RunStage, Stage};
 use crate::engine::clock::Clock;
-use crate::model::id::NodeId;
+use crate::model::id::{NodeId, RunId};
 use crate::model::time::{Timestamp, human};
 use crate::record::items::Items;
 use crate::record::spans::{self, Span};
@@ -19,52 +22,17 @@ use crate::report::failure::shown_path;
 use crate::report::style::{cut, visible};
 use crate::report::table;
 use crate::store::Store;
+use crate::store::files::Files;
 
-/// Shows how a run stands.
+/// Shows how a run stands, or how runs go on.
 pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<Exit, Trouble> {
     let store = context.store()?;
+    if args.follow {
+        return follow::follow(context, &store, args);
+    }
     let run = runs::find(context, &store, args.run.as_deref().unwrap_or("latest"))?;
-    let recorded = runs::read(&store, &run)?;
     let moment = args.at.as_deref().map(moment).transpose()?;
-    let records = moment.map_or(&recorded.records[..], |moment| recorded.until(moment));
-    if records.is_empty() {
-        let began = recorded.began_at().local();
-        let what = format!("run {run} had not begun then");
-        return Err(Trouble::call(what, format!("it was created at {began}")));
-    }
-    let state = match moment {
-        Some(moment) => recorded.state_at(moment),
-        None => recorded.state(),
-    };
-    let word = match moment {
-        // Whether somebody owned it then is not recorded.
-        Some(_) => runs::status(&state, || Ok(true)),
-        None => runs::status(&state, || store.is_owned(&run)),
-    };
-    let word = word.map_err(|error| unread(&error))?;
-    // What comes after the end are notes.
-    let mut last = state.finished_at().unwrap_or_else(|| {
-        let last = records.last();
-        last.map_or(recorded.began_at(), |record| record.at)
-    });
-    let mut spans = spans::of(records, &state);
-    if word == "running" && moment.is_none() {
-        // What is under way takes as long as until now.
-        last = last.max(Clock::system().now());
-        let going = spans
-            .iter_mut()
-            .filter(|(id, _)| state.node(**id).outcome().is_none());
-        going.for_each(|(_, span)| span.to = last);
-    }
-    let seen = Seen {
-        word,
-        causes: causes::of(records, &state),
-        spans,
-        last,
-        recorded: &recorded,
-        state,
-        moment,
-    };
+    let seen = Seen::of(&store, &run, moment)?;
     super::show(&if args.json {
         format!("{:#}\n", seen.as_json())
     } else {
@@ -80,20 +48,74 @@ fn moment(text: &str) -> Result<Moment, Trouble> {
     runs::time(text).map(Moment::Time)
 }
 
-pub(super) struct Seen<'r> {
-    pub(super) recorded: &'r Recorded,
-    pub(super) state: RunState,
+/// How a run stands, or stood.
+struct Seen {
+    recorded: Recorded,
+    state: RunState,
     /// The state of the run in a word.
-    pub(super) word: &'static str,
-    pub(super) spans: HashMap<NodeId, Span>,
+    word: &'static str,
+    spans: HashMap<NodeId, Span>,
     /// Why its parts ended as they did.
-    pub(super) causes: HashMap<NodeId, String>,
+    causes: HashMap<NodeId, String>,
     /// When something was last recorded; now, in a run that goes on.
-    pub(super) last: Timestamp,
+    last: Timestamp,
     moment: Option<Moment>,
 }
 
-impl Seen<'_> {
+impl Seen {
+    /// A run as it is, or as it was at a moment.
+    fn of(store: &Files, run: &RunId, moment: Option<Moment>) -> Result<Self, Trouble> {
+        // Asked first: what is written by an owner that goes now is there when it is read.
+        let owned = store.is_owned(run);
+        let recorded = runs::read(store, run)?;
+        let records = moment.map_or(&recorded.records[..], |moment| recorded.until(moment));
+        if records.is_empty() {
+            let began = recorded.began_at().local();
+            let what = format!("run {run} had not begun then");
+            return Err(Trouble::call(what, format!("it was created at {began}")));
+        }
+        let state = match moment {
+            Some(moment) => recorded.state_at(moment),
+            None => recorded.state(),
+        };
+        let word = match moment {
+            // Whether somebody owned it then is not recorded.
+            Some(_) => runs::status(&state, || Ok(true)),
+            None => runs::status(&state, || owned),
+        };
+        let word = word.map_err(|error| unread(&error))?;
+        // What comes after the end are notes.
+        let last = state.finished_at().unwrap_or_else(|| {
+            let last = records.last();
+            last.map_or(recorded.began_at(), |record| record.at)
+        });
+        let mut seen = Self {
+            word,
+            causes: causes::of(records, &state),
+            spans: spans::of(records, &state),
+            last,
+            state,
+            moment,
+            recorded,
+        };
+        if moment.is_none() {
+            seen.grow_older(Clock::system().now());
+        }
+        Ok(seen)
+    }
+
+    /// What is under way takes as long as until now.
+    fn grow_older(&mut self, now: Timestamp) {
+        if self.word != "running" {
+            return;
+        }
+        self.last = self.last.max(now);
+        let (state, last) = (&self.state, self.last);
+        let going = self.spans.iter_mut();
+        let going = going.filter(|(id, _)| state.node(**id).outcome().is_none());
+        going.for_each(|(_, span)| span.to = last);
+    }
+
     fn as_text(&self, context: &Context) -> String {
         let style = context::style_of_stdout();
         let (run, state) = (&self.recorded.run, &self.state);
@@ -158,7 +180,7 @@ impl Seen<'_> {
     }
 
     /// Why it was ended, where somebody said so.
-    pub(super) fn reason(&self) -> Option<&str> {
+    fn reason(&self) -> Option<&str> {
         let until = self.state.seq();
         let records = self.recorded.records.iter().rev();
         let mut reasons = records
@@ -175,7 +197,7 @@ impl Seen<'_> {
     }
 
     /// When something was last recorded.
-    pub(super) fn last_fact_at(&self) -> Timestamp {
+    fn last_fact_at(&self) -> Timestamp {
         let records = &self.recorded.records;
         let count = records.partition_point(|record| record.seq <= self.state.seq());
         let last = count.checked_sub(1).and_then(|last| records.get(last));
@@ -186,7 +208,7 @@ impl Seen<'_> {
     }
 
     /// What people had to say until then: when, who, what, about which fact.
-    pub(super) fn notes(&self) -> impl Iterator<Item = (Timestamp, &str, &str, Option<u64>)> {
+    fn notes(&self) -> impl Iterator<Item = (Timestamp, &str, &str, Option<u64>)> {
         let until = self.state.seq();
         let records = self.recorded.records.iter();
         records
@@ -237,7 +259,7 @@ impl Seen<'_> {
     }
 
     /// Why it ended as it did, or waits.
-    pub(super) fn cause(&self, id: NodeId) -> Option<String> {
+    fn cause(&self, id: NodeId) -> Option<String> {
         let node = self.state.node(id);
         let cause = self.causes.get(&id);
         let code = node.exit_code.filter(|code| *code != 0);
@@ -260,7 +282,7 @@ impl Seen<'_> {
         }
     }
 
-    pub(super) fn word_of(&self, id: NodeId) -> &'static str {
+    fn word_of(&self, id: NodeId) -> &'static str {
         let node = self.state.node(id);
         let open = self.word == "interrupted";
         match node.stage {

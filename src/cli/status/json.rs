@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::status::Seen;
+use super::Seen;
 use crate::core::fact::{Fact, Outcome, RunEnd};
 use crate::core::state::RunStage;
 use crate::eval::kept;
 use crate::model::id::NodeId;
 use crate::model::plan::Kind;
 
-impl Seen<'_> {
+impl Seen {
     /// All of it.
     pub(super) fn as_json(&self) -> Json {
         let tails = self.tails();
