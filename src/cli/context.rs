@@ -259,6 +259,12 @@ pub(super) fn style() -> Style {
     }
 }
 
+/// Whether stdout is a terminal on which more can be done than writing lines.
+pub(super) fn can_draw() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    std::io::stdout().is_terminal() && !dumb
+}
+
 /// The same for data on stdout.
 pub(super) fn style_of_stdout() -> Style {
     Style {

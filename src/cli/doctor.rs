@@ -34,6 +34,9 @@ struct Finding {
 
 /// Looks at everything.
 pub(super) fn doctor(context: &Context, args: &DoctorArgs) -> Result<Exit, Trouble> {
+    if args.tools {
+        return super::tools::tools(context, args.json);
+    }
     let store = context.store()?;
     let mut findings = vec![folder(context)?];
     findings.extend(records(&store)?);

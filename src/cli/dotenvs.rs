@@ -8,6 +8,7 @@ use super::args::ShowArgs;
 use crate::diagnostic::Diagnostic;
 use crate::model::language::{Place, Text, Workflow};
 use crate::model::plan::Plan;
+use crate::report::level::Level;
 use crate::report::screen;
 use crate::report::style::visible;
 use crate::suggest::Suggest;
@@ -49,7 +50,7 @@ pub(super) fn warnings(workflow: &Workflow) -> Vec<(Place, usize, Diagnostic)> {
 pub(super) fn say(workflow: &Workflow, plan: &Plan, show: &ShowArgs) {
     let any = workflow.files.iter().any(|file| !file.dotenv.is_empty())
         || workflow.tasks.iter().any(|task| !task.dotenv.is_empty());
-    if show.quiet || !any {
+    if !show.says(Level::Warning) || !any {
         return;
     }
     let places: HashSet<Place> = plan.tasks().map(|(_, task)| task.place).collect();

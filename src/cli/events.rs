@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::args::EventsArgs;
 use super::context::Context;
@@ -52,15 +52,20 @@ pub(super) fn events(context: &Context, args: &EventsArgs) -> Result<Exit, Troub
                 });
             };
             let ends = parsed.kind == "run_finished";
-            if args.kind.is_empty() || args.kind.contains(&parsed.kind) {
+            let is_wanted = match args.snapshots {
+                true => parsed.seq % SNAPSHOT_EVERY == 0,
+                false => args.kind.is_empty() || args.kind.contains(&parsed.kind),
+            };
+            if is_wanted {
                 if skipped < args.offset {
                     skipped += 1;
                 } else if args.limit.is_none_or(|limit| shown < limit) {
                     shown += 1;
-                    text.push_str(&if args.json {
-                        format!("{line}\n")
-                    } else {
-                        parsed.as_text(&mut day)
+                    text.push_str(&match (args.snapshots, args.json) {
+                        (true, true) => parsed.snapshot_as_json(),
+                        (true, false) => parsed.snapshot_as_text(),
+                        (false, true) => format!("{line}\n"),
+                        (false, false) => parsed.as_text(&mut day),
                     });
                 }
             }
@@ -79,6 +84,9 @@ pub(super) fn events(context: &Context, args: &EventsArgs) -> Result<Exit, Troub
     }
 }
 
+/// A moment to go back to is shown at each fact with a number of which this is a divisor.
+const SNAPSHOT_EVERY: u64 = 10;
+
 struct Parsed {
     seq: u64,
     at: Timestamp,
@@ -86,6 +94,8 @@ struct Parsed {
     kind: String,
     /// Whom it is about: the task and the step.
     place: String,
+    /// The hash of the chain up to it.
+    hash: String,
     /// What else it says.
     rest: Vec<(String, Json)>,
 }
@@ -114,6 +124,7 @@ fn parse(line: &str) -> Option<Parsed> {
         actor: text("actor").to_owned(),
         kind: text("kind").to_owned(),
         place: words.join(" "),
+        hash: text("hash").to_owned(),
         rest: rest
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect(),
@@ -121,6 +132,17 @@ fn parse(line: &str) -> Option<Parsed> {
 }
 
 impl Parsed {
+    /// Its number, by which `flow status --at` shows how the run stood, its time, and the hash of all up to it.
+    fn snapshot_as_text(&self) -> String {
+        let (date, time) = self.at.local_precise();
+        format!("{:>5}  {date} {time}  {}\n", self.seq, self.hash)
+    }
+
+    fn snapshot_as_json(&self) -> String {
+        let line = json!({"seq": self.seq, "at": self.at, "hash": self.hash});
+        format!("{line}\n")
+    }
+
     /// A line; before it the day, when that is another one than the last.
     fn as_text(&self, day: &mut String) -> String {
         let (date, time) = self.at.local_precise();

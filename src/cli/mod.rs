@@ -32,6 +32,7 @@ mod serve;
 mod stats;
 mod status;
 mod stdin;
+mod tools;
 mod use_current;
 mod validate;
 mod vars;
@@ -122,6 +123,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run_args(args: Vec<OsString>) -> Result<Exit, Trouble> {
+    args::check_log_level()?;
     let called = args::find_verb(&args)?;
     if let Some(word) = &called.maybe_task {
         let context = Context::new(&args::place(&called.args))?;

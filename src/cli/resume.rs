@@ -21,6 +21,7 @@ use crate::model::time::Timestamp;
 use crate::record::items::Items;
 use crate::record::{Recorded, whole};
 use crate::report::failure::shown_path;
+use crate::report::level::Level;
 use crate::report::screen;
 use crate::store::Kind;
 use crate::store::files::Files;
@@ -54,7 +55,7 @@ pub(super) fn resume(context: &Context, args: &ResumeArgs) -> Result<Exit, Troub
     if args.use_current {
         return use_current::go_on(context, args, &store, *taken);
     }
-    if !args.show.quiet {
+    if args.show.says(Level::Info) {
         let _ = screen::print("", &context::style().dim(&taken.words));
     }
     let (work, running) = (Work::taken_up(context, taken.plan)?, taken.running);

@@ -23,6 +23,7 @@ use crate::exec::shell::Programs;
 use crate::model::id::{NodeId, RunId};
 use crate::model::time::human;
 use crate::record::Recorded;
+use crate::report::level::Level;
 use crate::report::{Mode, screen};
 use crate::store::Store;
 use crate::store::files::Files;
@@ -139,7 +140,7 @@ fn once(
 }
 
 fn say(args: &RetryArgs, words: &str) {
-    if !args.show.quiet {
+    if args.show.says(Level::Info) {
         let _ = screen::print("", &context::style().dim(words));
     }
 }

@@ -20,6 +20,7 @@ use crate::model::plan::{About, OnFailure, Plan, as_typed_in_line};
 use crate::plan::{self, Cycle, Faults, Refused, Request, Wrong};
 use crate::report::exit_code::FirstFailure;
 use crate::report::failure::{folder_from_here, shown_path};
+use crate::report::level::Level;
 use crate::report::{self, Again};
 use crate::report::{screen, summary};
 use crate::store::memory::Nothing;
@@ -91,7 +92,7 @@ pub(super) fn begin(
     args: &RunArgs,
     work: &Work,
 ) -> Result<(Running, Manner), Trouble> {
-    if !args.no_record && !args.show.quiet {
+    if !args.no_record && args.show.says(Level::Info) {
         context.tell_of_own_record()?;
     }
     let running = if args.no_record {
@@ -195,7 +196,7 @@ fn nothing_named(args: &RunArgs) -> Trouble {
 }
 
 fn nothing_to_do(args: &RunArgs, tasks: usize) -> Exit {
-    if !args.show.quiet {
+    if args.show.says(Level::Info) {
         // That there is nobody to read it is no error.
         let _ = screen::print("", &format!("{}\n", summary::nothing_to_do(tasks, 0)));
     }

@@ -33,6 +33,7 @@ use crate::record::submit::{self, Submitted};
 use crate::record::{prune, whole};
 use crate::report::exit_code::FirstFailure;
 use crate::report::failure::shown_path;
+use crate::report::level::Level;
 use crate::report::{self, Again, Settings, screen};
 use crate::store::files::Files;
 use crate::store::request::Request;
@@ -203,13 +204,14 @@ impl Running {
     ) -> Result<Ending, Trouble> {
         let plan = &work.plan;
         let settings = settings(context, show, manner.again, &self)?;
-        if show.verbose && settings.mode != report::Mode::Json {
+        if show.says(Level::Debug) && settings.mode != report::Mode::Json {
             // The run matters more than the word of it.
             let _ = screen::print("", &format!("run {}\n", self.run));
         }
         let recorded_in = self.journal.logs().map(|_| context.store()).transpose()?;
         let json = settings.mode == report::Mode::Json;
-        let (slots, threads, jobserver) = slots_and_threads(manner.jobs, plan, show.quiet);
+        let (slots, threads, jobserver) =
+            slots_and_threads(manner.jobs, plan, show.says(Level::Warning));
         let Values {
             secrets,
             evaluator,
@@ -347,8 +349,7 @@ fn settings(
     };
     Ok(Settings {
         mode: show.mode(),
-        quiet: show.quiet,
-        verbose: show.verbose,
+        level: show.level(),
         style: context::style(),
         terminal: std::io::stdout().is_terminal() && std::io::stderr().is_terminal(),
         again,
@@ -362,7 +363,7 @@ fn settings(
 fn slots_and_threads(
     jobs: Option<u16>,
     plan: &Plan,
-    quiet: bool,
+    warns: bool,
 ) -> (usize, usize, Option<Jobserver>) {
     let found = Found::of_this_process();
     let jobs = jobs.map(usize::from);
@@ -375,7 +376,7 @@ fn slots_and_threads(
             let words = format!(
                 "warning: jobserver unavailable: using -j{jobs}; put '+' before the line of the makefile that calls flow\n"
             );
-            if !quiet {
+            if warns {
                 // The run matters more than the word of it.
                 let _ = screen::print("", &words);
             }
@@ -396,7 +397,7 @@ fn slots_and_threads(
     let slots = wanted.min(room::commands_at_once(
         plan.nodes.iter().any(|node| node.rules().ask),
     ));
-    if slots < wanted && jobs.is_some() && !quiet {
+    if slots < wanted && jobs.is_some() && warns {
         let words = format!(
             "warning: `ulimit -n` allows {slots} commands at a time: a larger one allows -j{wanted}\n"
         );

@@ -7,6 +7,7 @@ use rustix::fs::{FileType, SeekFrom, fstat, seek};
 use super::args::ShowArgs;
 use crate::diagnostic::visible;
 use crate::model::plan::{Node, Plan};
+use crate::report::level::Level;
 use crate::report::screen;
 
 /// Says so when a run that has ended left bytes on stdin that were perhaps meant for one of its tasks.
@@ -19,7 +20,7 @@ pub(super) fn say_unread(plan: &Plan, show: &ShowArgs) {
 
 /// The same of a run of these tasks, none of which reads it.
 pub(super) fn say_unread_by(tasks: &[&str], show: &ShowArgs) {
-    if show.quiet || !waits() {
+    if !show.says(Level::Warning) || !waits() {
         return;
     }
     let task = match tasks {

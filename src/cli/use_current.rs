@@ -18,6 +18,7 @@ use crate::model::id::NodeId;
 use crate::model::plan::{Kind, OnLost, Plan};
 use crate::plan::{self, Request};
 use crate::record;
+use crate::report::level::Level;
 use crate::report::screen;
 use crate::store::files::Files;
 
@@ -56,7 +57,7 @@ pub(super) fn go_on(
         old.run, begun.run
     );
     end(old, state, &begun)?;
-    if !args.show.quiet {
+    if args.show.says(Level::Info) {
         let _ = screen::print("", &context::style().dim(&words));
     }
     let manner = Manner::of_taken_up(context, args.jobs).with_exit_code(args.exit_code);

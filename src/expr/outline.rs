@@ -26,6 +26,18 @@ pub(super) fn command(tree: &Stmt<'_>) -> Checked {
     checked
 }
 
+/// A command as the shell would see it, with a NUL for each value: with what is true in it, and with what is false.
+pub(super) fn texts(tree: &Stmt<'_>) -> [Vec<u8>; 2] {
+    [true, false].map(|side| {
+        let mut outline = Outline {
+            side,
+            ..Outline::default()
+        };
+        outline.statement(tree);
+        outline.text
+    })
+}
+
 /// A command as the shell would see it, with a NUL for each value.
 #[derive(Default)]
 struct Outline {

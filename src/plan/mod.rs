@@ -436,7 +436,7 @@ fn check_args(workflow: &Workflow, request: &Request) -> Result<(), Refused> {
 }
 
 /// Why a task has nothing to do on this system, if it hasn't.
-fn elsewhere(task: &Task) -> Option<String> {
+pub fn elsewhere(task: &Task) -> Option<String> {
     let fits = |platform: &Platform| {
         platform
             .os

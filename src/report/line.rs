@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::failure::{Evaluated, Failure};
+use super::level::Level;
 use super::screen::Screen;
 use super::style::{visible, visible_lines};
 use super::summary::{all_up_to_date, empty_loops, nothing_to_do, summary};
@@ -37,6 +38,11 @@ pub struct Lines {
 }
 
 impl Lines {
+    /// Whether something of this level is said.
+    fn says(&self, level: Level) -> bool {
+        self.settings.level.says(level)
+    }
+
     /// A reporter that shows output in this way.
     pub fn new(settings: Settings, screen: Screen, output: Box<dyn Output>, several: bool) -> Self {
         debug_assert!(
@@ -93,7 +99,7 @@ impl Lines {
     }
 
     fn show_start(&mut self, state: &RunState, node: NodeId, words: &str) {
-        if self.settings.quiet || state.rules(node).silent {
+        if !self.says(Level::Info) || state.rules(node).silent {
             return;
         }
         let words = self.settings.style.dim(words).into_owned();
@@ -121,7 +127,7 @@ impl Lines {
             self.screen.release();
         }
         self.output.command_ended(&mut self.screen, &from);
-        if !exit.left.is_empty() && !self.settings.quiet {
+        if !exit.left.is_empty() && self.says(Level::Warning) {
             let left = exit.left.iter();
             let left: Vec<String> = left
                 .map(|one| format!("{} (process {})", visible(&one.program), one.pid))
@@ -166,7 +172,7 @@ impl Lines {
 
     /// Another try follows.
     fn again(&mut self, state: &RunState, node: NodeId, wait: Duration) {
-        if self.settings.quiet {
+        if !self.says(Level::Warning) {
             return;
         }
         let rules = state.rules(node);
@@ -184,7 +190,7 @@ impl Lines {
 
     /// What did not have to run, and why.
     fn skipped(&mut self, state: &RunState, node: NodeId, reason: &str) {
-        if self.settings.quiet {
+        if !self.says(Level::Info) {
             return;
         }
         let address = state.address(node);
@@ -229,7 +235,7 @@ impl Lines {
     }
 
     fn blocked(&mut self, state: &RunState, nodes: &[NodeId], cause: NodeId) {
-        if self.settings.quiet {
+        if !self.says(Level::Info) {
             return;
         }
         let names: Vec<&str> = nodes
@@ -320,7 +326,7 @@ impl Observer for Lines {
                 why,
                 by,
                 reason,
-            } if !self.settings.quiet
+            } if self.says(Level::Warning)
                 && (*why == Why::Timeout || seen.state.running().len() > 0) =>
             {
                 let words = match (why, by) {
@@ -381,7 +387,7 @@ impl Observer for Lines {
                 self.output
                     .say(&mut self.screen, &source(state, *node), &words);
             }
-            Signal::Waits { node, what } if !self.settings.quiet => {
+            Signal::Waits { node, what } if self.says(Level::Info) => {
                 let words = format!("waits: {}", visible(what));
                 let words = self.settings.style.dim(&words).into_owned();
                 match node {
@@ -396,7 +402,7 @@ impl Observer for Lines {
             Signal::Restored { node, output } => {
                 self.restored.insert(state.task_of(*node).0);
                 let from = source(state, *node);
-                if !self.settings.quiet {
+                if self.says(Level::Info) {
                     let words = self.settings.style.dim("restored from the cache");
                     self.output.say(&mut self.screen, &from, &words);
                 }
@@ -433,20 +439,20 @@ impl Observer for Lines {
         }
         if let Some(tasks) = all_up_to_date(state).filter(|_| self.failures.is_empty()) {
             let restored = self.restored.len();
-            if !self.settings.quiet {
+            if self.says(Level::Info) {
                 self.screen.say(&nothing_to_do(tasks, restored));
             }
             return;
         }
         let empty = empty_loops(state);
-        if !empty.is_empty() && !self.settings.quiet {
+        if !empty.is_empty() && self.says(Level::Info) {
             let words = format!("nothing to do: there are no items for {}", listed(empty));
             self.screen.say(&words);
             return;
         }
         self.failures.retain(|failure| matters(state, failure.node));
         for (number, failure) in self.failures.iter().enumerate() {
-            let gap = if number == 0 && self.settings.quiet {
+            let gap = if number == 0 && !self.says(Level::Info) {
                 ""
             } else {
                 "\n"
@@ -457,7 +463,7 @@ impl Observer for Lines {
             self.screen.say(&format!("{gap}{story}"));
         }
         let alone = !self.several && self.failures.is_empty() && state.stop().is_none();
-        if !self.settings.quiet && !alone || self.settings.verbose {
+        if self.says(Level::Info) && !alone || self.says(Level::Debug) {
             let gap = if self.failures.is_empty() { "" } else { "\n" };
             self.screen
                 .say(&format!("{gap}{}", summary(state, &self.settings)));

@@ -2,36 +2,18 @@
 
 use serde_json::{Map, Value};
 
+use super::level::Level;
 use super::screen;
 use super::style::{Style, visible};
 use crate::model::time::Timestamp;
-
-/// How grave something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// It went as it should.
-    Info,
-    /// Somebody should know.
-    Warning,
-    /// Something did not work.
-    Error,
-}
-
-impl Level {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
-    }
-}
 
 /// Where it is said.
 #[derive(Clone, Copy, Debug)]
 pub struct Log {
     /// As JSON objects.
     pub json: bool,
+    /// How much is said.
+    pub level: Level,
     /// The colours of stderr.
     pub style: Style,
 }
@@ -46,6 +28,9 @@ impl Log {
         words: &str,
         fields: &[(&str, String)],
     ) {
+        if !self.level.says(level) {
+            return;
+        }
         let line = if self.json {
             let text = |text: &str| Value::String(text.to_owned());
             let mut object = Map::new();
@@ -61,7 +46,7 @@ impl Log {
             let (day, time) = at.local_precise();
             let words = visible(words).replace('\n', "\n    ");
             let words = match level {
-                Level::Info => words,
+                Level::Info | Level::Debug => words,
                 Level::Warning => format!("warning: {words}"),
                 Level::Error => self.style.bad(&format!("error: {words}")).into_owned(),
             };

@@ -11,6 +11,7 @@ pub mod frame;
 pub mod graph;
 pub mod group;
 pub mod json;
+pub mod level;
 pub mod line;
 pub mod log;
 pub mod prefix;
@@ -23,6 +24,7 @@ pub mod table;
 
 use std::borrow::Cow;
 
+use self::level::Level;
 use crate::core::observer::{Observer, Stream};
 use crate::model::plan::{Kind, Plan};
 
@@ -50,10 +52,8 @@ pub enum Mode {
 pub struct Settings {
     /// How output is shown.
     pub mode: Mode,
-    /// Commands, the summary and the like are left out.
-    pub quiet: bool,
-    /// More is said than usual.
-    pub verbose: bool,
+    /// How much is said beside the output of tasks.
+    pub level: Level,
     /// Colours on stderr.
     pub style: Style,
     /// Whether a person looks at stdout.

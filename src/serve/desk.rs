@@ -19,7 +19,7 @@ use super::timer::Timer;
 use super::{Error, Project, Settings};
 use crate::engine::clock::Clock;
 use crate::model::time::Timestamp;
-use crate::report::log::Level;
+use crate::report::level::Level;
 use crate::trigger::fact::{Fact, Fire, Record};
 use crate::trigger::journal::{Journal, Running, Server};
 use crate::trigger::scheduler::Scheduler;

@@ -2,7 +2,7 @@
 
 use crate::core::fact::RunEnd;
 use crate::model::id::RunId;
-use crate::report::log::Level;
+use crate::report::level::Level;
 use crate::trigger::fact::{End, Fact, Fire, Record, Skip};
 
 /// Something to say: how grave it is, a word for programs, a sentence for people, and what else programs want to know.

@@ -16,6 +16,7 @@ pub(super) use self::triggers::*;
 use super::Trouble;
 use crate::model::time::parse_span;
 use crate::report::Mode;
+use crate::report::level::Level;
 use crate::suggest::Suggest;
 
 /// One verb with its arguments. Only the verb that was called is ever described to clap: the description of all of them
@@ -123,15 +124,32 @@ pub(super) struct ShowArgs {
     /// The facts of the run as JSON, one a line: the same as --output json
     #[arg(long, conflicts_with = "output")]
     pub(super) json: bool,
-    /// Show only the output of tasks, and failures
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub(super) quiet: bool,
-    /// Also say what is left out otherwise: the id of the run, a summary for a single task
-    #[arg(short, long)]
-    pub(super) verbose: bool,
+    /// Show only the output of tasks, and failures: the same as --log-level error
+    #[arg(short, long, conflicts_with_all = ["verbose", "log_level"])]
+    quiet: bool,
+    /// Also say what is left out otherwise: the id of the run, a summary for a single task; the same as --log-level debug
+    #[arg(short, long, conflicts_with = "log_level")]
+    verbose: bool,
+    /// How much to say beside the output of tasks [env: FLOW_LOG] [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<LevelArg>,
 }
 
 impl ShowArgs {
+    /// How much is said.
+    pub(super) fn level(&self) -> Level {
+        match (self.quiet, self.verbose) {
+            (true, _) => Level::Error,
+            (_, true) => Level::Debug,
+            _ => level(self.log_level),
+        }
+    }
+
+    /// Whether something of this level is said.
+    pub(super) fn says(&self, level: Level) -> bool {
+        self.level().says(level)
+    }
+
     /// How the output of tasks is shown.
     pub(super) fn mode(&self) -> Mode {
         match self.json {
@@ -193,6 +211,53 @@ impl From<OutputArg> for Mode {
             OutputArg::Json => Self::Json,
         }
     }
+}
+
+/// How much to say.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum LevelArg {
+    /// What did not work
+    Error,
+    /// What somebody should know, too
+    #[value(alias = "warn")]
+    Warning,
+    /// What goes on
+    Info,
+    /// What is of interest when you look for a reason
+    Debug,
+}
+
+/// The level that was asked for, here or by `FLOW_LOG`.
+pub(super) fn level(asked: Option<LevelArg>) -> Level {
+    let by_environment = || {
+        let word = std::env::var("FLOW_LOG").ok()?;
+        LevelArg::from_str(&word, true).ok()
+    };
+    match asked.or_else(by_environment) {
+        Some(LevelArg::Error) => Level::Error,
+        Some(LevelArg::Warning) => Level::Warning,
+        Some(LevelArg::Info) | None => Level::Info,
+        Some(LevelArg::Debug) => Level::Debug,
+    }
+}
+
+/// What is wrong with `FLOW_LOG`, if anything is.
+pub(super) fn check_log_level() -> Result<(), Trouble> {
+    let Some(word) = std::env::var_os("FLOW_LOG") else {
+        return Ok(());
+    };
+    let known = word.is_empty()
+        || word
+            .to_str()
+            .is_some_and(|word| LevelArg::from_str(word, true).is_ok());
+    if known {
+        return Ok(());
+    }
+    let what = format!("FLOW_LOG is {:?}", word.to_string_lossy());
+    Err(Trouble::call(
+        what,
+        "set it to error, warning, info or debug, or unset it",
+    ))
 }
 
 /// List the tasks of the file

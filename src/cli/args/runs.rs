@@ -78,6 +78,9 @@ pub(in crate::cli) struct EventsArgs {
     /// Leave out the first N of them
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(in crate::cli) offset: usize,
+    /// Of each tenth fact its number, for `flow status --at`, its time, and the hash of all facts up to it
+    #[arg(long, conflicts_with = "kind")]
+    pub(in crate::cli) snapshots: bool,
     /// Go on until the run ends; -f behind the verb is the same
     #[arg(long)]
     pub(in crate::cli) follow: bool,
@@ -231,6 +234,9 @@ pub(in crate::cli) struct DoctorArgs {
     /// Make the index anew in any case
     #[arg(long)]
     pub(in crate::cli) rebuild: bool,
+    /// Say instead which programs the steps of the file begin with, and where they are; exit code 1 when one is not there
+    #[arg(long, conflicts_with = "rebuild")]
+    pub(in crate::cli) tools: bool,
     /// As JSON, a line for each finding
     #[arg(long)]
     pub(in crate::cli) json: bool,

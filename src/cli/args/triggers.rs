@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::duration;
+use super::{LevelArg, duration};
 
 /// Show what runs by itself and when; or change that
 ///
@@ -117,6 +117,9 @@ pub(in crate::cli) struct ServeArgs {
     /// How it says what it does, on stderr
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(in crate::cli) log: LogArg,
+    /// How much it says [env: FLOW_LOG] [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub(in crate::cli) log_level: Option<LevelArg>,
 }
 
 /// The form of a log.

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use self::project::load;
-use super::args::{LogArg, ServeArgs};
+use super::args::{self, LogArg, ServeArgs};
 use super::context::{self, Context};
 use super::needed::cores;
 use super::{Exit, Trouble, running};
@@ -43,6 +43,7 @@ pub(super) fn serve(context: &Context, args: &ServeArgs) -> Result<Exit, Trouble
         terminal: std::io::stdin().is_terminal() || std::io::stderr().is_terminal(),
         log: Log {
             json: args.log == LogArg::Json,
+            level: args::level(args.log_level),
             style: context::style(),
         },
         random: running::random(),

@@ -1,7 +1,6 @@
 //! `flow status -f`: a run, or all that run, as they go on.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::IsTerminal;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -34,10 +33,7 @@ pub(super) fn follow(context: &Context, store: &Files, args: &StatusArgs) -> Res
         store,
         runs: BTreeMap::new(),
     };
-    // A terminal that has no more than lines gets lines.
-    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    let can_draw = std::io::stdout().is_terminal() && !is_dumb;
-    let mut shown = match (args.json, can_draw) {
+    let mut shown = match (args.json, context::can_draw()) {
         (true, _) => Shown::Json,
         (false, true) => Shown::Drawn(Frame::default()),
         (false, false) => Shown::Lines,

@@ -30,6 +30,7 @@ use crate::model::listed::listed;
 use crate::model::plan::{Node, Plan};
 use crate::model::time::human;
 use crate::plan::Request;
+use crate::report::level::Level;
 use crate::report::style::visible;
 use crate::report::{Mode, screen, summary};
 use crate::watch::{Change, POLLED_EVERY, Wanted, Watch};
@@ -353,7 +354,7 @@ impl Session<'_> {
         let work = Work::of(context, plan, None, args)?;
         if work.ahead.is_all && !self.is_json() {
             work.keep_fingerprints();
-            if !args.show.quiet {
+            if args.show.says(Level::Info) {
                 let text = summary::nothing_to_do(work.up_to_date(), 0);
                 self.say(&text);
             }
@@ -547,7 +548,7 @@ impl Session<'_> {
     }
 
     fn say(&self, text: &str) {
-        if !self.args.show.quiet && !self.is_json() {
+        if self.args.show.says(Level::Info) && !self.is_json() {
             self.write(&format!("{text}\n"));
         }
     }
