@@ -36,7 +36,10 @@ pub(super) fn text(context: &Context, workflow: &Workflow, plan: Plan) -> Result
         tasks: tasks.collect(),
         plan: Arc::clone(&plan),
     };
-    Ok(shown(&plan, &looked))
+    let text = shown(&plan, &looked);
+    // A process that ends need not take a large plan to pieces.
+    std::mem::forget((looked, plan));
+    Ok(text)
 }
 
 /// What is known before a run, by two who evaluate: one that says only what is sure, and one for whom a value that is not known

@@ -66,9 +66,13 @@ fn as_table(workflow: &Workflow, all: bool, status: Option<&Statuses>) -> String
         true => table,
         false => with_headings(&table, &groups),
     };
-    let more = workflow.tasks.iter().filter(|task| is_open(task)).count()
-        - listed(workflow, false).count();
-    if more > 0 && !all {
+    // Without --all those are left out that people may call and that have no description where others have one.
+    let left_out = |task: &&Task| is_open(task) && task.desc.is_none();
+    let more = match tasks.iter().any(|task| task.desc.is_some()) {
+        true if !all => workflow.tasks.iter().filter(left_out).count(),
+        _ => 0,
+    };
+    if more > 0 {
         let more = if more == 1 {
             "1 more has".to_owned()
         } else {

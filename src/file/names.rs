@@ -325,6 +325,9 @@ fn needs(
     node: &mut Node,
     help: &mut Help<'_>,
 ) -> Vec<(Dependency, Range<usize>)> {
+    if written.is_empty() {
+        return Vec::new();
+    }
     let mut needs = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for need in written {
