@@ -228,6 +228,7 @@ fn a_plan_is_kept_by_its_hash() {
         other.put_plan("cd34", b"").expect(name);
         assert_eq!(one.plan("ab12").expect(name), text, "{name}");
         assert_eq!(one.plan("cd34").expect(name), b"", "{name}");
+        one.sync_plan("cd34").expect(name);
         assert_eq!(one.runs().expect(name), [], "{name}: a plan is no run");
     });
 }
@@ -740,6 +741,7 @@ fn a_file_in_the_place_of_the_folder_is_an_error() {
     fails(store.is_owned(&run), &root);
     fails(store.runs(), &root);
     fails(store.put_plan("ab12", b"{}"), &root);
+    fails(store.sync_plan("ab12"), &root);
     fails(store.plan("ab12"), &root);
     assert_eq!(
         fs::read(&root).expect("a file"),

@@ -29,7 +29,7 @@ use crate::model::id::RunId;
 use crate::model::plan::{Kind as PlanKind, Node, Plan};
 use crate::plan;
 use crate::record::given;
-use crate::record::submit::{self, Submitted};
+use crate::record::submit::{self, Pinned, Submitted};
 use crate::record::{prune, whole};
 use crate::report::exit_code::FirstFailure;
 use crate::report::failure::shown_path;
@@ -108,8 +108,13 @@ impl Running {
     pub(super) fn begin(store: &dyn Store, plan: &Plan) -> Result<Self, Trouble> {
         let clock = Clock::system();
         let (plan_hash, text) = plan::pin(plan);
-        let (run, journal) = submit::new(store, (&plan_hash, &text), clock.now())
-            .map_err(|error| unrecorded(&error))?;
+        let pinned = Pinned {
+            hash: &plan_hash,
+            text: &text,
+            durable: plan.durable,
+        };
+        let (run, journal) =
+            submit::new(store, pinned, clock.now()).map_err(|error| unrecorded(&error))?;
         drop(text);
         Ok(Self::of(run, plan_hash, journal, clock))
     }
@@ -118,7 +123,12 @@ impl Running {
     pub(super) fn fire(store: &dyn Store, plan: &Plan, fire: &Fire) -> Result<Fired, Trouble> {
         let clock = Clock::system();
         let (plan_hash, text) = plan::pin(plan);
-        let submitted = submit::once(store, (&plan_hash, &text), &fire.run, |trigger| {
+        let pinned = Pinned {
+            hash: &plan_hash,
+            text: &text,
+            durable: true,
+        };
+        let submitted = submit::once(store, pinned, &fire.run, |trigger| {
             trigger.fire == fire.fire && trigger.name == fire.trigger
         });
         drop(text);

@@ -19,21 +19,32 @@ pub enum Submitted {
     OfAnother,
 }
 
-/// A new run that may have any id. The plan is its hash and its text.
+/// The plan that a run is to follow.
+#[derive(Clone, Copy, Debug)]
+pub struct Pinned<'p> {
+    /// Its hash, by which it is found.
+    pub hash: &'p str,
+    /// Its text.
+    pub text: &'p [u8],
+    /// It has to be on the disk before the run begins, as the facts of the run have to.
+    pub durable: bool,
+}
+
+/// A new run that may have any id.
 ///
 /// # Errors
 ///
 /// When it can't be recorded.
 pub fn new(
     store: &dyn Store,
-    plan: (&str, &[u8]),
+    plan: Pinned<'_>,
     now: Timestamp,
 ) -> Result<(RunId, Box<dyn Journal>), Error> {
     keep(store, plan)?;
     let mut run = RunId::new(now);
     loop {
         match store.create(&run) {
-            Ok(journal) => return Ok((run, journal)),
+            Ok(journal) => return Ok((run, created(store, plan, journal)?)),
             Err(error) if error.kind == Kind::Exists => run = run.next(),
             Err(error) => return Err(error),
         }
@@ -47,13 +58,13 @@ pub fn new(
 /// When it can't be recorded, or when what is there can't be read.
 pub fn once(
     store: &dyn Store,
-    plan: (&str, &[u8]),
+    plan: Pinned<'_>,
     run: &RunId,
     is_it: impl Fn(&Triggered) -> bool,
 ) -> Result<Submitted, Error> {
     keep(store, plan)?;
     match store.create(run) {
-        Ok(journal) => return Ok(Submitted::New(journal)),
+        Ok(journal) => return Ok(Submitted::New(created(store, plan, journal)?)),
         Err(error) if error.kind == Kind::Exists => {}
         // Between creating it and owning it somebody else has taken it, who begins it.
         Err(error) if error.kind == Kind::Owned => return Ok(Submitted::Begun),
@@ -64,7 +75,9 @@ pub fn once(
         First::Trigger(_) | First::Other => Ok(Submitted::OfAnother),
         // Whoever created it died, or is just about to write its first fact.
         First::Nothing => match whole::take(store, run) {
-            Ok((journal, lines)) if lines.records.is_empty() => Ok(Submitted::New(journal)),
+            Ok((journal, lines)) if lines.records.is_empty() => {
+                Ok(Submitted::New(created(store, plan, journal)?))
+            }
             Ok(_) => once(store, plan, run, is_it),
             Err(error) if error.kind == Kind::Owned => Ok(Submitted::Begun),
             Err(error) => Err(error),
@@ -105,7 +118,19 @@ pub fn triggered(store: &dyn Store, run: &RunId) -> Result<First, Error> {
     })
 }
 
-fn keep(store: &dyn Store, (hash, text): (&str, &[u8])) -> Result<(), Error> {
+fn keep(store: &dyn Store, plan: Pinned<'_>) -> Result<(), Error> {
     store.check()?;
-    store.put_plan(hash, text)
+    store.put_plan(plan.hash, plan.text)
+}
+
+/// The record is there, and nothing is written in it yet.
+fn created(
+    store: &dyn Store,
+    plan: Pinned<'_>,
+    journal: Box<dyn Journal>,
+) -> Result<Box<dyn Journal>, Error> {
+    if plan.durable {
+        store.sync_plan(plan.hash)?;
+    }
+    Ok(journal)
 }

@@ -368,6 +368,30 @@ impl Store for Files {
         written.map_err(|error| Error::io("keep the plan", &path, error))
     }
 
+    fn sync_plan(&self, hash: &str) -> Result<(), Error> {
+        let path = self.plan_path(hash);
+        let synced = |path: &Path| File::open(path).and_then(|file| file.sync_all());
+        // A name is on the disk when its folder is; the folders may be new, too.
+        let runs = self.root.join("runs");
+        let folders = [
+            path.parent(),
+            Some(&runs),
+            Some(&self.root),
+            self.root.parent(),
+        ];
+        let all = std::iter::once(&*path).chain(folders.into_iter().flatten());
+        for path in all {
+            match synced(path) {
+                // Who may not read the folder above has not made anything in it.
+                Err(error)
+                    if error.kind() == ErrorKind::PermissionDenied
+                        && !path.starts_with(&self.root) => {}
+                synced => synced.map_err(|error| Error::io("sync the plan", path, error))?,
+            }
+        }
+        Ok(())
+    }
+
     fn remove(&self, run: &RunId, at: Timestamp) -> Result<u64, Error> {
         // Nobody goes on with it or packs it in between.
         let _ours = self.hold(run)?;

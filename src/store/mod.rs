@@ -74,6 +74,12 @@ pub trait Store {
     /// Keeps the text of a plan under its hash, once.
     fn put_plan(&self, hash: &str, text: &[u8]) -> Result<(), Error>;
 
+    /// Returns once a plan is on the disk and can be found there, as can the records that have been created: for a run that is to
+    /// survive a power cut.
+    fn sync_plan(&self, _hash: &str) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// The text of a plan.
     fn plan(&self, hash: &str) -> Result<Vec<u8>, Error>;
 
