@@ -441,8 +441,12 @@ fn stopped(error: &engine::Error) -> Trouble {
     } else {
         Exit::Record
     };
+    let help = match error {
+        engine::Error::Store(error) => runs::help(error),
+        _ => String::new(),
+    };
     Trouble {
         exit,
-        words: format!("error: {error}\n  all that was running was stopped\n"),
+        words: format!("error: {error}\n{help}  all that was running was stopped\n"),
     }
 }

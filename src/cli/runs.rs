@@ -10,6 +10,7 @@ use crate::core::RunState;
 use crate::core::fact::RunEnd;
 use crate::core::state::RunStage;
 use crate::engine::clock::Clock;
+use crate::exec::room;
 use crate::index::{Filter, Index, Row, Status};
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
@@ -313,7 +314,7 @@ pub(super) fn help(error: &store::Error) -> String {
         (_, Kind::Damaged) => {
             Some("nothing of it was changed; `flow verify --all` looks at all records".to_owned())
         }
-        _ => None,
+        _ => error.cause().and_then(room::help).map(str::to_owned),
     };
     help.map_or_else(String::new, |help| format!("  help: {help}\n"))
 }

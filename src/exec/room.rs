@@ -24,12 +24,18 @@ pub fn commands_at_once(asks: bool) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX).max(1)
 }
 
+/// What helps against an error of the system; nothing where flow knows nothing.
+pub fn help(error: &io::Error) -> Option<&'static str> {
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::MFILE | Errno::NFILE) => Some("a larger `ulimit -n` or a smaller -j helps"),
+        _ => None,
+    }
+}
+
 /// An error in words, with the way out where there are too many open files.
 pub fn told(error: &io::Error) -> String {
-    match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::MFILE | Errno::NFILE) => {
-            format!("{error}; a larger `ulimit -n` or a smaller -j helps")
-        }
-        _ => error.to_string(),
+    match help(error) {
+        Some(help) => format!("{error}; {help}"),
+        None => error.to_string(),
     }
 }

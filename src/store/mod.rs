@@ -246,6 +246,11 @@ impl Error {
         kind == Some(std::io::ErrorKind::PermissionDenied)
     }
 
+    /// What the system said.
+    pub fn cause(&self) -> Option<&std::io::Error> {
+        self.cause.as_ref()
+    }
+
     fn io(doing: impl Into<String>, path: &Path, cause: std::io::Error) -> Self {
         Self {
             kind: Kind::Io,
