@@ -48,6 +48,7 @@ use clap::{CommandFactory, FromArgMatches};
 use self::args::{Call, Called, Verb};
 use self::context::Context;
 use crate::diagnostic::visible;
+use crate::exec::dispositions;
 use crate::report::screen;
 
 /// How a command ended, by SPEC's table of exit codes.
@@ -111,6 +112,7 @@ impl Trouble {
 
 /// Runs the command line with these arguments, the first of which is the program's name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    dispositions::set();
     let args: Vec<OsString> = args.into_iter().collect();
     match run_args(args) {
         Ok(exit) => exit.into(),

@@ -7,6 +7,7 @@ use std::time::Instant;
 use rustix::process::Signal;
 
 use super::inbox::{ENDING, Inbox, Signals};
+use crate::exec::dispositions;
 use crate::exec::family;
 use crate::exec::mask::Secrets;
 use crate::exec::room;
@@ -60,7 +61,7 @@ fn keep_dispositions() -> std::io::Result<()> {
         return Ok(());
     }
     for signal in ENDING.iter().map(|signal| signal.as_raw()) {
-        if !super::signals::is_ignored(signal) {
+        if !dispositions::is_ignored(signal) {
             let by_itself = Arc::clone(&BY_ITSELF);
             signal_hook::flag::register_conditional_default(signal, by_itself)?;
         }

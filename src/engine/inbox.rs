@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 
-use crate::exec::family;
 use crate::exec::runner::{Place, Runner};
+use crate::exec::{dispositions, family};
 use crate::store::request::Request;
 
 /// The signals that end a run, each of which is passed on as it is.
@@ -44,7 +44,7 @@ impl Signals {
     fn add(&mut self, signal: Signal) -> io::Result<()> {
         let number = signal.as_raw();
         let caught = self.0.iter().any(|(known, _)| *known == number);
-        if !caught && !super::signals::is_ignored(number) {
+        if !caught && !dispositions::is_ignored(number) {
             let (reader, writer) = io::pipe()?;
             rustix::io::ioctl_fionbio(&reader, true)?;
             signal_hook::low_level::pipe::register(number, writer)?;

@@ -3,6 +3,7 @@
 //! It knows processes, pipes and files. It knows no plan, no state of a run, no store and no terminal: it is handed a
 //! [`Job`] and tells what comes of it as [`Event`]s.
 
+pub mod dispositions;
 pub mod family;
 pub mod forms;
 pub mod handed_on;

@@ -4,6 +4,7 @@
 //! variable, and opens `/dev/null` again, which is a twentieth of the time of a short command (docs/decisions/0003). Here the
 //! environment is laid out once and what a command adds is laid over it.
 
+use super::dispositions;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
@@ -167,7 +168,7 @@ fn call(
     Pid::from_raw(pid).ok_or_else(|| io::Error::other("the system gave no process id"))
 }
 
-/// The streams, the folder, a process group of its own, and SIGPIPE as programs expect it: Rust's runtime ignores it in flow.
+/// The streams, the folder, a process group of its own, and signals as programs expect them: Rust's runtime ignores SIGPIPE in flow.
 #[expect(unsafe_code, reason = "part of the call above")]
 fn prepare(
     actions: &mut libc::posix_spawn_file_actions_t,
@@ -175,9 +176,11 @@ fn prepare(
     dir: Option<&CStr>,
     streams: [i32; 3],
 ) -> io::Result<()> {
-    let flags = libc::POSIX_SPAWN_SETPGROUP | libc::POSIX_SPAWN_SETSIGDEF;
+    let signals = libc::POSIX_SPAWN_SETSIGDEF | libc::POSIX_SPAWN_SETSIGMASK;
+    let flags = libc::POSIX_SPAWN_SETPGROUP | signals;
+    let (default, mask) = (dispositions::of_commands()?, dispositions::none());
     let flags = libc::c_short::try_from(flags).expect("the flags of posix_spawn fit its type");
-    // SAFETY: both structs were initialised by their init functions, and the set of signals is by sigemptyset; `dir` is copied.
+    // SAFETY: both structs were initialised by their init functions; `dir` and the sets of signals are copied.
     unsafe {
         if let Some(dir) = dir {
             check(libc::posix_spawn_file_actions_addchdir_np(
@@ -188,12 +191,13 @@ fn prepare(
         for (stream, fd) in (0..).zip(streams) {
             check(libc::posix_spawn_file_actions_adddup2(actions, fd, stream))?;
         }
-        let mut default = std::mem::zeroed();
-        libc::sigemptyset(&raw mut default);
-        libc::sigaddset(&raw mut default, libc::SIGPIPE);
         check(libc::posix_spawnattr_setsigdefault(
             attributes,
             &raw const default,
+        ))?;
+        check(libc::posix_spawnattr_setsigmask(
+            attributes,
+            &raw const mask,
         ))?;
         check(libc::posix_spawnattr_setpgroup(attributes, 0))?;
         check(libc::posix_spawnattr_setflags(attributes, flags))
