@@ -85,6 +85,20 @@ fn as_the_first_process_it_reaps_as_it_goes() {
     flow.args(inside).args([env!("CARGO_BIN_EXE_flow"), "make"]);
     let ended = space.finish(flow.spawn().expect("there is unshare"));
     assert_eq!(ended.code, 0, "{}{}", ended.out(), ended.err());
+    // Its own group is one of outside, which has no number here; who is left behind has one.
+    let left = "tasks: {left: 'setsid sleep 600 & until [ -n \"$(pgrep sleep)\" ]; do sleep 0.01; done; echo well'}\n";
+    let left = left.replace("$(pgrep sleep)", "$(grep -ls sleep /proc/[0-9]*/comm)");
+    space.write("Workflowfile.yml", &left);
+    let mut flow = space.command("unshare");
+    flow.args(inside).args([env!("CARGO_BIN_EXE_flow"), "left"]);
+    let ended = space.finish(flow.spawn().expect("there is unshare"));
+    assert_eq!(ended.code, 0, "{}{}", ended.out(), ended.err());
+    assert_eq!(ended.out(), "well\n");
+    assert!(
+        ended.err().contains("which left left running"),
+        "{}",
+        ended.err()
+    );
 }
 
 /// A script as YAML.

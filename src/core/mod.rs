@@ -55,7 +55,11 @@ pub fn turn(state: &mut RunState, inputs: Vec<Input>, slots: usize, now: Timesta
     }
     while let Some(fact) = schedule::next_start(turn.state, slots) {
         turn.emit(fact);
-        turn.settle();
+        // What has just been started is not there yet: a time that is over for it, such as a timeout of nothing, is over in the next
+        // turn.
+        while let Some(fact) = settle::next_but_timers(turn.state, turn.now) {
+            turn.emit(fact);
+        }
     }
     turn.records
 }

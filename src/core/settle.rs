@@ -16,14 +16,24 @@ use crate::model::time::{Timestamp, human};
 ///
 /// It takes `state` mutably only to forget which nodes it has already looked at.
 pub fn next(state: &mut RunState, now: Timestamp) -> Option<Fact> {
-    match state.stage() {
-        RunStage::Pending | RunStage::Finished(_) => return None,
-        RunStage::Running | RunStage::Paused => {}
+    if !goes_on(state) {
+        return None;
     }
-    timer(state, now)
-        .or_else(|| waiting(state, now))
+    timer(state, now).or_else(|| next_but_timers(state, now))
+}
+
+/// The same without those that follow because a time has come.
+pub fn next_but_timers(state: &mut RunState, now: Timestamp) -> Option<Fact> {
+    if !goes_on(state) {
+        return None;
+    }
+    waiting(state, now)
         .or_else(|| reviewed(state, now))
         .or_else(|| of_the_run(state))
+}
+
+fn goes_on(state: &RunState) -> bool {
+    matches!(state.stage(), RunStage::Running | RunStage::Paused)
 }
 
 fn timer(state: &RunState, now: Timestamp) -> Option<Fact> {
@@ -413,7 +423,9 @@ fn lock_timer(state: &RunState, id: NodeId, now: Timestamp) -> Option<Fact> {
         .rules(id)
         .locks
         .as_ref()
-        .and_then(|locks| locks.wait_micros)?;
+        .and_then(|locks| locks.wait_micros)
+        // Who does not wait at all is answered at once.
+        .filter(|micros| *micros > 0)?;
     // As long as the run waits for its own, nobody waits for more.
     let waits = node.stage == Stage::Locking && !state.lacks_locks;
     let unset = waits && node.until.is_none();

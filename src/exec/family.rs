@@ -11,8 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpgid, getpgrp, kill_process,
-    kill_process_group, wait, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group, wait, waitid,
 };
 
 use crate::core::fact::LeftRunning;
@@ -287,10 +286,27 @@ fn left(pid: Pid, run: &RunId) -> Option<Left> {
     })
 }
 
+/// The process group of flow; none where it can't be named, as for the first process of a container whose group is that of somebody
+/// outside.
+pub fn own_group() -> Option<Pid> {
+    group_of(None)
+}
+
+/// The process group of a process, or of flow itself.
+#[expect(
+    unsafe_code,
+    reason = "the safe interface takes it for granted that a group has a number here"
+)]
+fn group_of(pid: Option<Pid>) -> Option<Pid> {
+    // SAFETY: getpgid(2) takes a number and returns one.
+    let group = unsafe { libc::getpgid(Pid::as_raw(pid)) };
+    (group > 0).then(|| Pid::from_raw(group)).flatten()
+}
+
 /// Sends a signal to one process and to its group, so that it reaches what is being started there at the moment.
 pub fn signal(left: &Left, signal: Signal) {
-    let group = getpgid(Some(left.pid)).ok();
-    if let Some(group) = group.filter(|group| *group != getpgrp() && !has_strangers()) {
+    let group = group_of(Some(left.pid));
+    if let Some(group) = group.filter(|group| Some(*group) != own_group() && !has_strangers()) {
         let _ = kill_process_group(group, signal);
     }
     // It may have ended since it was seen.

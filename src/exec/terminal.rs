@@ -9,7 +9,8 @@ use std::cell::OnceCell;
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgrp, kill_process_group, waitid};
+use super::family::own_group;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 
 /// Flow's controlling terminal, if there is one.
@@ -38,7 +39,7 @@ impl Terminal {
         let Some(device) = self.device() else {
             return false;
         };
-        let ours = tcgetpgrp(device).is_ok_and(|group| group == getpgrp());
+        let ours = tcgetpgrp(device).is_ok_and(|group| Some(group) == own_group());
         let modes = tcgetattr(device).ok();
         if self.lent.is_some() || !ours || give(device, group).is_err() {
             return false;
@@ -51,7 +52,7 @@ impl Terminal {
     pub fn take_back(&mut self) {
         if let (Some(lent), Some(device)) = (self.lent.take(), self.device()) {
             // The terminal may be gone, and then there is nothing to take back.
-            let _ = give(device, getpgrp());
+            let _ = own_group().map(|group| give(device, group));
             if let Some(modes) = lent.modes {
                 let _ = tcsetattr(device, OptionalActions::Drain, &modes);
             }
@@ -65,7 +66,7 @@ impl Terminal {
 
     /// Whether somebody has it whom flow did not lend it to: flow is in the background.
     pub fn is_elsewhere(&self) -> bool {
-        let others = |device| tcgetpgrp(device).is_ok_and(|group| group != getpgrp());
+        let others = |device| tcgetpgrp(device).is_ok_and(|group| Some(group) != own_group());
         self.lent.is_none() && self.device().is_some_and(others)
     }
 
@@ -99,7 +100,9 @@ pub fn was_stopped(child: Pid) -> Option<Signal> {
 
 /// Stops all of flow's own process group, as Ctrl-Z does; flow itself gets the signal too.
 pub fn suspend_own_group() {
-    suspend(getpgrp());
+    if let Some(group) = own_group() {
+        suspend(group);
+    }
 }
 
 /// Suspends a group.

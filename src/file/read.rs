@@ -218,7 +218,7 @@ impl Reader<'_, '_> {
         for entry in self.entries(at, "'defaults' is a map", help) {
             match self.name(&entry) {
                 "shell" => self.defaults.shell = self.shell(entry.value),
-                "timeout" => self.defaults.timeout = self.duration(entry.value, "'timeout'"),
+                "timeout" => self.defaults.timeout = self.limit(entry.value, "'timeout'"),
                 "retry" => self.defaults.retry = self.retry(entry.value),
                 "cache" => self.defaults.cache = self.boolean(entry.value, "'cache'"),
                 "interactive" => {

@@ -157,6 +157,18 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// A duration that something may take: more than nothing, in which nothing can be done.
+    pub(super) fn limit(&mut self, at: At, what: &str) -> Option<Setting<Duration>> {
+        let limit = self.duration(at, what)?;
+        if limit == Setting::Fixed(Duration::ZERO) {
+            let message = format!("{what} is longer than nothing, in which nothing can be done");
+            let help = "write how long it may take, or take the key out for no limit";
+            self.report(at, Diagnostic::error("duration", message).help(help));
+            return None;
+        }
+        Some(limit)
+    }
+
     /// Whether a template stands where this version takes none, which is reported.
     pub(super) fn is_template_here(&mut self, at: At, text: &str, what: &str) -> bool {
         let is = text.contains("{{") || text.contains("{%");

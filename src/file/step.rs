@@ -191,7 +191,7 @@ impl Reader<'_, '_> {
             "if" => rules.condition = self.condition(value, owner, "'if'"),
             "env" => rules.env = self.env(value, owner),
             "dir" => rules.dir = self.dir(value, owner),
-            "timeout" => rules.timeout = self.duration(value, "'timeout'"),
+            "timeout" => rules.timeout = self.limit(value, "'timeout'"),
             "retry" => rules.retry = self.retry(value),
             "ignore_error" => {
                 rules.ignore_error = self.boolean(value, "'ignore_error'").unwrap_or_default()
@@ -441,7 +441,7 @@ impl Reader<'_, '_> {
             match self.name(entry) {
                 "until" => until = self.condition(entry.value, owner, "'until'"),
                 "interval" => interval = self.duration(entry.value, "'interval'"),
-                "timeout" => timeout = self.duration(entry.value, "'timeout'"),
+                "timeout" => timeout = self.limit(entry.value, "'timeout'"),
                 _ => {
                     self.unknown_key(Scope::Wait, entry);
                 }

@@ -237,7 +237,7 @@ impl<'w> Reader<'w, '_> {
             "if" => rules.condition = self.condition(value, owner, "'if'"),
             "preconditions" => rules.preconditions = self.checks(value, owner, "'preconditions'"),
             "verify" => rules.verify = self.checks(value, owner, "'verify'"),
-            "timeout" => rules.timeout = self.duration(value, "'timeout'"),
+            "timeout" => rules.timeout = self.limit(value, "'timeout'"),
             "retry" => rules.retry = self.retry(value),
             "ignore_error" => {
                 rules.ignore_error = self.boolean(value, "'ignore_error'").unwrap_or_default()

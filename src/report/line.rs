@@ -326,8 +326,8 @@ impl Observer for Lines {
                 why,
                 by,
                 reason,
-            } if self.says(Level::Warning)
-                && (*why == Why::Timeout || seen.state.running().len() > 0) =>
+            } if *why == Why::Timeout
+                || self.says(Level::Warning) && seen.state.running().len() > 0 =>
             {
                 let words = match (why, by) {
                     (Why::Signal(_), _) => "stopping what runs; once more kills it".to_owned(),

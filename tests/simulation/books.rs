@@ -318,6 +318,7 @@ impl Books {
                 assert!(self.stopped(place).is_none(), "locks of what is to stop");
                 self.is_live(place, id);
                 let limited = rules.locks.as_ref().and_then(|locks| locks.wait_micros);
+                let limited = limited.filter(|micros| *micros > 0);
                 let entry = self.entry(place);
                 entry.locked = true;
                 let until = entry.timer.take();
@@ -485,7 +486,7 @@ impl Books {
         let new = self.worked.insert(task.to_owned());
         // What waits for a failure begins all the same, and what tidies up.
         let handler = ["on_success", "on_failure", "finally"];
-        let tidies = place.split('/').any(|part| handler.contains(&part));
+        let tidies = place.split(['/', '[']).any(|part| handler.contains(&part));
         let outdated = self.outdated && !self.failed && !tidies;
         assert!(
             !(new && outdated),

@@ -76,7 +76,7 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
         _ => OnFailure::Finish,
     };
     let late = !taste.certain && maker.one_in(8);
-    let timeout_micros = late.then(|| maker.rng.u64(1..20_000));
+    let timeout_micros = late.then(|| maker.rng.u64(0..20_000));
     let contexts = vec![Context {
         dir: PathBuf::from("/"),
         env: Vec::new(),
@@ -234,7 +234,12 @@ impl Maker<'_> {
     }
 
     fn timeout(&mut self) -> Option<u64> {
-        (!self.taste.certain && self.one_in(5)).then(|| self.rng.u64(1..1500))
+        let timed = !self.taste.certain && self.one_in(5);
+        // Also one that is over before anything has begun.
+        timed.then(|| match self.one_in(4) {
+            true => self.rng.u64(0..2),
+            false => self.rng.u64(1..1500),
+        })
     }
 
     fn group(&mut self) -> Group {
@@ -335,7 +340,7 @@ impl Maker<'_> {
     }
 
     fn gate(&mut self) -> Gate {
-        let timeout_micros = (!self.taste.certain && self.one_in(3)).then(|| self.rng.u64(1..2000));
+        let timeout_micros = (!self.taste.certain && self.one_in(3)).then(|| self.rng.u64(0..2000));
         let on_reject = [OnReject::Cancel, OnReject::Fail, OnReject::Skip][self.rng.usize(0..3)];
         Gate {
             count: self.rng.u32(1..=2),
@@ -351,7 +356,7 @@ impl Maker<'_> {
             .filter(|_| self.rng.bool())
             .map(lock)
             .collect();
-        let wait_micros = (!self.taste.certain && self.one_in(3)).then(|| self.rng.u64(1..1500));
+        let wait_micros = (!self.taste.certain && self.one_in(3)).then(|| self.rng.u64(0..1500));
         Locks { names, wait_micros }
     }
 

@@ -75,7 +75,7 @@ pub(super) struct RunArgs {
     #[arg(long)]
     pub(super) explain: bool,
     /// Stop the run after this long, such as 10m; it has failed then
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = limit)]
     pub(super) timeout: Option<Duration>,
     /// End with the exit code of the command that failed, the first of several, instead of 1
     #[arg(short = 'x', long)]
@@ -162,6 +162,16 @@ impl ShowArgs {
 fn duration(text: &str) -> Result<Duration, String> {
     let help = "write a number with its unit: 500ms, 5s, 10m, 1h30m";
     parse_span(text).ok_or_else(|| help.to_owned())
+}
+
+/// A duration that something may take.
+fn limit(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => {
+            Err("nothing can be done in no time; leave the option out for no limit".to_owned())
+        }
+        limit => Ok(limit),
+    }
 }
 
 fn size(text: &str) -> Result<u64, String> {

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::time::Duration;
 
-use rustix::process::getpgrp;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
 use super::mail::Mail;
+use crate::exec::family::own_group;
 
 /// How long a flow that is in the background waits before it looks whether it still is.
 const BACKGROUND: Duration = Duration::from_millis(100);
@@ -51,7 +51,7 @@ impl Keys {
             return None;
         }
         let device = File::open("/dev/tty").ok()?;
-        if tcgetpgrp(&device).ok()? != getpgrp() {
+        if Some(tcgetpgrp(&device).ok()?) != own_group() {
             return None;
         }
         let before = tcgetattr(&device).ok()?;
@@ -63,7 +63,7 @@ impl Keys {
             let mut byte = [0];
             loop {
                 // Who reads from the background is stopped for it.
-                if tcgetpgrp(&device).ok() != Some(getpgrp()) {
+                if tcgetpgrp(&device).ok() != own_group() {
                     std::thread::sleep(BACKGROUND);
                     continue;
                 }
