@@ -49,10 +49,17 @@ pub(super) fn logs(context: &Context, args: &LogsArgs) -> Result<Exit, Trouble> 
                 // It printed nothing.
                 continue;
             };
-            let whole = print(log, from, head.as_deref()).map_err(|error| Trouble {
-                exit: Exit::Record,
-                words: format!("error: can't show {file} of run {run}: {error}\n"),
-            })?;
+            let whole =
+                print(log, from, head.as_deref()).map_err(|error| match screen::lost() {
+                    Some(_) => Trouble {
+                        exit: Exit::TaskFailed,
+                        words: format!("error: could not write: {error}\n"),
+                    },
+                    None => Trouble {
+                        exit: Exit::Record,
+                        words: format!("error: can't show {file} of run {run}: {error}\n"),
+                    },
+                })?;
             if !whole {
                 // A reader that has gone wants no more.
                 return Ok(Exit::Done);

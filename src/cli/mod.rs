@@ -47,6 +47,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use self::args::{Call, Called, Verb};
 use self::context::Context;
+use crate::core::observer::Stream;
 use crate::diagnostic::visible;
 use crate::exec::dispositions;
 use crate::report::screen;
@@ -115,12 +116,29 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     dispositions::set();
     let args: Vec<OsString> = args.into_iter().collect();
     match run_args(args) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => said_all(exit).into(),
         Err(trouble) => {
             // Without stderr there is nobody to tell; the exit code still does.
             let _ = screen::print("", &trouble.words);
             trouble.exit.into()
         }
+    }
+}
+
+/// What was asked for has ended so; but who does not get all that was said of it must not take it for good.
+fn said_all(exit: Exit) -> Exit {
+    let Some((stream, error)) = screen::lost() else {
+        return exit;
+    };
+    let name = match stream {
+        Stream::Stdout => "stdout",
+        Stream::Stderr => "stderr",
+    };
+    let words = format!("error: could not write to {name}, a part is missing there: {error}\n");
+    let _ = screen::print("", &words);
+    match exit {
+        Exit::Done => Exit::TaskFailed,
+        exit => exit,
     }
 }
 

@@ -268,6 +268,10 @@ fn trim(bytes: &mut Vec<u8>) {
 #[derive(Debug)]
 struct Git(Frame);
 
+/// Git without what a repository could have it run: a monitor of its files (`core.fsmonitor`), and the settings of a bare repository
+/// that lies within another (`safe.bareRepository`, git-config(1)).
+const ASKING_GIT: &str = "git -c core.fsmonitor=false -c safe.bareRepository=explicit ";
+
 const GIT: [(&str, &str); 5] = [
     ("sha", "git rev-parse HEAD"),
     ("short_sha", "git rev-parse --short HEAD"),
@@ -289,7 +293,7 @@ impl Names for Git {
             return Ok(None);
         };
         let script = Script {
-            text: (*text).to_owned(),
+            text: text.replace("git ", ASKING_GIT),
             ..Script::default()
         };
         let dir = &self.0.file().dir;

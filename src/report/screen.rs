@@ -1,7 +1,10 @@
 //! The two streams that flow writes to, which may be slow, full or gone.
 //!
 //! A reader that has gone (`flow build | head`) must not stop the run or its cleaning up: what can't be written is
-//! dropped, quietly, and nothing here fails or panics.
+//! dropped, and nothing here fails or panics. That something was lost for another reason, such as a full disk, is remembered
+//! ([`lost`]): who calls flow has to know.
+
+use std::sync::Mutex;
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -75,11 +78,8 @@ impl Screen {
     pub fn write_through(&mut self, stream: Stream, bytes: &[u8]) {
         match &mut self.target {
             Target::Standard { gone } => {
-                let (fd, gone) = match stream {
-                    Stream::Stdout => (rustix::stdio::stdout(), &mut gone[0]),
-                    Stream::Stderr => (rustix::stdio::stderr(), &mut gone[1]),
-                };
-                *gone = *gone || write_all(fd, bytes).is_err();
+                let gone = &mut gone[stream as usize];
+                *gone = *gone || write_to(stream, bytes).is_err();
             }
             #[cfg(test)]
             Target::Memory(written) => written
@@ -100,6 +100,40 @@ impl Drop for Screen {
     fn drop(&mut self) {
         self.release();
     }
+}
+
+/// What could not be written first, and why.
+static LOST: Mutex<Option<(Stream, Errno)>> = Mutex::new(None);
+
+/// Whether something could not be written although there was somebody to read it: where, and why.
+pub fn lost() -> Option<(Stream, std::io::Error)> {
+    let lost = LOST.lock().ok()?;
+    lost.map(|(stream, error)| (stream, error.into()))
+}
+
+/// Writes all of it to one of the two.
+fn write_to(stream: Stream, bytes: &[u8]) -> Result<(), Errno> {
+    let fd = match stream {
+        Stream::Stdout => rustix::stdio::stdout(),
+        Stream::Stderr => rustix::stdio::stderr(),
+    };
+    let written = write_all(fd, bytes);
+    if let Err(error) = written
+        && !is_gone(fd, error)
+        && let Ok(mut lost) = LOST.lock()
+    {
+        lost.get_or_insert((stream, error));
+    }
+    written
+}
+
+/// Whether the error says that nobody reads any more: a closed pipe, a terminal that has hung up.
+fn is_gone(fd: BorrowedFd<'_>, error: Errno) -> bool {
+    let is_device = || {
+        let kind = rustix::fs::fstat(fd).map(|stat| stat.st_mode);
+        kind.is_ok_and(|mode| rustix::fs::FileType::from_raw_mode(mode).is_char_device())
+    };
+    error == Errno::PIPE || error == Errno::IO && is_device()
 }
 
 fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
@@ -124,7 +158,7 @@ fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
 
 /// Data for stdout as it is; whether there is still somebody who reads it.
 pub fn print_data(bytes: &[u8]) -> std::io::Result<bool> {
-    match write_all(rustix::stdio::stdout(), bytes) {
+    match write_to(Stream::Stdout, bytes) {
         Ok(()) => Ok(true),
         Err(Errno::PIPE) => Ok(false),
         Err(error) => Err(error.into()),
@@ -133,8 +167,8 @@ pub fn print_data(bytes: &[u8]) -> std::io::Result<bool> {
 
 /// Data for stdout and words for stderr, from commands that show something and end. A reader that has gone is no error.
 pub fn print(stdout: &str, stderr: &str) -> std::io::Result<()> {
-    let written = write_all(rustix::stdio::stdout(), stdout.as_bytes());
-    let written = written.and_then(|()| write_all(rustix::stdio::stderr(), stderr.as_bytes()));
+    let written = write_to(Stream::Stdout, stdout.as_bytes());
+    let written = written.and_then(|()| write_to(Stream::Stderr, stderr.as_bytes()));
     match written {
         Ok(()) | Err(Errno::PIPE) => Ok(()),
         Err(error) => Err(error.into()),

@@ -1,0 +1,58 @@
+//! What flow asks git runs nothing that a repository names.
+
+pub mod support;
+
+use support::Space;
+
+#[test]
+fn a_repository_has_nothing_run() {
+    let space = Space::with(
+        "tasks: {t: 'echo {{ git.dirty }} {{ git.branch }} {{ git.short_sha | length > 3 }} [{{ git.tag }}]'}\n",
+    );
+    let git = |args: &[&str]| {
+        let mut command = space.command("git");
+        command.args([
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@b",
+            "-c",
+            "core.fsmonitor=false",
+        ]);
+        command.args(args);
+        command.output().is_ok_and(|output| output.status.success())
+    };
+    if !git(&["--version"]) {
+        support::skipped("what git is asked, because there is no git");
+        return;
+    }
+    assert!(git(&["init", "-q", "-b", "main", "."]));
+    assert!(git(&["add", "Workflowfile.yml"]) && git(&["commit", "-q", "-m", "first"]));
+    let hostile = format!("touch {}/ran; false", space.home().display());
+    assert!(git(&["config", "core.fsmonitor", &hostile]));
+    let ended = space.run(&["-q", "t"]);
+    assert_eq!(
+        (ended.code, ended.out().as_str()),
+        (0, "false main true []\n"),
+        "{}",
+        ended.err()
+    );
+    space.write("new", "");
+    assert!(space.run(&["-q", "t"]).out().starts_with("true "));
+    assert!(!space.home().join("ran").exists(), "its monitor ran");
+    // A bare repository that came along within another says nothing.
+    let bare = space.work().join("bare");
+    assert!(git(&["init", "-q", "--bare", "bare"]));
+    std::fs::write(
+        bare.join("Workflowfile.yml"),
+        "tasks: {t: 'echo {{ git.sha }}'}\n",
+    )
+    .expect("it is ours");
+    let ended = space.run(&["-C", "bare", "-q", "t"]);
+    assert_eq!(ended.code, 1, "{}", ended.out());
+    assert!(
+        ended.err().contains("git.sha is not known"),
+        "{}",
+        ended.err()
+    );
+}
