@@ -70,7 +70,7 @@ fn what_is_missing_is_said() {
     assert_eq!(space.run(&["-q", "two"]).code, 0);
     for call in CALLS {
         assert_eq!(space.run(call).code, 0, "{call:?}");
-        let ended = ended(&space, call, |command| drop(command.stdout(full())));
+        let ended = ended(&space, call, |command| _ = command.stdout(full()));
         assert_eq!(ended.code, 1, "{call:?}: {}", ended.err());
         assert!(
             ended.err().contains("could not write"),
@@ -79,10 +79,10 @@ fn what_is_missing_is_said() {
         );
     }
     // What failed for a reason of its own says that.
-    let wrong = ended(&space, &["nobody"], |command| drop(command.stderr(full())));
+    let wrong = ended(&space, &["nobody"], |command| _ = command.stderr(full()));
     assert_eq!(wrong.code, 2);
     for call in [&["err"], &["a"]] {
-        let ended = ended(&space, call, |command| drop(command.stderr(full())));
+        let ended = ended(&space, call, |command| _ = command.stderr(full()));
         assert_eq!(ended.code, 1, "{call:?}");
     }
     // Nothing of it is missing in the record.
