@@ -138,3 +138,58 @@ fn all_is_synced(key: &str) {
         3
     );
 }
+
+/// What a durable run needs after a power cut is on the disk before its first fact is.
+#[test]
+fn the_plan_is_synced_before_the_first_fact() {
+    let space = Space::with("tasks: {kept: {durable: true, run: 'true'}, plain: 'true'}\n");
+    let synced = |task: &str| -> Option<Vec<String>> {
+        let mut command = space.command("strace");
+        command.args(["-f", "-y", "-e", "trace=fsync,fdatasync", "-o", "calls"]);
+        command.args([env!("CARGO_BIN_EXE_flow"), "-q", task]);
+        let ended = space.finish(command.spawn().ok()?);
+        if ended.code != 0 {
+            return None;
+        }
+        let calls = space.read("calls").expect("it writes them down");
+        // `PID fsync(3</a/path>) = 0`
+        let path = |line: &str| Some(line.split_once('<')?.1.split_once('>')?.0.to_owned());
+        Some(
+            calls
+                .lines()
+                .filter(|line| line.ends_with("= 0"))
+                .filter_map(path)
+                .collect(),
+        )
+    };
+    if space.command("strace").arg("-V").output().is_err() || synced("plain").is_none() {
+        support::skipped("what is synced when, because strace can't be used here");
+        return;
+    }
+    let state = space.state().display().to_string();
+    let calls = synced("kept").expect("it worked before");
+    let first = |so: &dyn Fn(&str) -> bool| calls.iter().position(|path| so(path));
+    let fact = first(&|path| path.ends_with(".facts")).expect("facts are synced");
+    let needed: [(&str, Box<dyn Fn(&str) -> bool>); 4] = [
+        ("the plan", Box::new(|path| path.ends_with(".json"))),
+        (
+            "its name",
+            Box::new(|path| path == format!("{state}/plans")),
+        ),
+        (
+            "the name of the record",
+            Box::new(|path| path == format!("{state}/runs")),
+        ),
+        ("the folder", Box::new(|path| path == state)),
+    ];
+    for (what, so) in &needed {
+        let at = first(so.as_ref());
+        assert!(at.is_some_and(|at| at < fact), "{what}: {calls:#?}");
+    }
+    // A run that is not durable pays for none of it.
+    let calls = synced("plain").expect("it worked before");
+    assert!(
+        calls.iter().all(|path| path.ends_with(".facts")),
+        "{calls:#?}"
+    );
+}

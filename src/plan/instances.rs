@@ -110,7 +110,8 @@ impl<'a> Instances<'a> {
         let mut instances = Self {
             workflow,
             request,
-            list: Vec::new(),
+            // Few tasks are called in several ways; what is not filled costs nothing.
+            list: Vec::with_capacity(workflow.tasks.len()),
             order: Vec::new(),
             known: HashMap::new(),
             faults: Faults::default(),
