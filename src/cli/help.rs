@@ -5,7 +5,6 @@ use super::context::Context;
 use super::{Exit, Trouble, run};
 use crate::model::language::{Data, Param, ParamKind, Task, Workflow};
 use crate::report::failure::shown_path;
-use crate::report::style::visible;
 use crate::report::table;
 
 /// Says what a task is for, or how flow is used.
@@ -33,8 +32,7 @@ fn page(workflow: &Workflow, task: &Task) -> String {
     part("Params:\n", table::aligned(task.params.iter().map(row)));
     part("Steps:\n", steps(task));
     let meta = task.rules().meta.iter();
-    let meta =
-        meta.map(|(name, text)| vec![format!("  {}", visible(name)), visible(text).into_owned()]);
+    let meta = meta.map(|(name, text)| vec![format!("  {name}"), text.clone()]);
     part("Meta:\n", table::aligned(meta));
     part("Also called ", task.aliases.join(", "));
     let needs = task.depends_on.iter();

@@ -12,7 +12,7 @@ use crate::index::{Filter, Index, Row, Status};
 use crate::model::id::RunId;
 use crate::model::time::{Timestamp, human};
 use crate::record::{self, given, whole};
-use crate::report::{screen, style::visible, table};
+use crate::report::{screen, table};
 use crate::store::files::Files;
 use crate::store::{self, Kind, Store};
 
@@ -217,7 +217,7 @@ fn as_table(entries: &[Entry]) -> String {
             started,
             entry.status.to_owned(),
             took,
-            visible(&given::call(&entry.asked.join(" "), &entry.given)).into_owned(),
+            given::call(&entry.asked.join(" "), &entry.given),
         ]
     });
     table::aligned(std::iter::once(head).chain(rows))

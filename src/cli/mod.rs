@@ -47,7 +47,6 @@ use clap::{CommandFactory, FromArgMatches};
 
 use self::args::{Call, Called, Verb};
 use self::context::Context;
-use crate::core::observer::Stream;
 use crate::diagnostic::visible;
 use crate::exec::dispositions;
 use crate::report::screen;
@@ -130,10 +129,7 @@ fn said_all(exit: Exit) -> Exit {
     let Some((stream, error)) = screen::lost() else {
         return exit;
     };
-    let name = match stream {
-        Stream::Stdout => "stdout",
-        Stream::Stderr => "stderr",
-    };
+    let name = stream.word();
     let words = format!("error: could not write to {name}, a part is missing there: {error}\n");
     let _ = screen::print("", &words);
     match exit {
@@ -143,7 +139,7 @@ fn said_all(exit: Exit) -> Exit {
 }
 
 fn run_args(args: Vec<OsString>) -> Result<Exit, Trouble> {
-    args::check_log_level()?;
+    args::level_of_environment()?;
     let called = args::find_verb(&args)?;
     if let Some(word) = &called.maybe_task {
         let context = Context::new(&args::place(&called.args))?;

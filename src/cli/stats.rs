@@ -12,7 +12,6 @@ use crate::index::stats::{self, Asked, Bottleneck, By, Counts, Numbers, Stats};
 use crate::index::{Index, Status};
 use crate::model::time::{Timestamp, human};
 use crate::record::given;
-use crate::report::style::visible;
 use crate::report::table;
 use crate::store;
 use crate::store::files::Files;
@@ -66,7 +65,7 @@ fn numbers(
 }
 
 /// What stands above the numbers of runs, and of tasks.
-const HEAD: [&str; 8] = ["", "RUNS", "GOOD", "MEAN", "P95", "MIN", "MAX", "TOTAL"];
+const HEAD: [&str; 7] = ["RUNS", "GOOD", "MEAN", "P95", "MIN", "MAX", "TOTAL"];
 
 fn as_text(stats: &Stats, since: &str) -> String {
     let words = [
@@ -106,8 +105,9 @@ fn as_text(stats: &Stats, since: &str) -> String {
 }
 
 fn head(of: &str, more: &[&str]) -> Vec<String> {
-    let head = [of].into_iter().chain(HEAD[1..].iter().copied());
-    head.chain(more.iter().copied())
+    [&[of], &HEAD[..], more]
+        .concat()
+        .into_iter()
         .map(str::to_owned)
         .collect()
 }
@@ -118,7 +118,7 @@ fn name(task: &str, step: &str, given: &Given) -> String {
         "" => task.to_owned(),
         step => format!("{task} {step}"),
     };
-    visible(&given::call(&name, given)).into_owned()
+    given::call(&name, given)
 }
 
 fn of_asked(row: &Asked) -> Vec<String> {

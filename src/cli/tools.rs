@@ -15,7 +15,6 @@ use crate::model::language::{Action, Step, Task, Text, Workflow};
 use crate::model::listed::listed;
 use crate::plan;
 use crate::report::failure::shown_path;
-use crate::report::style::visible;
 use crate::report::table;
 
 /// A program: its name, and for one with a `/` in it the folder that it is looked for in.
@@ -61,11 +60,7 @@ fn row(tool: &Tool<'_>) -> Vec<String> {
         None => "not found".to_owned(),
     };
     let tasks = listed(tool.tasks.iter().copied());
-    vec![
-        visible(&tool.name).into_owned(),
-        at,
-        visible(&tasks).into_owned(),
-    ]
+    vec![tool.name.clone(), at, tasks]
 }
 
 fn as_json(tool: &Tool<'_>) -> String {

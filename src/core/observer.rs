@@ -6,6 +6,7 @@
 use super::fact::Record;
 use super::state::RunState;
 use crate::model::id::NodeId;
+pub use crate::model::stream::Stream;
 
 /// A fact that has been recorded and applied.
 #[derive(Clone, Copy, Debug)]
@@ -76,15 +77,6 @@ pub enum Signal<'a> {
         /// The task that it came from, as far as its environment says.
         task: &'a str,
     },
-}
-
-/// One of the two streams that a process prints to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stream {
-    /// Its standard output.
-    Stdout,
-    /// Its standard error.
-    Stderr,
 }
 
 /// Someone who watches a run.

@@ -321,7 +321,7 @@ impl Going<'_> {
                     let handed = self.handed.remove(node);
                     if let Some(handed) = handed.filter(|_| !again) {
                         let here = self.here(*node);
-                        self.evaluator.handed_on(&here, &printed(&handed));
+                        self.evaluator.handed_on(&here, &handed_on(&handed));
                     }
                     if let Some(value) = self.recalled.remove(node).filter(|_| !again) {
                         let here = self.here(*node);
@@ -661,7 +661,7 @@ impl Going<'_> {
                 if self.state.rules(node).leave_running {
                     exit.left = family::left_running(&self.run, node, attempt);
                 }
-                let handed = printed(&result);
+                let handed = handed_on(&result);
                 if !handed.is_nothing() {
                     if !self.state.plan().results.is_empty() {
                         self.evaluator.keep_result(node, &handed);
@@ -737,11 +737,10 @@ impl Going<'_> {
 }
 
 /// What a command has handed on.
-fn printed(handed: &Handed) -> HandedOn<'_> {
+fn handed_on(handed: &Handed) -> HandedOn<'_> {
     HandedOn {
         outputs: &handed.outputs,
-        stdout: handed.stdout.as_deref(),
-        stderr: handed.stderr.as_deref(),
+        printed: [handed.stdout.as_deref(), handed.stderr.as_deref()],
     }
 }
 

@@ -31,13 +31,14 @@ pub use self::frame::{Origin, Shown};
 use self::here::Here;
 use self::kept::Kept;
 use self::outside::{Command, NoOutput, Nowhere, Outside};
+use self::results::HandedOn;
 use self::results::{Ended, Store};
-use self::results::{HandedOn, Stream};
 use crate::expr::{self, Part, Problem, Script, Value};
 use crate::model::id::NodeId;
 use crate::model::language::step::{has_interpreter, is_posix};
 use crate::model::language::{Data, Loop, Place, SecretFrom, Text, Var};
 use crate::model::plan::{Plan, Program, Scope, Surroundings, Work, as_typed};
+use crate::model::stream::Stream;
 
 /// Evaluates what the commands of one plan read.
 #[derive(Debug)]

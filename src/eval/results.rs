@@ -9,6 +9,7 @@ use super::{problem, typed};
 use crate::expr::{Names, Problem, Value};
 use crate::model::id::NodeId;
 use crate::model::plan::{Kind, Plan, STDOUT_BYTES_MAX};
+use crate::model::stream::Stream;
 
 /// Names with values, in order.
 pub type Outputs = Vec<(String, Value)>;
@@ -40,56 +41,25 @@ pub(super) struct Printed {
     pub(super) secret: bool,
 }
 
-/// Where something was printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// For those who read on.
-    Stdout,
-    /// For people.
-    Stderr,
-}
-
-impl Stream {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
-
-    /// Its name in expressions, and in what is written down.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Stdout => "stdout",
-            Self::Stderr => "stderr",
-        }
-    }
-}
-
 /// What a command has handed on, and printed for others to read.
 #[derive(Clone, Copy, Debug)]
 pub struct HandedOn<'a> {
     /// What it wrote to its file.
     pub outputs: &'a [(String, Vec<u8>)],
-    /// What it printed on stdout, where that is read.
-    pub stdout: Option<&'a [u8]>,
-    /// The same of stderr.
-    pub stderr: Option<&'a [u8]>,
+    /// What it printed on each stream, where that is read.
+    pub printed: [Option<&'a [u8]>; 2],
 }
 
 impl<'a> HandedOn<'a> {
     /// Whether nothing is to be remembered of it.
-    pub const fn is_nothing(&self) -> bool {
-        self.outputs.is_empty() && self.stdout.is_none() && self.stderr.is_none()
-    }
-
-    fn of(&self, stream: Stream) -> Option<&'a [u8]> {
-        match stream {
-            Stream::Stdout => self.stdout,
-            Stream::Stderr => self.stderr,
-        }
+    pub fn is_nothing(&self) -> bool {
+        self.outputs.is_empty() && self.printed.iter().all(Option::is_none)
     }
 
     /// What it printed, by stream, where that is read.
     pub(super) fn printed(self) -> impl Iterator<Item = (Stream, &'a [u8])> {
-        let all = Stream::ALL.into_iter();
-        all.filter_map(move |stream| Some((stream, self.of(stream)?)))
+        let all = Stream::ALL.into_iter().zip(self.printed);
+        all.filter_map(|(stream, bytes)| Some((stream, bytes?)))
     }
 }
 

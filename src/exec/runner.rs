@@ -31,8 +31,6 @@ const LINGER: Duration = Duration::from_millis(5);
 const READ_BYTES_FIRST: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 64 * 1024;
 
-const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
-
 /// The commands that one thread looks after.
 #[derive(Debug)]
 pub struct Runner {
@@ -291,7 +289,7 @@ impl Running {
         self.capture.add(&bytes).map_err(CaptureError)?;
         Ok(Some(Event::Output {
             node,
-            stream: STREAMS[stream],
+            stream: Stream::ALL[stream],
             bytes,
         }))
     }

@@ -10,6 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::spawn::Start;
+use crate::model::shell::{BUILT_IN, RESERVED};
 
 /// The shell of a command that does not name one.
 pub const SHELL: &str = "/bin/sh";
@@ -20,101 +21,17 @@ const SPECIAL: &[char] = &[
     '=', '%', '{', '}', '!', '^', '\n', '\r',
 ];
 
-/// First words that shells treat themselves: POSIX special and regular builtins and reserved words, and those that dash,
-/// bash, ksh and zsh add. `true` and `false` are not among them: as programs they do the same.
-const BUILTINS: &[&str] = &[
-    ".",
-    ":",
-    "[",
-    "[[",
-    "alias",
-    "autoload",
-    "bg",
-    "bind",
-    "break",
-    "builtin",
-    "caller",
-    "case",
-    "cd",
-    "chdir",
-    "command",
-    "compgen",
-    "complete",
-    "compopt",
-    "continue",
-    "coproc",
-    "declare",
-    "dirs",
-    "disown",
-    "do",
-    "done",
-    "echo",
-    "elif",
-    "else",
-    "emulate",
-    "enable",
-    "esac",
-    "eval",
-    "exec",
-    "exit",
-    "export",
-    "fc",
-    "fg",
-    "fi",
-    "for",
-    "function",
-    "getopts",
-    "hash",
-    "help",
-    "history",
-    "if",
-    "in",
-    "integer",
-    "jobs",
-    "kill",
-    "let",
-    "local",
-    "logout",
-    "mapfile",
-    "noglob",
-    "popd",
-    "print",
-    "printf",
-    "pushd",
-    "pwd",
-    "read",
-    "readarray",
-    "readonly",
-    "rehash",
-    "repeat",
-    "return",
-    "select",
-    "set",
-    "setopt",
-    "shift",
-    "shopt",
-    "source",
-    "suspend",
-    "test",
-    "then",
-    "time",
-    "times",
-    "trap",
-    "type",
-    "typeset",
-    "ulimit",
-    "umask",
-    "unalias",
-    "unset",
-    "unsetopt",
-    "until",
-    "wait",
-    "whence",
-    "where",
-    "which",
-    "while",
+/// First words that only zsh or dash treat themselves, beside those that all shells do.
+const OF_SOME_SHELLS: [&str; 10] = [
+    "autoload", "chdir", "noglob", "rehash", "repeat", "setopt", "unsetopt", "where", "which",
     "zmodload",
 ];
+
+/// Whether a shell treats a command that begins with this word itself.
+fn is_of_shells(word: &str) -> bool {
+    let mut all = BUILT_IN.iter().chain(&RESERVED).chain(&OF_SOME_SHELLS);
+    all.any(|known| *known == word)
+}
 
 /// The words of a command that needs no shell.
 pub fn plain_words(command: &str) -> Option<Vec<&str>> {
@@ -126,7 +43,7 @@ pub fn plain_words(command: &str) -> Option<Vec<&str>> {
         .filter(|word| !word.is_empty())
         .collect();
     let first = words.first()?;
-    (!BUILTINS.contains(first)).then_some(words)
+    (!is_of_shells(first)).then_some(words)
 }
 
 /// Finds programs as `execvp` does and remembers where they are, and knows what all of them are started with.

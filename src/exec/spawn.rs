@@ -4,7 +4,6 @@
 //! variable, and opens `/dev/null` again, which is a twentieth of the time of a short command (docs/decisions/0003). Here the
 //! environment is laid out once and what a command adds is laid over it.
 
-use super::dispositions;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
@@ -14,6 +13,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
 use rustix::process::Pid;
+
+use super::dispositions;
 
 /// What every command is started with: the inherited environment, and an empty stdin.
 #[derive(Clone, Debug)]

@@ -9,9 +9,10 @@ use std::cell::OnceCell;
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 
-use super::family::own_group;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
+
+use super::family::own_group;
 
 /// Flow's controlling terminal, if there is one.
 #[derive(Debug, Default)]

@@ -4,92 +4,12 @@ use std::collections::BTreeSet;
 
 use super::shell::{self, Command, is_name};
 use super::{jinja, outline};
+use crate::model::shell::{BUILT_IN, RESERVED};
 
 /// Words before a command that are no command (POSIX, 2.4, and bash's `time` and `coproc`), and commands that run the one after them.
 const BEFORE: [&[u8]; 15] = [
     b"!", b"{", b"(", b"if", b"then", b"elif", b"else", b"while", b"until", b"do", b"time",
     b"coproc", b"exec", b"command", b"builtin",
-];
-
-/// Words after which what follows is no command.
-const NONE: [&[u8]; 11] = [
-    b"for",
-    b"case",
-    b"select",
-    b"function",
-    b"in",
-    b"fi",
-    b"done",
-    b"esac",
-    b"}",
-    b"[[",
-    b"]]",
-];
-
-/// What shells do themselves: the built-in utilities of POSIX (1.7, 2.14) and those of bash.
-const BUILT_IN: [&str; 62] = [
-    ".",
-    ":",
-    "[",
-    "alias",
-    "bg",
-    "bind",
-    "break",
-    "caller",
-    "cd",
-    "compgen",
-    "complete",
-    "compopt",
-    "continue",
-    "declare",
-    "dirs",
-    "disown",
-    "echo",
-    "enable",
-    "eval",
-    "exit",
-    "export",
-    "false",
-    "fc",
-    "fg",
-    "getopts",
-    "hash",
-    "help",
-    "history",
-    "integer",
-    "jobs",
-    "kill",
-    "let",
-    "local",
-    "logout",
-    "mapfile",
-    "popd",
-    "print",
-    "printf",
-    "pushd",
-    "pwd",
-    "read",
-    "readarray",
-    "readonly",
-    "return",
-    "set",
-    "shift",
-    "shopt",
-    "source",
-    "suspend",
-    "test",
-    "times",
-    "trap",
-    "true",
-    "type",
-    "typeset",
-    "ulimit",
-    "umask",
-    "unalias",
-    "unset",
-    "wait",
-    "whence",
-    "emulate",
 ];
 
 /// The programs that the commands of a script for a POSIX shell begin with, each once. A template is read as the script that it
@@ -136,13 +56,14 @@ fn program(command: &Command) -> Option<&str> {
         let text = &word.text[..];
         !BEFORE.contains(&text) && !is_assignment(text)
     })?;
-    let text = &first.text[..];
-    let is_known = first.data.is_empty() && !text.is_empty() && !NONE.contains(&text);
-    let name = std::str::from_utf8(text).ok().filter(|_| is_known)?;
+    let name = std::str::from_utf8(&first.text).ok()?;
+    let is_known = first.data.is_empty() && !name.is_empty();
     // `-` is an option of what stood before, and `$x`, `~`, globs and the ends of `case` are worked out by the shell.
-    let is_plain = !name.starts_with(['-', '~', '#'])
+    let is_plain = !name.starts_with(['-', '~', '#', ']'])
         && !name.contains(['$', '*', '?', '(', ')', '`', '{', '}', '[']);
-    (is_plain && !BUILT_IN.contains(&name)).then_some(name)
+    let mut of_shell = BUILT_IN.iter().chain(&RESERVED).chain(&["true", "false"]);
+    let is_program = is_known && is_plain && !of_shell.any(|known| *known == name);
+    is_program.then_some(name)
 }
 
 fn is_assignment(text: &[u8]) -> bool {

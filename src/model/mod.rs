@@ -8,4 +8,6 @@ pub mod language;
 pub mod listed;
 pub mod path;
 pub mod plan;
+pub mod shell;
+pub mod stream;
 pub mod time;

@@ -1,9 +1,10 @@
 //! The token: what whoever wants something of the API has to show, a secret that is as good as the right to read a file.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::Path;
+
+use crate::store::key_file;
 
 /// How long it is, in bytes before they are written in hexadecimal.
 const BYTES: usize = 32;
@@ -26,13 +27,7 @@ pub(super) fn of(state: &Path) -> io::Result<String> {
     let draft = state.join("token.draft");
     // One that was left half written, by somebody who was killed.
     let _ = fs::remove_file(&draft);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft)?;
-    file.write_all(format!("{token}\n").as_bytes())?;
-    file.sync_all()?;
+    key_file::write_new(&draft, &bytes)?;
     fs::rename(&draft, &path)?;
     Ok(token)
 }

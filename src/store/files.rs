@@ -571,7 +571,7 @@ fn private_folder(path: &Path) -> Result<(), Error> {
 }
 
 /// A name that no other thread or process uses.
-fn draft_name() -> String {
+pub(super) fn draft_name() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!(
         ".{}.{}.draft",

@@ -5,6 +5,7 @@
 
 pub mod files;
 mod heads;
+pub mod key_file;
 pub mod line;
 pub mod memory;
 mod packed;

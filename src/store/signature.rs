@@ -3,15 +3,13 @@
 //! What is signed is the text `flow head 1 RUN FACTS HASH`. As each line of a record is part of the hash of the next, that is the whole
 //! record. Keys and signatures are written in hex, on one line.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::{Error, Head, Kind};
+use super::{Error, Head, Kind, key_file};
 use crate::model::hex;
 
 /// A key that shows who signed.
@@ -54,24 +52,9 @@ impl std::fmt::Display for PublicKey {
 ///
 /// When it can't be read, or is no key.
 pub(super) fn key(path: &Path) -> Result<Option<SigningKey>, Error> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        // Where the folder itself is missing or none, others have more to say.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(Error::io("read the signing key", path, error)),
-    };
-    let Some(bytes) = hex::decode_exactly(text.trim()) else {
-        return Err(Error {
-            path: Some(path.to_owned()),
-            ..Error::new(
-                Kind::Damaged,
-                "sign with this key, which is not 64 hexadecimal digits",
-            )
-        });
-    };
-    Ok(Some(SigningKey::from_bytes(&bytes)))
+    let wrong = "sign with this key, which is not 64 hexadecimal digits";
+    let bytes = key_file::read(path, "read the signing key", wrong)?;
+    Ok(bytes.map(|bytes| SigningKey::from_bytes(&bytes)))
 }
 
 /// Signs a head.
@@ -98,13 +81,7 @@ pub fn make_key(path: &Path) -> Result<PublicKey, Error> {
     getrandom(&mut bytes, GetRandomFlags::empty())
         .map_err(|error| Error::io("make a key", path, error.into()))?;
     let key = SigningKey::from_bytes(&bytes);
-    let mut options = OpenOptions::new();
-    let made = options.write(true).create_new(true).mode(0o600).open(path);
-    made.and_then(|mut file| {
-        file.write_all(format!("{}\n", hex::encode(&bytes)).as_bytes())?;
-        file.sync_all()
-    })
-    .map_err(|error| match error.kind() {
+    key_file::write_new(path, &bytes).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Error {
             path: Some(path.to_owned()),
             ..Error::new(Kind::Exists, "make a key")

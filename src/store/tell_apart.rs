@@ -1,15 +1,14 @@
 //! The key by which secrets are told apart in records: two runs that were given the same one show the same hash, and nobody
 //! without the key can try values out.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::files::Files;
-use super::{Error, Kind};
+use super::files::{Files, draft_name};
+use super::{Error, key_file};
 use crate::model::hex;
 
 /// The name of the file in the folder of the store: 64 hexadecimal digits.
@@ -64,46 +63,62 @@ impl std::fmt::Debug for TellApart {
 }
 
 fn read(path: &Path) -> Result<Option<TellApart>, Error> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("read a key", path, error)),
-    };
-    match hex::decode_exactly(text.trim()) {
-        Some(bytes) => Ok(Some(TellApart(bytes))),
-        None => Err(Error {
-            path: Some(path.to_owned()),
-            ..Error::new(
-                Kind::Damaged,
-                "use this key, which is not 64 hexadecimal digits: remove it, and a new one is made",
-            )
-        }),
-    }
+    let wrong =
+        "use this key, which is not 64 hexadecimal digits: remove it, and a new one is made";
+    let bytes = key_file::read(path, "read a key", wrong)?;
+    Ok(bytes.map(TellApart))
 }
 
 /// Puts a new key where none is: whole, or not at all.
 fn make(path: &Path) -> io::Result<TellApart> {
     let key = TellApart::for_once()?;
-    let draft = draft(path);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft)
-        .and_then(|mut file| {
-            file.write_all(format!("{}\n", hex::encode(&key.0)).as_bytes())?;
-            file.sync_all()
-        });
-    let linked = written.and_then(|()| match fs::hard_link(&draft, path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
+    let draft = path.with_file_name(draft_name());
+    // One that was left half written, by somebody who was killed and had our number.
+    let _ = fs::remove_file(&draft);
+    let made = key_file::write_new(&draft, &key.0).and_then(|()| {
+        match fs::hard_link(&draft, path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            // A file system without links: of several at the same time the last one's key counts.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::PermissionDenied | ErrorKind::Unsupported
+                ) =>
+            {
+                fs::rename(&draft, path)
+            }
+            linked => linked,
+        }
     });
     // It is there under its own name now, or of no use.
     let _ = fs::remove_file(&draft);
-    linked.map(|()| key)
+    made.map(|()| key)
 }
 
-/// A name that nobody else uses at the same time.
-fn draft(path: &Path) -> PathBuf {
-    path.with_extension(format!("key.{}", std::process::id()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_who_ask_at_the_same_time_get_the_same_key() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Files::new(folder.path().join(".flow"));
+        let hash = || TellApart::of(&store).map(|key| key.hash(b"secret"));
+        let hashes: Vec<String> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(hash)).collect();
+            all.into_iter()
+                .map(|one| one.join().expect("no panic").expect("it is ours"))
+                .collect()
+        });
+        assert_eq!(hashes, vec![hash().expect("it is there"); 8]);
+        let left = fs::read_dir(store.root()).expect("it is ours").flatten();
+        assert!(
+            left.into_iter()
+                .all(|one| one.path().extension().is_none_or(|kind| kind != "draft"))
+        );
+        assert_ne!(
+            TellApart::for_once().expect("bytes").hash(b"secret"),
+            hashes[0]
+        );
+    }
 }

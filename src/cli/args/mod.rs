@@ -239,10 +239,8 @@ pub(super) enum LevelArg {
 
 /// The level that was asked for, here or by `FLOW_LOG`.
 pub(super) fn level(asked: Option<LevelArg>) -> Level {
-    let by_environment = || {
-        let word = std::env::var("FLOW_LOG").ok()?;
-        LevelArg::from_str(&word, true).ok()
-    };
+    // A wrong one has been refused.
+    let by_environment = || level_of_environment().ok().flatten();
     match asked.or_else(by_environment) {
         Some(LevelArg::Error) => Level::Error,
         Some(LevelArg::Warning) => Level::Warning,
@@ -251,23 +249,16 @@ pub(super) fn level(asked: Option<LevelArg>) -> Level {
     }
 }
 
-/// What is wrong with `FLOW_LOG`, if anything is.
-pub(super) fn check_log_level() -> Result<(), Trouble> {
-    let Some(word) = std::env::var_os("FLOW_LOG") else {
-        return Ok(());
+/// What `FLOW_LOG` says; nothing where it is not set or empty.
+pub(super) fn level_of_environment() -> Result<Option<LevelArg>, Trouble> {
+    let Some(word) = std::env::var_os("FLOW_LOG").filter(|word| !word.is_empty()) else {
+        return Ok(None);
     };
-    let known = word.is_empty()
-        || word
-            .to_str()
-            .is_some_and(|word| LevelArg::from_str(word, true).is_ok());
-    if known {
-        return Ok(());
-    }
-    let what = format!("FLOW_LOG is {:?}", word.to_string_lossy());
-    Err(Trouble::call(
-        what,
-        "set it to error, warning, info or debug, or unset it",
-    ))
+    let word = word.to_string_lossy();
+    LevelArg::from_str(&word, true).map(Some).map_err(|_| {
+        let help = "set it to error, warning, info or debug, or unset it";
+        Trouble::call(format!("FLOW_LOG is {word:?}"), help)
+    })
 }
 
 /// List the tasks of the file

@@ -11,7 +11,6 @@ use crate::cli::{Exit, Trouble};
 use crate::engine::clock::Clock;
 use crate::model::id::{NodeId, RunId};
 use crate::model::time::human;
-use crate::record::given;
 use crate::record::items::Items;
 use crate::report::frame::Frame;
 use crate::report::style::{Style, visible};
@@ -72,8 +71,8 @@ struct Change {
     seen: Rc<Seen>,
     /// It was not known before.
     began: bool,
-    /// The tasks that stand otherwise than before, with how long they took and why.
-    tasks: Vec<(String, &'static str, String, String)>,
+    /// The tasks that stand otherwise than before: name, state, how long it took, why.
+    tasks: Vec<Vec<String>>,
     /// It does not go on.
     over: bool,
 }
@@ -136,12 +135,10 @@ impl Eye<'_> {
         };
         let mut tasks: Vec<NodeId> = words.keys().copied().filter(is_new).collect();
         tasks.sort_unstable();
-        let task = |id: NodeId| {
-            let row = seen.row(id, 0);
-            let took = row.span.map(|span| human(span.length()));
-            (row.name, row.status, took.unwrap_or_default(), row.why)
-        };
-        let tasks: Vec<_> = tasks.into_iter().map(task).collect();
+        let tasks = tasks
+            .into_iter()
+            .map(|id| seen.row(id, 0).cells())
+            .collect();
         let over = seen.word != "running";
         if !over {
             let known = Known {
@@ -213,12 +210,6 @@ impl Shown {
     }
 }
 
-/// What was asked for, with what was given.
-fn asked(seen: &Seen) -> String {
-    let asked = given::call(&seen.recorded.asked().join(" "), seen.recorded.given());
-    visible(&asked).into_owned()
-}
-
 /// A line for each thing that is new; of several runs with the id of theirs.
 fn lines(change: &Change, one: bool) -> Vec<String> {
     let seen = &change.seen;
@@ -236,16 +227,16 @@ fn lines(change: &Change, one: bool) -> Vec<String> {
             visible(&words.join("  ")).replace('\n', " ")
         )
     };
-    let whole = format!("run of {}", asked(seen));
+    let whole = format!("run of {}", seen.asked());
     let mut lines = Vec::new();
     if change.began && !change.over {
         lines.push(line(&[&whole, seen.word]));
     }
-    for (task, word, took, why) in &change.tasks {
-        lines.push(line(&[task, word, took, why]));
+    for cells in &change.tasks {
+        lines.push(line(&cells.iter().map(String::as_str).collect::<Vec<_>>()));
     }
     if change.over {
-        let took = human(seen.last.since(seen.recorded.began_at()));
+        let took = seen.took();
         lines.push(line(&[&whole, seen.word, &took]));
     }
     lines
@@ -272,14 +263,9 @@ fn of_one(seen: &Seen, context: &Context) -> Vec<String> {
     let quiet = |word: &str| matches!(word, "completed" | "pending" | "skipped" | "up to date");
     let rows = tasks.into_iter().filter(|id| !quiet(seen.word_of(*id)));
     let rows = rows.map(|id| {
-        let row = seen.row(id, 0);
-        let took = row.span.map(|span| human(span.length()));
-        vec![
-            format!("  {}", row.name),
-            row.status.to_owned(),
-            took.unwrap_or_default(),
-            row.why,
-        ]
+        let mut cells = seen.row(id, 0).cells();
+        cells[0].insert_str(0, "  ");
+        cells
     });
     lines.extend(table::aligned(rows).lines().map(str::to_owned));
     at_most(lines, room)
@@ -293,8 +279,8 @@ fn of_all(eye: &Eye<'_>, style: Style) -> Vec<String> {
     let head = ["RUN", "TASKS", "TOOK", "NOW"].map(str::to_owned).to_vec();
     let rows = eye.runs.values().map(|known| {
         let seen = &known.seen;
-        let took = human(seen.last.since(seen.recorded.began_at()));
-        vec![seen.recorded.run.to_string(), asked(seen), took, now(seen)]
+        let took = seen.took();
+        vec![seen.recorded.run.to_string(), seen.asked(), took, now(seen)]
     });
     let text = table::aligned(std::iter::once(head).chain(rows));
     at_most(text.lines().map(str::to_owned).collect(), Frame::room())
@@ -328,12 +314,16 @@ fn now(seen: &Seen) -> String {
 /// A run that has ended, for the lines above.
 fn ended_line(change: &Change, style: Style) -> String {
     let seen = &change.seen;
-    let took = human(seen.last.since(seen.recorded.began_at()));
+    let took = seen.took();
     let word = match seen.word {
         "completed" => style.good(seen.word),
         word => style.bad(word),
     };
-    format!("{}  {}  {word} in {took}\n", seen.recorded.run, asked(seen))
+    format!(
+        "{}  {}  {word} in {took}\n",
+        seen.recorded.run,
+        visible(&seen.asked())
+    )
 }
 
 /// The lines that there is room for, and how many more there are.

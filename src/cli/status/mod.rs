@@ -116,6 +116,16 @@ impl Seen {
         going.for_each(|(_, span)| span.to = last);
     }
 
+    /// What was asked for, with what was given.
+    fn asked(&self) -> String {
+        given::call(&self.recorded.asked().join(" "), self.recorded.given())
+    }
+
+    /// How long it took, or has taken.
+    fn took(&self) -> String {
+        human(self.last.since(self.recorded.began_at()))
+    }
+
     fn as_text(&self, context: &Context) -> String {
         let style = context::style_of_stdout();
         let (run, state) = (&self.recorded.run, &self.state);
@@ -125,12 +135,12 @@ impl Seen {
             word => word.into(),
         };
         let began = self.recorded.began_at();
-        let took = human(self.last.since(began));
+        let took = self.took();
         let when = match self.moment {
             None => String::new(),
             Some(_) => format!(", as of fact {} at {}", state.seq(), self.last.local()),
         };
-        let asked = given::call(&self.recorded.asked().join(" "), self.recorded.given());
+        let asked = self.asked();
         let mut text = format!(
             "run {run} of {}: {word}{when}\n{}{}started {}, {} facts in {took}, {}\n\n",
             visible(&asked),
@@ -144,15 +154,7 @@ impl Seen {
             shown_path(&self.recorded.plan.file),
         );
         let head = ["TASK", "STATUS", "TOOK", "WHY"].map(str::to_owned);
-        let rows = self.rows().into_iter().map(|row| {
-            let took = row.span.map(|span| human(span.length()));
-            vec![
-                row.name,
-                row.status.to_owned(),
-                took.unwrap_or_default(),
-                row.why,
-            ]
-        });
+        let rows = self.rows().into_iter().map(Row::cells);
         text.push_str(&table::aligned(std::iter::once(head.to_vec()).chain(rows)));
         if self.recorded.plan.up_to_date > 0 {
             let more = self.recorded.plan.up_to_date;
@@ -322,4 +324,17 @@ struct Row {
     status: &'static str,
     span: Option<Span>,
     why: String,
+}
+
+impl Row {
+    /// Its name, how it stands, how long it took, and why.
+    fn cells(self) -> Vec<String> {
+        let took = self.span.map(|span| human(span.length()));
+        vec![
+            self.name,
+            self.status.to_owned(),
+            took.unwrap_or_default(),
+            self.why,
+        ]
+    }
 }
