@@ -395,6 +395,44 @@ fn nothing_keeps_nothing() {
 // Chains of facts.
 
 /// The lines of a small run.
+/// Between the birth of a record and the lock on it somebody else may have taken it over, written it and let it go. Here that one
+/// holds it with the lock of one who looks, for which an owner waits.
+#[test]
+fn a_record_that_was_written_before_its_creator_had_it_is_not_new() {
+    let (_place, files, ..) = in_files();
+    files.make_folders().expect("they are made");
+    let mut met = 0;
+    for round in 0..20_000 {
+        let run = id(&format!("{round:05}"));
+        let path = files.path_of(&run);
+        let created = std::thread::scope(|scope| {
+            let creator = scope.spawn(|| files.create(&run));
+            let other = loop {
+                if let Ok(file) = fs::OpenOptions::new().append(true).open(&path) {
+                    break file;
+                }
+            };
+            let is_first = other.try_lock_shared().is_ok();
+            if is_first {
+                (&other).write_all(b"a line\n").expect("it is written");
+                drop(other);
+            }
+            (is_first, creator.join().expect("it does not panic"))
+        });
+        match created {
+            (true, created) => {
+                assert_eq!(kind(created), Kind::Exists);
+                met += 1;
+            }
+            (false, created) => drop(created.expect("it had it before anybody could look")),
+        }
+        if met == 20 {
+            return;
+        }
+    }
+    panic!("met only {met} times");
+}
+
 fn sealed(run: &RunId) -> String {
     let (plan, file) = ("ab".repeat(8), "/w/é.yml".to_owned());
     let facts = [

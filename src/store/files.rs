@@ -260,7 +260,15 @@ impl Store for Files {
             made = self.create_file(&path);
         }
         match made {
-            Ok(file) => Ok(Box::new(self.own(run, file, path)?)),
+            Ok(file) => {
+                let journal = self.own(run, file, path)?;
+                // Between the two, somebody else may have taken it over, and have ended.
+                if journal.is_as_created()? {
+                    Ok(Box::new(journal))
+                } else {
+                    Err(Error::new(Kind::Exists, format!("create run {run}")))
+                }
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 Err(Error::new(Kind::Exists, format!("create run {run}")))
             }
@@ -636,6 +644,18 @@ impl Drop for FileJournal {
             // What is left of it is removed by whoever listens next.
             let _ = fs::remove_file(&self.requests);
         }
+    }
+}
+
+impl FileJournal {
+    /// Whether nothing has been written to the record, and it is the one at its path.
+    fn is_as_created(&self) -> Result<bool, Error> {
+        let ours = self
+            .file
+            .metadata()
+            .map_err(|error| Error::io("look at", &self.path, error))?;
+        let there = fs::metadata(&self.path);
+        Ok(ours.len() == 0 && there.is_ok_and(|there| there.ino() == ours.ino()))
     }
 }
 
