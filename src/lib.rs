@@ -25,6 +25,7 @@
 pub mod cli;
 pub mod core;
 pub mod diagnostic;
+pub mod disk;
 pub mod engine;
 pub mod eval;
 pub mod exec;

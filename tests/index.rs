@@ -45,7 +45,8 @@ fn all(index: &Index) -> Vec<Row> {
 /// The index as it grew is the one that is made of the records now.
 fn assert_true(space: &Space) {
     let store = Files::new(space.state());
-    let grown = Index::open(&path(space), &store, late(), &mut |_| {}).expect("it can be opened");
+    let grown =
+        Index::open(&space.state().into(), &store, late(), &mut |_| {}).expect("it can be opened");
     let made = Index::in_memory(&store, late(), &mut |_| {}).expect("it can be made");
     // Of a run that is open only its end matters.
     let ended = |rows: Vec<Row>| -> Vec<Row> {

@@ -351,6 +351,14 @@ fn a_copy_of_a_project_ends_nobody_of_the_first() {
     assert!(cp.status().expect("there is cp").success());
     // Its plan has the paths of the first.
     space.write("go", "");
+    let refused = copy.run(&["resume"]);
+    assert_eq!(refused.code, 2, "{}", refused.err());
+    assert!(
+        refused.err().contains("is not believed"),
+        "{}",
+        refused.err()
+    );
+    assert_eq!(copy.run(&["doctor", "--adopt", "--yes"]).code, 0);
     let resumed = copy.run(&["resume"]);
     assert_eq!(resumed.code, 0, "{}", resumed.err());
     assert!(!resumed.err().contains("ended sleep"), "{}", resumed.err());
@@ -536,6 +544,7 @@ const FULL: &str = r#"
 mkdir -p .flow
 for pages in $(seq 0 24); do
   mount -t tmpfs -o size=$((pages * 4096 + 262144)),mode=700 none .flow
+  "$FLOW" history > out 2> err
   head -c 262144 /dev/zero > .flow/ballast
   : > log
   "$FLOW" -q all > out 2> err

@@ -134,7 +134,7 @@ impl Drop for Server {
 }
 
 fn journal(space: &Space) -> Vec<Record> {
-    Journal::of(&space.state())
+    Journal::of(&space.own_state())
         .records()
         .expect("it can be read")
 }
@@ -155,7 +155,7 @@ fn fired_by_hand(space: &Space, fire: u64, run: RunId, scheduled: Option<Timesta
         begun: false,
     };
     let fact = Fired::Fired(Box::new(fire));
-    let written = Journal::of(&space.state()).add(&[Record { at, fact }]);
+    let written = Journal::of(&space.own_state()).add(&[Record { at, fact }]);
     written.expect("it can be written");
 }
 
@@ -257,7 +257,11 @@ fn killed_at_random_moments_each_time_has_one_run() {
         let paused = space.run(&["schedule", "--pause", name]);
         assert_eq!(paused.code, 0, "{}", paused.err());
     }
-    let state = || Journal::of(&space.state()).state().expect("it can be read");
+    let state = || {
+        Journal::of(&space.own_state())
+            .state()
+            .expect("it can be read")
+    };
     wait_for("all to end", || state().open.is_empty());
     server.stop();
     assert_each_second_once(&space, "tick");

@@ -56,8 +56,8 @@ fn stores() -> [Hands; 2] {
     [
         Hands {
             name: "files",
-            one: Box::new(Files::new(&root)),
-            other: Box::new(Files::new(&root)),
+            one: Box::new(Files::new(root.as_path())),
+            other: Box::new(Files::new(root.as_path())),
             _place: Some(place),
         },
         Hands {
@@ -737,7 +737,10 @@ fn files_are_private_and_out_of_git() {
     let (place, store, run, path) = in_files();
     let journal = store.create(&run).expect("it is new");
     let root = place.folder.path().join(".flow");
-    assert_eq!(journal.logs(), Some(root.join("logs/0abc").as_path()));
+    assert_eq!(
+        journal.logs().map(flow::disk::Folder::path),
+        Some(root.join("logs/0abc").as_path())
+    );
     assert_eq!(fs::read(root.join(".gitignore")).expect("a file"), b"*\n");
     let mode = |path: &Path| {
         fs::metadata(path)
@@ -899,7 +902,7 @@ fn an_owner_that_is_killed_owns_nothing() {
 #[ignore = "a part that another test has a process play"]
 fn child_on_a_full_disk() {
     let Some(root) = given() else { return };
-    let (store, run) = (Files::new(&root), id("0abc"));
+    let (store, run) = (Files::new(root.as_path()), id("0abc"));
     let mut journal = store.create(&run).expect("it is new");
     let (mut chain, mut written) = (Chain::new(&run), 0);
     let refused = loop {

@@ -33,7 +33,7 @@ fn calls(workflow: &str) -> Option<Vec<Call>> {
         "-s",
         "100000",
         "-e",
-        "trace=write,fdatasync,execve,openat",
+        "trace=write,fdatasync,execve,openat,openat2",
         "-o",
         "trace",
     ]);

@@ -12,6 +12,23 @@ use crate::model::plan::Plan;
 use crate::report::screen;
 use crate::report::style::visible;
 
+/// Asks one question; whether the answer was yes. Without a terminal nobody can be asked.
+pub(super) fn ask(question: &str) -> Result<bool, Trouble> {
+    if !std::io::stdin().is_terminal() {
+        let help = "  help: there is no terminal to answer at; --yes answers with yes\n";
+        return Err(Trouble {
+            exit: Exit::Cancelled,
+            words: format!("error: {question}\n{help}"),
+        });
+    }
+    // A question that can't be shown is not answered with yes.
+    let shown = screen::print("", &format!("{question} [y/N] "));
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    let yes = matches!(answer.trim(), "y" | "Y" | "yes" | "Yes");
+    Ok(shown.is_ok() && read.is_ok() && yes)
+}
+
 /// Asks all questions of a plan; whether every answer was yes. Without a terminal nobody can be asked.
 pub(super) fn all(plan: &Arc<Plan>) -> Result<bool, Trouble> {
     let evaluator = Evaluator::new(
@@ -39,12 +56,7 @@ pub(super) fn all(plan: &Arc<Plan>) -> Result<bool, Trouble> {
                 words: format!("{what}{help}"),
             });
         }
-        // A question that can't be shown is not answered with yes.
-        let shown = screen::print("", &format!("{question} [y/N] "));
-        let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer);
-        let yes = matches!(answer.trim(), "y" | "Y" | "yes" | "Yes");
-        if shown.is_err() || read.is_err() || !yes {
+        if !ask(&question)? {
             return Ok(false);
         }
     }

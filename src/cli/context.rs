@@ -4,9 +4,12 @@ use std::cell::OnceCell;
 use std::io::IsTerminal;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::args::PlaceArgs;
-use super::{Exit, Trouble};
+use super::{Exit, Trouble, standing};
+use crate::disk::Folder;
+use crate::disk::trust::{self, Standing, User};
 use crate::file::{self, Loaded};
 use crate::incremental;
 use crate::model::language::Workflow;
@@ -27,8 +30,10 @@ pub(super) struct Context {
     /// The folder that flow was called in, and the path of the file, once they have been asked for.
     current: OnceCell<PathBuf>,
     path: OnceCell<PathBuf>,
-    /// The folder of flow's own data.
-    state: OnceCell<PathBuf>,
+    /// Who calls, the folder of flow's own data, and whether that is theirs.
+    user: Arc<User>,
+    state: OnceCell<Folder>,
+    standing: OnceCell<Standing>,
     /// A process that ends need not take a large file to pieces.
     loaded: OnceCell<ManuallyDrop<Loaded>>,
 }
@@ -49,12 +54,16 @@ impl Context {
         if let Some(file) = &place.file {
             options.push_str(&format!("-f {} ", quoted(file)));
         }
+        let user = Arc::new(standing::user());
+        standing::check(&user)?;
         Ok(Self {
             named: place.file.clone(),
             options,
             current: OnceCell::new(),
             path: OnceCell::new(),
+            user,
             state: OnceCell::new(),
+            standing: OnceCell::new(),
             loaded: OnceCell::new(),
         })
     }
@@ -66,7 +75,9 @@ impl Context {
             options: self.options.clone(),
             current: self.current.clone(),
             path: self.path.clone(),
+            user: Arc::clone(&self.user),
             state: self.state.clone(),
+            standing: OnceCell::new(),
             loaded: OnceCell::new(),
         }
     }
@@ -100,10 +111,7 @@ impl Context {
             let colour = colour_wanted(true);
             let path = self.path()?;
             let name = shown_path(&path);
-            let loaded = match models() {
-                Some(folder) => file::load_kept(&name, &path, &folder),
-                None => file::load_as(&name, &path),
-            };
+            let loaded = file::load_kept(&name, &path, || self.models());
             let loaded = loaded.map_err(|errors| Trouble {
                 exit: Exit::Wrong,
                 words: errors.render(colour),
@@ -146,12 +154,29 @@ impl Context {
     }
 
     /// The folder of flow's own data: beside the file, or beside the one that its `root` names.
-    pub(super) fn state(&self) -> Result<PathBuf, Trouble> {
+    pub(super) fn state(&self) -> Result<Folder, Trouble> {
         if let Some(state) = self.state.get() {
             return Ok(state.clone());
         }
-        let state = file::root::folder(&self.path()?).join(STATE);
+        let path = file::root::folder(&self.path()?).join(STATE);
+        let state = Folder::of_state(path, Arc::clone(&self.user));
         Ok(self.state.get_or_init(|| state).clone())
+    }
+
+    /// Who calls.
+    pub(super) fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Whether the folder of flow's own data is theirs. It is asked once: what flow makes is.
+    pub(super) fn standing(&self) -> Result<&Standing, Trouble> {
+        if self.standing.get().is_none() {
+            // It was empty a moment ago, and nobody else has it.
+            let _ = self
+                .standing
+                .set(trust::standing(&self.state()?, &self.user));
+        }
+        Ok(self.standing.get().expect("it was just set"))
     }
 
     /// Says that a file which another one includes is about to get a record of its own. It is said once, because later
@@ -159,7 +184,7 @@ impl Context {
     pub(super) fn tell_of_own_record(&self) -> Result<(), Trouble> {
         let (path, state) = (self.path()?, self.state()?);
         let own = path.parent().unwrap_or(Path::new("/"));
-        if state.exists() || state.parent() != Some(own) {
+        if state.exists() || state.path().parent() != Some(own) {
             return Ok(());
         }
         if let Some(above) = file::root::included_by(&path) {
@@ -179,31 +204,14 @@ impl Context {
         Ok(())
     }
 
-    /// The record of runs.
-    pub(super) fn store(&self) -> Result<Files, Trouble> {
+    /// The record of runs, to be looked at.
+    pub(super) fn history(&self) -> Result<Files, Trouble> {
         let files = Files::new(self.state()?);
         Ok(match std::env::var_os("FLOW_SIGNING_KEY") {
             Some(key) if !key.is_empty() => files.signed_with(key.into()),
             _ => files,
         })
     }
-}
-
-/// Where the models of large files are kept: in the user's cache, because asking about a project changes nothing in it.
-fn models() -> Option<PathBuf> {
-    Some(user_cache()?.join("models"))
-}
-
-/// Where the results of tasks are kept, for all checkouts of all projects.
-pub(super) fn results_folder() -> Option<PathBuf> {
-    Some(user_cache()?.join("results"))
-}
-
-/// The user's cache (XDG Base Directory Specification).
-fn user_cache() -> Option<PathBuf> {
-    let folder = folder_in;
-    let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
-    Some(cache?.join("flow"))
 }
 
 /// Says to those who look at files what git looks at for this user.
@@ -215,7 +223,7 @@ pub(super) fn say_user() {
 }
 
 /// The folder that a variable names, absolute.
-fn folder_in(variable: &str) -> Option<PathBuf> {
+pub(super) fn folder_in(variable: &str) -> Option<PathBuf> {
     let folder = PathBuf::from(std::env::var_os(variable)?);
     folder.is_absolute().then_some(folder)
 }

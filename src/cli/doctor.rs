@@ -5,7 +5,8 @@ use serde_json::json;
 use super::args::DoctorArgs;
 use super::context::Context;
 use super::runs::{self, unread};
-use super::{Exit, Trouble};
+use super::{Exit, Trouble, standing};
+use crate::disk::trust::Standing;
 use crate::engine::clock::Clock;
 use crate::exec::family;
 use crate::index::{Filter, Index, Row, Status};
@@ -34,14 +35,19 @@ struct Finding {
 
 /// Looks at everything.
 pub(super) fn doctor(context: &Context, args: &DoctorArgs) -> Result<Exit, Trouble> {
+    if args.adopt {
+        return standing::adopt(context, args);
+    }
     if args.tools {
         return super::tools::tools(context, args.json);
     }
-    let store = context.store()?;
+    let store = context.history()?;
     let mut findings = vec![folder(context)?];
     findings.extend(records(&store)?);
-    findings.push(index(context, &store, args.rebuild)?);
-    findings.extend(left(&store)?);
+    if !matches!(context.standing()?, Standing::Foreign(_)) {
+        findings.push(index(context, &store, args.rebuild)?);
+        findings.extend(left(&store)?);
+    }
     let text: String = if args.json {
         findings.iter().map(as_json).collect()
     } else {
@@ -66,7 +72,15 @@ fn good(what: &'static str, words: impl Into<String>) -> Finding {
 /// The folder: whether it can be written, and lies where locks work.
 fn folder(context: &Context) -> Result<Finding, Trouble> {
     let state = context.state()?;
-    let shown = state.display();
+    let shown = state.path().display();
+    if let Standing::Foreign(why) = context.standing()? {
+        return Ok(Finding {
+            what: "folder",
+            state: State::Bad,
+            words: format!("{shown} is not believed: {why}"),
+            help: context.way_out(why),
+        });
+    }
     if !state.exists() {
         return Ok(good(
             "folder",
@@ -74,13 +88,13 @@ fn folder(context: &Context) -> Result<Finding, Trouble> {
         ));
     }
     let mut finding = good("folder", format!("{shown}"));
-    let magic = rustix::fs::statfs(&state).map(|at| i128::from(at.f_type));
+    let magic = rustix::fs::statfs(state.path()).map(|at| i128::from(at.f_type));
     if magic.is_ok_and(|magic| REMOTE.contains(&magic)) {
         finding.state = State::Bad;
         finding.words =
             format!("{shown} is on another machine's disk, where locks can't be relied on");
         finding.help = "keep the project on a disk of this machine".to_owned();
-    } else if rustix::fs::access(&state, rustix::fs::Access::WRITE_OK).is_err() {
+    } else if rustix::fs::access(state.path(), rustix::fs::Access::WRITE_OK).is_err() {
         finding.state = State::Note;
         finding.words = format!(
             "{shown} can't be written; runs can be looked at, and with --no-record be made"
@@ -161,11 +175,11 @@ fn records(store: &Files) -> Result<Vec<Finding>, Trouble> {
 
 /// The index: made anew where it is not what the records say.
 fn index(context: &Context, store: &Files, rebuild: bool) -> Result<Finding, Trouble> {
-    let (path, now) = (context.state()?.join(runs::INDEX), Clock::system().now());
-    let was_there = path.exists();
+    let (state, now) = (context.state()?, Clock::system().now());
+    let was_there = Index::exists(&state);
     let failed = |error: crate::store::Error| unread(&error);
-    let found = Index::check(&path).and_then(|()| {
-        let index = Index::open(&path, store, now, &mut runs::told)?;
+    let found = Index::check(&state).and_then(|()| {
+        let index = Index::open(&state, store, now, &mut runs::told)?;
         // It is nobody's again when this returns.
         Ok((index.count()?, wrong_row(&index, store)?))
     });
@@ -185,7 +199,7 @@ fn index(context: &Context, store: &Files, rebuild: bool) -> Result<Finding, Tro
         }
         Err(error) => return Err(failed(error)),
     };
-    let index = Index::rebuild(&path, store, now, &mut runs::told).map_err(failed)?;
+    let index = Index::rebuild(&state, store, now, &mut runs::told).map_err(failed)?;
     let count = index.count().map_err(failed)?;
     Ok(Finding {
         what: "index",
@@ -235,7 +249,7 @@ fn left(store: &Files) -> Result<Vec<Finding>, Trouble> {
         if over || store.is_owned(&run).map_err(|error| unread(&error))? {
             continue;
         }
-        for left in family::marked(&run, &store.logs()) {
+        for left in family::marked(&run, store.logs().path()) {
             findings.push(Finding {
                 what: "process",
                 state: State::Note,

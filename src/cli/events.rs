@@ -31,7 +31,7 @@ pub(super) fn events(context: &Context, args: &EventsArgs) -> Result<Exit, Troub
             return Err(Trouble::call(format!("there are no events {kind:?}"), help));
         }
     }
-    let store = context.store()?;
+    let store = context.history()?;
     let run = runs::find(context, &store, args.run.as_deref().unwrap_or("latest"))?;
     let (mut seen, mut skipped, mut shown) = (0, 0, 0);
     let mut day = String::new();

@@ -28,7 +28,7 @@ struct Entry {
 
 /// Lists the recorded runs.
 pub(super) fn history(context: &Context, args: &HistoryArgs) -> Result<Exit, Trouble> {
-    let store = context.store()?;
+    let store = context.history()?;
     let before = args.before.as_deref();
     let mut filter = Filter {
         // What is open changes by itself; the rest is known.

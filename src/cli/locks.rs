@@ -9,6 +9,7 @@ use super::context::{self, Context};
 use super::reach::{self, Reach};
 use super::runs::unread;
 use super::{Exit, Trouble};
+use crate::disk::layout::LOCKS;
 use crate::engine::clock::Clock;
 use crate::lock::{Holder, Listed, Locks, Who};
 use crate::report::{screen, table};
@@ -22,7 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Lists the locks, or gives one away.
 pub(super) fn locks(context: &Context, args: &LocksArgs) -> Result<Exit, Trouble> {
-    let locks = Locks::new(context.state()?.join("locks"));
+    let locks = Locks::new(context.workplace()?.below(LOCKS));
     let list = || {
         let listed = locks.list();
         listed.map_err(|error| Trouble::call(format!("can't read the locks: {error}"), ""))

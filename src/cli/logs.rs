@@ -22,7 +22,7 @@ const PIECE_BYTES: usize = 1 << 20;
 
 /// Prints output.
 pub(super) fn logs(context: &Context, args: &LogsArgs) -> Result<Exit, Trouble> {
-    let store = context.store()?;
+    let store = context.history()?;
     let run = runs::find(context, &store, args.run.as_deref().unwrap_or("latest"))?;
     let mut shown: HashMap<(NodeId, u32), u64> = HashMap::new();
     let mut last = None;

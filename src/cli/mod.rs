@@ -29,6 +29,7 @@ mod running;
 mod runs;
 mod schedule;
 mod serve;
+mod standing;
 mod stats;
 mod status;
 mod stdin;

@@ -1,13 +1,16 @@
 //! What of a call has to run: told by the note of an earlier call, or by looking at all of its tasks.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::args::RunArgs;
-use super::context::{self, Context};
-use super::{Trouble, run};
+use super::context::Context;
+use super::{Trouble, run, standing};
+use crate::disk::Folder;
+use crate::disk::layout::NOTES;
+use crate::disk::trust::Key;
 use crate::engine::clock::Clock;
 use crate::engine::desk::Desk;
 use crate::engine::incremental::{Ahead, DecidedBy, Freshness, Told};
@@ -15,7 +18,7 @@ use crate::engine::outside::World;
 use crate::eval::Evaluator;
 use crate::exec::mask::Secrets;
 use crate::file;
-use crate::incremental::{self, Incremental, Note};
+use crate::incremental::{self, Call, Incremental, Note};
 use crate::model::id::NodeId;
 use crate::model::language::Workflow;
 use crate::model::plan::Plan;
@@ -48,9 +51,10 @@ impl Values {
 /// Where it is written down by what files a call was decided.
 #[derive(Debug)]
 pub(super) struct Notes {
-    path: PathBuf,
-    /// The folder for what flow keeps.
-    state: PathBuf,
+    call: Call,
+    /// The folder for what flow keeps, and the project.
+    state: Folder,
+    root: PathBuf,
 }
 
 /// What is known of the files of the project, being read beside other work.
@@ -64,7 +68,7 @@ impl Notes {
         if args.force || args.force_all || args.dry_run || json {
             return Ok(None);
         }
-        let state = context.state()?;
+        let state = context.workplace()?;
         let mut hasher = blake3::Hasher::new();
         let mut add = |text: &[u8]| {
             hasher
@@ -81,39 +85,56 @@ impl Notes {
         add(b"--");
         args.args.iter().for_each(|arg| add(arg.as_encoded_bytes()));
         let name = hasher.finalize().to_hex();
-        let path = state.join("notes").join(&name[..32]);
-        Ok(Some(Self { path, state }))
+        let call = Call {
+            notes: state.below(NOTES),
+            name: name[..32].to_owned(),
+        };
+        Ok(Some(Self {
+            call,
+            state,
+            root: root(context)?,
+        }))
     }
 
     /// The note, if there is one that tells anything.
     pub(super) fn read(&self) -> Option<Note> {
-        if !self.path.exists() {
-            return None;
-        }
-        let root = self.state.parent().unwrap_or(&self.state);
-        let table = self.state.join(TABLE);
-        incremental::noted(&self.path, root, &table, cores, &Clock::of_files)
+        incremental::noted(&self.call, &self.root, &self.state, cores, &Clock::of_files)
     }
 
     /// Begins to read what is known of the files, which takes a while in a project of many.
-    pub(super) fn read_on(&self) -> Reading {
-        let state = self.state.clone();
-        Reading(std::thread::spawn(move || known(&state)))
+    pub(super) fn read_on(&self, context: &Context) -> Reading {
+        let (root, state, cache) = (
+            self.root.clone(),
+            self.state.clone(),
+            standing::cache(context, RESULTS),
+        );
+        Reading(std::thread::spawn(move || open(root, state, cache)))
     }
 }
 
-/// What is known of the files of a project, by the folder for what flow keeps.
-pub(super) fn known(state: &Path) -> Incremental {
-    let root = state.parent().unwrap_or(state).to_owned();
-    let incremental = Incremental::open(root, state.join(TABLE), Clock::of_files, cores());
-    match context::results_folder() {
-        Some(folder) => incremental.with_cache(folder),
+/// What is known of the files of a project.
+pub(super) fn known(context: &Context) -> Result<Incremental, Trouble> {
+    let cache = standing::cache(context, RESULTS);
+    Ok(open(root(context)?, context.workplace()?, cache))
+}
+
+fn open(root: PathBuf, state: Folder, cache: Option<(Folder, Key)>) -> Incremental {
+    let incremental = Incremental::open(root, state, Clock::of_files, cores());
+    match cache {
+        Some((folder, key)) => incremental.with_cache(folder, key),
         None => incremental,
     }
 }
 
-/// The name of the table of fingerprints.
-const TABLE: &str = "fingerprints";
+/// The folder that the paths of a project begin at.
+fn root(context: &Context) -> Result<PathBuf, Trouble> {
+    let state = context.state()?;
+    let path = state.path();
+    Ok(path.parent().unwrap_or(path).to_owned())
+}
+
+/// The folder of the user's cache with results of tasks, of all checkouts of all projects.
+pub(super) const RESULTS: &str = "results";
 
 /// What a note says of the tasks of a file.
 pub(super) fn noted(workflow: &Workflow, request: &Request, note: &Note) -> Option<Stale> {
@@ -158,7 +179,7 @@ impl Work {
         let matters = Freshness::matters(&plan);
         if matters && args.no_record {
             // Where it can't be made nothing is kept, and so nothing is up to date.
-            let _ = context.store()?.make_folders();
+            let _ = context.workplace()?.make();
         }
         let freshness = matters
             .then(|| freshness(context, &plan, &values, reading, args.no_cache))
@@ -247,7 +268,7 @@ impl Work {
             None => DecidedBy::All(&self.ahead.by_files),
         };
         if let (Some(notes), [file]) = (notes, &workflow.files[..]) {
-            let _ = freshness.keep_note(&notes.path, &file.path, decided_by);
+            let _ = freshness.keep_note(&notes.call, &file.path, decided_by);
         }
     }
 }
@@ -273,9 +294,15 @@ pub(super) fn looked_at(
     plan: &Arc<Plan>,
     evaluator: &Arc<Evaluator>,
 ) -> Result<Freshness, Trouble> {
-    let state = context.state()?;
+    let state = context.workplace()?;
     let (plan, evaluator) = (Arc::clone(plan), Arc::clone(evaluator));
-    Ok(Freshness::new(plan, evaluator, known(&state), state, true))
+    Ok(Freshness::new(
+        plan,
+        evaluator,
+        known(context)?,
+        &state,
+        true,
+    ))
 }
 
 /// What is known of the files of the project.
@@ -286,16 +313,16 @@ fn freshness(
     reading: Option<Reading>,
     no_cache: bool,
 ) -> Result<Freshness, Trouble> {
-    let state = context.state()?;
+    let state = context.workplace()?;
     let incremental = match reading {
         Some(Reading(reading)) => reading.join().expect("reading a table does not panic"),
-        None => known(&state),
+        None => known(context)?,
     };
     Ok(Freshness::new(
         Arc::clone(plan),
         Arc::clone(&values.evaluator),
         incremental,
-        state,
+        &state,
         no_cache,
     ))
 }

@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::args::PruneArgs;
-use super::context::{self, Context};
+use super::context::Context;
+use super::needed::RESULTS;
 use super::runs::{check_damaged, unread};
-use super::{Exit, Trouble};
+use super::{Exit, Trouble, standing};
 use crate::engine::clock::Clock;
 use crate::incremental;
 use crate::record::prune::{self, Policy, Pruned};
@@ -21,7 +22,7 @@ pub(super) fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Trouble
         damaged = pruned.damaged;
     }
     if args.cache {
-        text.push_str(&cache(args.max_size)?);
+        text.push_str(&cache(context, args.max_size)?);
     }
     let shown = super::show(&text)?;
     check_damaged(&damaged)?;
@@ -67,15 +68,18 @@ fn of(runs: usize) -> String {
     }
 }
 
-fn cache(max_size: u64) -> Result<String, Trouble> {
-    let folder = context::results_folder().ok_or_else(|| {
+fn cache(context: &Context, max_size: u64) -> Result<String, Trouble> {
+    let (folder, key) = standing::cache(context, RESULTS).ok_or_else(|| {
         Trouble::call(
-            "there is no cache: neither XDG_CACHE_HOME nor HOME is set",
+            "there is no cache of yours: neither XDG_CACHE_HOME nor HOME names a folder that belongs to you and that nobody else can write to",
             "",
         )
     })?;
-    let size = incremental::prune_cache(&folder, max_size, Clock::wall())
-        .map_err(|error| Trouble::call(format!("can't prune {}: {error}", folder.display()), ""))?;
+    let size =
+        incremental::prune_cache(&folder, key, max_size, Clock::wall()).map_err(|error| {
+            let what = format!("can't prune {}: {error}", folder.path().display());
+            Trouble::call(what, "")
+        })?;
     Ok(format!(
         "removed {} in {} of results; {} in {} are left\n",
         bytes(size.bytes_removed),

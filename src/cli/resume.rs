@@ -103,7 +103,7 @@ pub(super) fn take(store: &Files, run: &RunId, what_for: &str) -> Result<Taken, 
     }
     let recorded = runs::with_plan(store, run, lines)?;
     let clock = Clock::system();
-    end_left(run, &store.logs(), &clock)?;
+    end_left(run, store.logs().path(), &clock)?;
     let words = words(&recorded);
     let running = Running {
         run: recorded.run.clone(),

@@ -42,7 +42,7 @@ pub(super) fn run(context: &Context, args: &RunArgs, bare: bool) -> Result<Exit,
     let reading = notes
         .as_ref()
         .filter(|_| note.is_some())
-        .map(Notes::read_on);
+        .map(|notes| notes.read_on(context));
     let workflow = context.workflow()?;
     let Some(mut request) = request(context, workflow, args)? else {
         let listed = super::list::list(context, &super::args::ListArgs::default())?;
@@ -92,10 +92,15 @@ pub(super) fn begin(
     args: &RunArgs,
     work: &Work,
 ) -> Result<(Running, Manner), Trouble> {
-    if !args.no_record && args.show.says(Level::Info) {
+    if work.plan.durable && !args.no_record {
+        // It is refused where it could not be recorded.
+        context.store()?;
+    }
+    let recorded = !args.no_record && context.records()?;
+    if recorded && args.show.says(Level::Info) {
         context.tell_of_own_record()?;
     }
-    let running = if args.no_record {
+    let running = if !recorded {
         Running::begin(&Nothing, &work.plan)?
     } else {
         Running::begin(&context.store()?, &work.plan)?

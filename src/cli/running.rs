@@ -12,6 +12,7 @@ use super::{Exit, Trouble};
 use crate::core::Record;
 use crate::core::carried::Carried;
 use crate::core::fact::{Fact, Given, RunEnd, Triggered, Why};
+use crate::disk::layout::{LOCKS, LOGS};
 use crate::engine;
 use crate::engine::clock::Clock;
 use crate::engine::inbox::{Inbox, Signals};
@@ -239,8 +240,9 @@ impl Running {
         });
         let wants_locks = |node: &Node| node.rules().locks.is_some();
         let locking = if plan.nodes.iter().any(wants_locks) {
-            let state = context.state()?;
-            let (locks, logs) = (Locks::new(state.join("locks")), state.join("logs"));
+            let state = context.workplace()?;
+            let locks = Locks::new(state.below(LOCKS));
+            let logs = state.below(LOGS).path().to_owned();
             let (run, by) = (self.run.clone(), context::person());
             Some(Arc::new(Locking::new(locks, logs, run, by, self.clock)))
         } else {
@@ -355,7 +357,7 @@ fn settings(
     let logs = || {
         context
             .state()
-            .map(|state| shown_path(&state.join("logs").join(run.as_str())))
+            .map(|state| shown_path(state.below(LOGS).below(run.as_str()).path()))
     };
     Ok(Settings {
         mode: show.mode(),

@@ -9,6 +9,7 @@ use super::{Exit, Trouble};
 use crate::core::RunState;
 use crate::core::fact::RunEnd;
 use crate::core::state::RunStage;
+use crate::disk::trust::Standing;
 use crate::engine::clock::Clock;
 use crate::exec::room;
 use crate::index::{Filter, Index, Row, Status};
@@ -185,9 +186,11 @@ pub(super) fn index(context: &Context, store: &Files) -> Result<Index, Trouble> 
 }
 
 fn open(context: &Context, store: &Files) -> Result<Result<Index, store::Error>, Trouble> {
-    let path = context.state()?.join(INDEX);
     let now = Clock::system().now();
-    Ok(Index::open(&path, store, now, &mut told))
+    Ok(match context.standing()? {
+        Standing::Foreign(_) => Index::in_memory(store, now, &mut told),
+        Standing::Ours | Standing::Absent => Index::open(&context.state()?, store, now, &mut told),
+    })
 }
 
 /// The index can't be read.
@@ -203,9 +206,6 @@ pub(super) fn unindexed(error: &store::Error) -> Trouble {
         words: format!("error: {error}\n{help}"),
     }
 }
-
-/// The name of the index in the folder of flow's own data.
-pub(super) const INDEX: &str = "index.sqlite";
 
 /// Whoever has to wait for the index is told why, once.
 pub(super) fn told(left: usize) {

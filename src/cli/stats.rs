@@ -18,7 +18,7 @@ use crate::store::files::Files;
 
 /// Shows the numbers of many runs.
 pub(super) fn stats(context: &Context, args: &StatsArgs) -> Result<Exit, Trouble> {
-    let store = context.store()?;
+    let store = context.history()?;
     let since = runs::time(&args.since)?;
     let mut index = runs::index(context, &store)?;
     let by = By {

@@ -8,6 +8,7 @@ use super::args::VerifyArgs;
 use super::context::Context;
 use super::runs::{self, unread};
 use super::{Exit, Trouble};
+use crate::disk::trust::Standing;
 use crate::engine::clock::Clock;
 use crate::index::Index;
 use crate::model::id::RunId;
@@ -20,7 +21,7 @@ use crate::store::{Error, Head, Kind, Store};
 
 /// Verifies a run, or all.
 pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit, Trouble> {
-    let store = context.store()?;
+    let store = context.history()?;
     if args.new_key {
         return new_key(&store);
     }
@@ -114,7 +115,10 @@ fn new_key(store: &Files) -> Result<Exit, Trouble> {
     let made = signature::make_key(store.signing_key());
     let public = made.map_err(|error| match error.kind {
         Kind::Exists => {
-            let what = format!("there is a key already: {}", store.signing_key().display());
+            let what = format!(
+                "there is a key already: {}",
+                store.signing_key().path().display()
+            );
             Trouble::call(
                 what,
                 "move it away first; what it has signed is verified with its public key",
@@ -124,7 +128,7 @@ fn new_key(store: &Files) -> Result<Exit, Trouble> {
     })?;
     let words = format!(
         "{} signs the ends of runs from now on; this is its public key:\n",
-        store.signing_key().display()
+        store.signing_key().path().display()
     );
     let _ = screen::print("", &words);
     super::show(&format!("{public}\n"))
@@ -132,7 +136,8 @@ fn new_key(store: &Files) -> Result<Exit, Trouble> {
 
 /// The index, if there is one.
 fn index(context: &Context, store: &Files) -> Result<Option<Index>, Trouble> {
-    if !context.state()?.join(runs::INDEX).exists() {
+    let is_foreign = matches!(context.standing()?, Standing::Foreign(_));
+    if is_foreign || !Index::exists(&context.state()?) {
         return Ok(None);
     }
     let mut index = runs::index(context, store)?;

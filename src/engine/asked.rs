@@ -17,6 +17,7 @@ use super::going::{Going, how};
 use super::questions::Query;
 use crate::core::action::Signal as HowToStop;
 use crate::core::state::Stage;
+use crate::disk::Folder;
 use crate::exec::{CommandId, Job, Said};
 use crate::model::id::NodeId;
 use crate::model::plan::{About, Kind};
@@ -259,13 +260,9 @@ impl Going<'_> {
     fn marks(&self, node: Option<NodeId>) -> Vec<(String, Vec<u8>)> {
         let task = node.map(|node| self.task_name(node)).unwrap_or_default();
         // It hands nothing on. The folder is what tells this run from one of the same id in another project.
-        let output = self.logs.as_deref().map_or_else(
+        let output = self.logs.as_ref().and_then(Folder::above).map_or_else(
             || Path::new("/dev/null").to_owned(),
-            |logs| {
-                let mut path = logs.as_os_str().to_owned();
-                path.push(".asked");
-                path.into()
-            },
+            |(folder, run)| folder.path_of(&format!("{run}{ASKED}")),
         );
         let mark = |name: &str, value: Vec<u8>| (name.to_owned(), value);
         vec![
@@ -281,9 +278,12 @@ fn earlier(one: Option<Limit>, other: Limit) -> Option<Limit> {
 }
 
 /// What a command wrote that ran for an answer, where a step hands something on, is nobody's.
-pub(super) fn forget_handed_on(logs: &Path) {
-    let mut path = logs.as_os_str().to_owned();
-    path.push(".asked");
-    // Most write nothing.
-    let _ = std::fs::remove_file(path);
+pub(super) fn forget_handed_on(logs: &Folder) {
+    if let Some((folder, run)) = logs.above() {
+        // Most write nothing.
+        let _ = folder.remove(&format!("{run}{ASKED}"));
+    }
 }
+
+/// What stands behind the id of a run in the name of the file that such a command would write to.
+const ASKED: &str = ".asked";

@@ -5,7 +5,6 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,6 +24,7 @@ use crate::core::fact::{Exit, Fact, Outcome, Record, RunEnd, Why};
 use crate::core::observer::{Observer, Seen, Signal, Stream};
 use crate::core::state::{RunStage, Stage};
 use crate::core::{Input, RunState};
+use crate::disk::Folder;
 use crate::eval::here::{Failure, Here, Level};
 use crate::eval::kept::Kept;
 use crate::eval::results::{Ended, HandedOn};
@@ -52,7 +52,7 @@ pub(super) struct Going<'a> {
     pub(super) slots: usize,
     /// The jobserver that its commands keep to, if there is one.
     pub(super) jobserver: Option<Jobserver>,
-    pub(super) logs: Option<Arc<Path>>,
+    pub(super) logs: Option<Folder>,
     /// Which of flow's streams are a terminal that a command may have to itself.
     pub(super) own_streams: WhichStreams,
     pub(super) journal: Box<dyn Journal>,
@@ -248,7 +248,7 @@ impl Going<'_> {
             if !self.state.spec(node).is_leaf() || attempt == 0 {
                 continue;
             }
-            match std::fs::read(logs.join(format!("{node}.{attempt}.log"))) {
+            match logs.read(&format!("{node}.{attempt}.log"), OUTPUT_BYTES_MAX as u64) {
                 Ok(text) => output.extend(text),
                 // It printed nothing.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -553,11 +553,10 @@ impl Going<'_> {
 
     /// What a try may write values to: a file beside the logs of the run, in a folder that is there.
     fn handover(&self, node: NodeId, attempt: u32) -> Result<Handover, Error> {
-        match &self.logs {
-            Some(logs) => {
-                let mut path = logs.as_os_str().to_owned();
-                path.push(format!(".{node}.{attempt}.out"));
-                Ok(Handover::File(path.into()))
+        match self.logs.as_ref().and_then(Folder::above) {
+            Some((folder, run)) => {
+                let name = format!("{run}.{node}.{attempt}.out");
+                Ok(Handover::File(folder, name))
             }
             None => Handover::in_memory().map_err(Error::Output),
         }

@@ -4,9 +4,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,11 +14,13 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::past;
 
+use crate::disk::layout::{BUILDS, LOGS};
+use crate::disk::{self, Folder, How};
 use crate::eval::Evaluator;
 use crate::eval::here::Here;
 use crate::exec::family;
 use crate::incremental::{
-    Begun, Checked, Described, Incremental, Made, Note, Reason, Restored, Task, Verdict,
+    Begun, Call, Checked, Described, Incremental, Made, Note, Reason, Restored, Task, Verdict,
 };
 use crate::model::id::{NodeId, RunId};
 use crate::model::plan::{
@@ -41,9 +43,9 @@ pub struct Freshness {
     evaluator: Arc<Evaluator>,
     incremental: Incremental,
     /// Where the locks of tasks are that make files.
-    builds: PathBuf,
+    builds: Folder,
     /// Where the output of runs is.
-    logs: PathBuf,
+    logs: Folder,
     /// Nothing is restored from the cache.
     no_cache: bool,
     /// Something was kept in the cache.
@@ -63,6 +65,14 @@ struct UnderWay {
     /// Nobody else makes its files as long as this is held.
     _lock: Option<BuildLock>,
 }
+
+/// The name of the file that is locked by who makes the files of a task.
+fn lock_name(task: &str) -> String {
+    blake3::hash(task.as_bytes()).to_hex().to_string()
+}
+
+/// What stands in it is not longer, in bytes.
+const OWNER_BYTES_MAX: u64 = 4096;
 
 /// The right to make the files of a task. As long as it is held its file says who has it, by process and run.
 #[derive(Debug)]
@@ -188,15 +198,15 @@ impl Freshness {
         plan: Arc<Plan>,
         evaluator: Arc<Evaluator>,
         incremental: Incremental,
-        state: PathBuf,
+        state: &Folder,
         no_cache: bool,
     ) -> Self {
         Self {
             plan,
             evaluator,
             incremental,
-            builds: state.join("builds"),
-            logs: state.join("logs"),
+            builds: state.below(BUILDS),
+            logs: state.below(LOGS),
             no_cache,
             cached: AtomicBool::new(false),
             under_way: Mutex::default(),
@@ -632,27 +642,11 @@ impl Freshness {
 
     /// The right to make the files of a task; `None` while another flow has it.
     fn lock(&self, name: &str) -> io::Result<Option<BuildLock>> {
-        let path = self.lock_path(name);
-        let open = || {
-            File::options()
-                .create(true)
-                .truncate(false)
-                .read(true)
-                .write(true)
-                .open(&path)
-        };
-        let mut file = match open() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(&self.builds)?;
-                open()?
-            }
-            opened => opened?,
-        };
+        let file = self.builds.open_made(&lock_name(name), How::Make)?;
         match file.try_lock() {
             Ok(()) => {
-                let mut before = String::new();
-                file.read_to_string(&mut before)?;
-                end_left(&before, &self.logs);
+                let before = disk::whole(&file, OWNER_BYTES_MAX).unwrap_or_default();
+                end_left(&String::from_utf8_lossy(&before), self.logs.path());
                 file.set_len(0)?;
                 let owner = format!("{} {}", std::process::id(), self.evaluator.run_id());
                 file.write_all_at(owner.as_bytes(), 0)?;
@@ -663,14 +657,10 @@ impl Freshness {
         }
     }
 
-    fn lock_path(&self, name: &str) -> PathBuf {
-        let hash = blake3::hash(name.as_bytes()).to_hex();
-        self.builds.join(hash.as_str())
-    }
-
     /// Whether the files of a task are being made by a flow that this one was started by, which would wait for this one.
     fn is_made_above(&self, name: &str) -> bool {
-        let holder = fs::read_to_string(self.lock_path(name)).unwrap_or_default();
+        let holder = self.builds.read_text(&lock_name(name), OWNER_BYTES_MAX);
+        let holder = holder.unwrap_or_default();
         let pid = holder.split(' ').next().unwrap_or_default();
         pid.parse().is_ok_and(family::is_ancestor)
     }
@@ -786,7 +776,7 @@ impl Freshness {
     /// When it can't be written down.
     pub fn keep_note(
         &self,
-        call: &Path,
+        call: &Call,
         described_in: &Path,
         decided_by: DecidedBy<'_>,
     ) -> io::Result<()> {

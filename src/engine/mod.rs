@@ -199,7 +199,7 @@ impl Engine<'_> {
         let mut going = Going {
             chain: Chain::new(&self.run),
             state: RunState::new(Arc::clone(&self.plan)),
-            logs: self.journal.logs().map(Arc::from),
+            logs: self.journal.logs().cloned(),
             run: self.run,
             actor: self.actor,
             slots: self.slots,

@@ -6,7 +6,9 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek};
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::disk::{Folder, How};
 
 /// What is wrong with most lines.
 const NO_VALUE: &str =
@@ -19,7 +21,7 @@ const BYTES_MAX: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub enum Handover {
     /// A file, made by the first command that writes to it, in a folder that is there.
-    File(PathBuf),
+    File(Folder, String),
     /// A file in memory, for a run that keeps nothing on disk.
     Memory(File),
 }
@@ -34,7 +36,7 @@ impl Handover {
     /// The path that a command opens it by.
     pub fn path(&self) -> PathBuf {
         match self {
-            Self::File(path) => path.clone(),
+            Self::File(folder, name) => folder.path_of(name),
             Self::Memory(file) => {
                 format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into()
             }
@@ -49,10 +51,11 @@ impl Handover {
                 file.rewind().map_err(unreadable)?;
                 read(&mut file)
             }
-            Self::File(path) => match File::open(&path) {
+            Self::File(folder, name) => match folder.open(&name, How::Read) {
                 Ok(mut file) => {
                     let values = read(&mut file);
-                    remove(&path);
+                    // It may be a folder by now; then it goes with the folder that it is in.
+                    let _ = folder.remove(&name);
                     values
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
@@ -60,11 +63,6 @@ impl Handover {
             },
         }
     }
-}
-
-/// It may be a folder by now; then it goes with the folder that it is in.
-fn remove(path: &Path) {
-    let _ = std::fs::remove_file(path);
 }
 
 fn read(file: &mut File) -> Result<Vec<(String, Vec<u8>)>, String> {

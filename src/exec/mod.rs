@@ -19,11 +19,11 @@ pub mod stops;
 pub mod terminal;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use self::handed_on::Handover;
 use crate::core::fact::Exit;
 use crate::core::observer::Stream;
+use crate::disk::Folder;
 use crate::model::id::NodeId;
 use crate::model::plan::Program;
 
@@ -56,7 +56,7 @@ pub struct Job {
     /// Variables beyond the inherited environment.
     pub env: Vec<(String, Vec<u8>)>,
     /// The folder for its output, when that is kept.
-    pub logs: Option<Arc<std::path::Path>>,
+    pub logs: Option<Folder>,
     /// Where it may write values for later steps, if there are any.
     pub handover: Option<Handover>,
     /// Inherited variables that it does not get.

@@ -1,12 +1,10 @@
 //! What a try prints: counted, hashed, kept on disk from its first byte on, with its last lines at hand.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
-use std::sync::Arc;
 
 use crate::core::fact::Log;
+use crate::disk::{Folder, How};
 
 /// How much of the end is kept for the tail, in bytes.
 const TAIL_BYTES_MAX: usize = 4096;
@@ -17,7 +15,7 @@ const TAIL_LINES_MAX: usize = 20;
 /// The output of one try. Nothing is made on disk before it prints something.
 #[derive(Debug)]
 pub struct Capture {
-    logs: Option<Arc<Path>>,
+    logs: Option<Folder>,
     name: String,
     file: Option<File>,
     bytes: u64,
@@ -27,7 +25,7 @@ pub struct Capture {
 
 impl Capture {
     /// For the try of this name; `logs` is the folder, when output is kept.
-    pub fn new(logs: Option<Arc<Path>>, name: String) -> Self {
+    pub fn new(logs: Option<Folder>, name: String) -> Self {
         Self {
             logs,
             name,
@@ -45,7 +43,7 @@ impl Capture {
         if self.file.is_none()
             && let Some(folder) = &self.logs
         {
-            self.file = Some(create(folder, &self.name)?);
+            self.file = Some(folder.open_made(&self.name, How::New)?);
         }
         if let Some(file) = &mut self.file {
             file.write_all(bytes)?;
@@ -92,26 +90,6 @@ impl Capture {
         lines.drain(..lines.len().saturating_sub(TAIL_LINES_MAX));
         lines.join("\n")
     }
-}
-
-fn create(folder: &Path, name: &str) -> io::Result<File> {
-    let open = || {
-        OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(folder.join(name))
-    };
-    open().or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)?;
-            open()
-        }
-        _ => Err(error),
-    })
 }
 
 #[cfg(test)]

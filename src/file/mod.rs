@@ -82,7 +82,11 @@ pub fn load_as(name: &str, path: &Path) -> Result<Loaded, Diagnostics> {
 }
 
 /// The same, with the model of a large file kept in a folder: while nothing has changed it is not read again.
-pub fn load_kept(name: &str, path: &Path, folder: &Path) -> Result<Loaded, Diagnostics> {
+pub fn load_kept(
+    name: &str,
+    path: &Path,
+    models: impl FnOnce() -> Option<compiled::Models>,
+) -> Result<Loaded, Diagnostics> {
     let path = absolute(path);
     let large = path
         .metadata()
@@ -90,7 +94,10 @@ pub fn load_kept(name: &str, path: &Path, folder: &Path) -> Result<Loaded, Diagn
     if !large {
         return load_as(name, &path);
     }
-    if let Some(workflow) = compiled::find(folder, &path) {
+    let Some(models) = models() else {
+        return load_as(name, &path);
+    };
+    if let Some(workflow) = models.find(&path) {
         return Ok(Loaded {
             workflow,
             warnings: Diagnostics::default(),
@@ -101,7 +108,7 @@ pub fn load_kept(name: &str, path: &Path, folder: &Path) -> Result<Loaded, Diagn
     if let Some(contents) = compiled::contents(&loaded.files)
         && loaded.is_still(&contents)
     {
-        compiled::keep(folder, &path, contents, &loaded.workflow);
+        models.keep(&path, contents, &loaded.workflow);
     }
     Ok(loaded)
 }

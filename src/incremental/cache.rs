@@ -20,7 +20,7 @@ pub(super) type Sha = [u8; 32];
 
 /// Where entries and contents are.
 pub(super) trait Store: Send + Sync {
-    /// The entry of this key.
+    /// The entry of this key, if it is what was put there.
     fn entry(&self, key: &[u8; 32]) -> io::Result<Option<Vec<u8>>>;
 
     /// Keeps an entry, all of whose contents are there.
@@ -100,7 +100,7 @@ pub(super) fn paths(store: &dyn Store, key: &[u8; 32], with_values: bool) -> Opt
 
 fn read(store: &dyn Store, key: &[u8; 32]) -> Option<Entry> {
     let text = store.entry(key).ok()??;
-    let entry = whole(&text).and_then(|text| serde_json::from_slice::<Entry>(text).ok());
+    let entry = serde_json::from_slice::<Entry>(&text).ok();
     let entry = entry.filter(|entry| {
         entry.version == VERSION
             && entry
@@ -116,13 +116,6 @@ fn read(store: &dyn Store, key: &[u8; 32]) -> Option<Entry> {
         store.remove_entry(key, &[]);
     }
     entry
-}
-
-/// The text of an entry behind its own hash, if it is that.
-fn whole(text: &[u8]) -> Option<&[u8]> {
-    let (sum, text) = text.split_at_checked(64)?;
-    let text = text.strip_prefix(b"\n")?;
-    (blake3::hash(text).to_hex().as_bytes() == sum).then_some(text)
 }
 
 /// Restores the results of a key into the project at `root`: all of them or none. `None` is a miss.
@@ -207,8 +200,7 @@ pub(super) struct Results<'m> {
 /// The lists of files that commands have named which were made of what has this key, the newest last.
 pub(super) fn named(store: &dyn Store, key: &[u8; 32]) -> Vec<Vec<String>> {
     let text = store.entry(key).ok().flatten().unwrap_or_default();
-    let lists = whole(&text).and_then(|text| serde_json::from_slice(text).ok());
-    lists.unwrap_or_default()
+    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 /// Adds a list of files that commands have named.
@@ -219,13 +211,7 @@ pub(super) fn add_named(store: &dyn Store, key: &[u8; 32], list: Vec<String>) ->
     let old = lists.len().saturating_sub(NAMED_MAX);
     lists.drain(..old);
     let text = serde_json::to_vec(&lists).map_err(io::Error::other)?;
-    store.put_entry(key, &sealed(&text))
-}
-
-/// A text behind its own hash.
-fn sealed(text: &[u8]) -> Vec<u8> {
-    let sum = blake3::hash(text).to_hex();
-    [sum.as_bytes(), b"\n", text].concat()
+    store.put_entry(key, &text)
 }
 
 /// Keeps the results of a task. Says whether it did: not when a file is not what it was seen to be, when it can't be named, or
@@ -306,7 +292,7 @@ pub(super) fn keep(
         values: results.values.map(hex::encode),
     };
     let text = serde_json::to_vec(&entry).map_err(io::Error::other)?;
-    store.put_entry(key, &sealed(&text))?;
+    store.put_entry(key, &text)?;
     Ok(true)
 }
 

@@ -5,14 +5,14 @@
 //! the contents that no entry names.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::beneath;
 use super::cache::{Content, Sha, Store};
+use crate::disk::trust::Key;
+use crate::disk::{Folder, How, Seen};
 use crate::model::hex;
 
 /// Contents younger than this are never removed: their entry may be about to be written.
@@ -21,7 +21,8 @@ const GRACE: Duration = Duration::from_secs(600);
 /// The cache in a folder.
 #[derive(Clone, Debug)]
 pub(super) struct Local {
-    root: PathBuf,
+    root: Folder,
+    key: Key,
 }
 
 /// What is in a cache, and what was taken out of it.
@@ -38,88 +39,69 @@ pub struct Size {
 }
 
 impl Local {
-    pub(super) fn new(root: PathBuf) -> Self {
-        Self { root }
+    pub(super) fn new(root: Folder, key: Key) -> Self {
+        Self { root, key }
     }
 
-    fn path(&self, kind: &str, hash: &[u8; 32]) -> PathBuf {
+    /// The folder and the name of what has this hash.
+    fn place(&self, kind: &str, hash: &[u8; 32]) -> (Folder, String) {
         let name = hex::encode(hash);
-        self.root.join(kind).join(&name[..2]).join(name)
+        (self.root.below(kind).below(&name[..2]), name)
     }
 
-    fn write(&self, path: &Path, content: Content<'_>) -> io::Result<()> {
-        let folder = path.parent().unwrap_or(&self.root);
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let draft = folder.join(format!(".{name}.{}.draft", unique()));
-        let written = File::create_new(&draft)
-            .and_then(|mut file| match content {
-                Content::Bytes(text) => file.write_all(text),
-                Content::File(from) => beneath::copy(from, &mut file).map(drop),
-            })
-            .and_then(|()| fs::rename(&draft, path));
-        if written.is_err() {
-            // It may not have been made at all.
-            let _ = fs::remove_file(&draft);
-        }
-        written
+    fn write(&self, kind: &str, hash: &[u8; 32], content: Content<'_>) -> io::Result<()> {
+        let (folder, name) = self.place(kind, hash);
+        folder.make()?;
+        folder.replace_with(&name, |file| match content {
+            Content::Bytes(text) => file.write_all(text),
+            Content::File(from) => beneath::copy(from, file).map(drop),
+        })
+    }
+
+    /// What stands before an entry: that it was written here, and for this key.
+    fn seal(&self, key: &[u8; 32], entry: &[u8]) -> [u8; 32] {
+        self.key.seal(PURPOSE, &[key, entry].concat())
     }
 
     /// Removes what was not used for longest until the rest is at most this large, in bytes.
     pub(super) fn prune(&self, bytes_max: u64, now: SystemTime) -> io::Result<Size> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.root)?;
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(self.root.join("prune"))?;
+        self.root.make()?;
+        let lock = self.root.open(PRUNE, How::Make)?;
         lock.lock()?;
-        let mut entries: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
-        for (path, metadata) in files(&self.root.join("ac")) {
-            entries.push((metadata.modified()?, path, metadata.len()));
+        let mut entries: Vec<(i128, String, Folder, u64)> = Vec::new();
+        for (folder, name, seen) in files(&self.root.below(ENTRIES)) {
+            entries.push((seen.modified, name, folder, seen.size));
         }
-        entries.sort_unstable_by(|one, other| other.cmp(one));
+        entries.sort_unstable_by(|one, other| (other.0, &other.1).cmp(&(one.0, &one.1)));
         let mut size = Size::default();
         let mut named: HashSet<String> = HashSet::new();
-        for (_, path, length) in entries {
-            let text = fs::read_to_string(&path).unwrap_or_default();
+        let contents = self.root.below(CONTENTS);
+        for (_, name, folder, length) in entries {
+            let text = folder.read_text(&name, ENTRY_BYTES_MAX).unwrap_or_default();
             let own: HashSet<String> = names(&text)
                 .filter(|name| !named.contains(*name))
                 .map(str::to_owned)
                 .collect();
-            let contents = own.iter().filter_map(|name| {
-                fs::metadata(self.root.join("cas").join(&name[..2]).join(name)).ok()
-            });
-            let cost = length + contents.map(|metadata| metadata.len()).sum::<u64>();
+            let sizes = own
+                .iter()
+                .filter_map(|name| Some(contents.below(&name[..2]).seen(name).ok()?.size));
+            let cost = length + sizes.sum::<u64>();
             if size.bytes + cost <= bytes_max {
                 size.bytes += cost;
                 size.entries += 1;
                 named.extend(own);
-            } else if fs::remove_file(&path).is_ok() {
+            } else if folder.remove(&name).is_ok() {
                 size.entries_removed += 1;
                 size.bytes_removed += length;
             }
         }
-        for (path, metadata) in files(&self.root.join("cas")) {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            let young = now
-                .duration_since(metadata.modified()?)
-                .is_ok_and(|age| age < GRACE);
+        for (folder, name, seen) in files(&contents) {
+            let young = seen.age(now).is_some_and(|age| age < GRACE);
             if named.contains(&name) || young && bytes_max > 0 {
                 continue;
             }
-            if fs::remove_file(&path).is_ok() {
-                size.bytes_removed += metadata.len();
+            if folder.remove(&name).is_ok() {
+                size.bytes_removed += seen.size;
             }
         }
         lock.set_modified(now)?;
@@ -128,41 +110,57 @@ impl Local {
 
     /// When it was last looked after; `None` when never.
     pub(super) fn pruned_at(&self) -> Option<SystemTime> {
-        fs::metadata(self.root.join("prune")).ok()?.modified().ok()
+        let modified = self.root.seen(PRUNE).ok()?.modified;
+        Some(SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(modified).ok()?))
     }
 }
 
 impl Store for Local {
     fn entry(&self, key: &[u8; 32]) -> io::Result<Option<Vec<u8>>> {
-        let path = self.path("ac", key);
-        match fs::read(&path) {
-            Ok(text) => {
-                // Used now. In a folder that can't be written it just grows old.
-                let _ = File::options()
-                    .append(true)
-                    .open(&path)
-                    .and_then(|file| touch(&file));
-                Ok(Some(text))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        let (folder, name) = self.place(ENTRIES, key);
+        let mut text = match folder.read(&name, ENTRY_BYTES_MAX) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let sealed = text.split_first_chunk::<SEAL_BYTES>();
+        let ours = sealed.is_some_and(|(seal, entry)| {
+            let seal = seal
+                .strip_suffix(b"\n")
+                .and_then(|seal| str::from_utf8(seal).ok());
+            let seal = seal.and_then(hex::decode_exactly::<32>);
+            seal.is_some_and(|seal| blake3::Hash::from(seal) == self.seal(key, entry))
+        });
+        if !ours {
+            self.remove_entry(key, &[]);
+            return Ok(None);
         }
+        text.drain(..SEAL_BYTES);
+        // Used now. In a folder that can't be written it just grows old.
+        let _ = folder.touch(&name);
+        Ok(Some(text))
     }
 
     fn put_entry(&self, key: &[u8; 32], entry: &[u8]) -> io::Result<()> {
-        self.write(&self.path("ac", key), Content::Bytes(entry))
+        let seal = hex::encode(&self.seal(key, entry));
+        let text = [seal.as_bytes(), b"\n", entry].concat();
+        self.write(ENTRIES, key, Content::Bytes(&text))
     }
 
     fn remove_entry(&self, key: &[u8; 32], contents: &[Sha]) {
-        // Somebody else may have removed them.
-        let _ = fs::remove_file(self.path("ac", key));
+        let remove = |(folder, name): (Folder, String)| {
+            // Somebody else may have removed it.
+            let _ = folder.remove(&name);
+        };
+        remove(self.place(ENTRIES, key));
         for sha in contents {
-            let _ = fs::remove_file(self.path("cas", sha));
+            remove(self.place(CONTENTS, sha));
         }
     }
 
     fn content(&self, sha: &Sha) -> io::Result<Option<File>> {
-        match File::open(self.path("cas", sha)) {
+        let (folder, name) = self.place(CONTENTS, sha);
+        match folder.open(&name, How::Read) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -170,26 +168,13 @@ impl Store for Local {
     }
 
     fn put_content(&self, sha: &Sha, content: Content<'_>) -> io::Result<()> {
-        let path = self.path("cas", sha);
-        if let Ok(file) = File::options().append(true).open(&path) {
-            // Young again, so that nobody removes it before its entry is there.
-            return touch(&file);
+        let (folder, name) = self.place(CONTENTS, sha);
+        // Young again, so that nobody removes it before its entry is there.
+        if folder.touch(&name).is_ok() {
+            return Ok(());
         }
-        self.write(&path, content)
+        self.write(CONTENTS, sha, content)
     }
-}
-
-/// It was used at this moment.
-fn touch(file: &File) -> io::Result<()> {
-    let now = rustix::fs::Timespec {
-        tv_sec: 0,
-        tv_nsec: rustix::fs::UTIME_NOW,
-    };
-    let times = rustix::fs::Timestamps {
-        last_access: now,
-        last_modification: now,
-    };
-    Ok(rustix::fs::futimens(file, &times)?)
 }
 
 /// The contents that an entry names: all words of 64 hexadecimal digits.
@@ -199,17 +184,28 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// All files two folders deep, without drafts.
-fn files(folder: &Path) -> Vec<(PathBuf, fs::Metadata)> {
-    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
-    let within = entries(folder).flat_map(|entry| entries(&entry.path()).collect::<Vec<_>>());
-    let whole = within.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
-    whole
-        .filter_map(|entry| Some((entry.path(), entry.metadata().ok()?)))
-        .collect()
+fn files(folder: &Folder) -> Vec<(Folder, String, Seen)> {
+    let names = |folder: &Folder| folder.names().unwrap_or_default();
+    let within = names(folder).into_iter().flat_map(|name| {
+        let own = folder.below(&name);
+        let names = names(&own).into_iter();
+        names.map(move |name| (own.clone(), name))
+    });
+    let whole = within.filter(|(_, name)| !name.starts_with('.'));
+    let files = whole.filter_map(|(folder, name)| {
+        let seen = folder.seen(&name).ok()?;
+        seen.is_file.then_some((folder, name, seen))
+    });
+    files.collect()
 }
 
-fn unique() -> String {
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    format!("{}.{number}", std::process::id())
-}
+/// Where entries are, where contents are, and what is locked while old ones are removed.
+const ENTRIES: &str = "ac";
+const CONTENTS: &str = "cas";
+const PRUNE: &str = "prune";
+/// An entry is not larger than this, in bytes.
+const ENTRY_BYTES_MAX: u64 = 64 << 20;
+/// How long a seal is, with the end of its line.
+const SEAL_BYTES: usize = 65;
+/// What entries are sealed for.
+const PURPOSE: &str = "result of a task";

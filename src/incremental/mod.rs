@@ -39,13 +39,14 @@ pub use self::gitignore::{User, of_user};
 pub use self::globs::{Globs, Ground};
 use self::local::Local;
 pub use self::local::Size;
-pub use self::note::Note;
+pub use self::note::{Call, Note};
 pub use self::reason::{Change, How, Reason};
 use self::sets::{Digest, Looked, Set};
 pub use self::stat::Print;
 use self::table::{Key, KeyHasher, Table};
 pub use self::task::Task;
 use self::walk::{Pattern, Tree};
+use crate::disk::{Folder, trust};
 use crate::eval::recipe::Part;
 
 /// Below this many patterns one thread looks at all of them.
@@ -154,21 +155,26 @@ pub struct Incremental {
 /// # Errors
 ///
 /// When it can't be read or written.
-pub fn prune_cache(folder: &Path, bytes_max: u64, now: SystemTime) -> io::Result<Size> {
-    Local::new(folder.to_owned()).prune(bytes_max, now)
+pub fn prune_cache(
+    folder: &Folder,
+    key: trust::Key,
+    bytes_max: u64,
+    now: SystemTime,
+) -> io::Result<Size> {
+    Local::new(folder.clone(), key).prune(bytes_max, now)
 }
 
 /// What a call was decided by the last time, held against the files that are there now; `None` when nothing can be told by that.
 ///
-/// `call` is where that would have been written down, `table` the table of the project at `root`.
+/// `call` is where that would have been written down, `state` that of the project at `root`.
 pub fn noted(
-    call: &Path,
+    call: &Call,
     root: &Path,
-    table: &Path,
+    state: &Folder,
     threads: impl FnOnce() -> usize,
     now: &(dyn Fn() -> i128 + Sync),
 ) -> Option<Note> {
-    Note::read(call, root, table, threads, now)
+    Note::read(call, root, state, threads, now)
 }
 
 /// A task of a call in which files alone decide.
@@ -206,7 +212,7 @@ impl Incremental {
     /// may look at files.
     pub fn open(
         root: PathBuf,
-        table: PathBuf,
+        state: Folder,
         now: impl Fn() -> i128 + Send + Sync + 'static,
         threads: usize,
     ) -> Self {
@@ -218,7 +224,7 @@ impl Incremental {
             }),
             root,
             now: Box::new(now),
-            table: RwLock::new(Table::open(table)),
+            table: RwLock::new(Table::open(state)),
             found: Mutex::default(),
             owners: Mutex::default(),
             threads,
@@ -226,10 +232,10 @@ impl Incremental {
         }
     }
 
-    /// With the cache in this folder.
-    pub fn with_cache(self, folder: PathBuf) -> Self {
+    /// With the cache in this folder, whose entries are sealed with this key.
+    pub fn with_cache(self, folder: Folder, key: trust::Key) -> Self {
         Self {
-            cache: Some(Local::new(folder)),
+            cache: Some(Local::new(folder, key)),
             ..self
         }
     }
@@ -731,7 +737,7 @@ impl Incremental {
     /// When it can't be written down.
     pub fn keep_note(
         &self,
-        call: &Path,
+        call: &Call,
         described_in: &[PathBuf],
         tasks: &[Described],
     ) -> io::Result<()> {
@@ -780,7 +786,7 @@ impl Incremental {
     /// # Errors
     ///
     /// When it can't be written down.
-    pub fn renew_note(&self, call: &Path, note: &Note, stale: &[Task]) -> io::Result<()> {
+    pub fn renew_note(&self, call: &Call, note: &Note, stale: &[Task]) -> io::Result<()> {
         if !self.are_up_to_date(stale) {
             return Ok(());
         }
@@ -816,7 +822,7 @@ impl Incremental {
 
     /// Where the table is, for messages.
     pub fn path(&self) -> PathBuf {
-        self.table().path().to_owned()
+        self.table().path()
     }
 }
 

@@ -28,14 +28,17 @@ use rustix::fs::AtFlags;
 
 use super::sets::{Set, SetFile};
 use super::stat::{self, Kind, STAT_BYTES, Stat};
-use super::table::{Key, State, checksum, replace};
+use super::table::{Key, State, checksum};
 use super::walk::{Pattern, Tree, kept, meant};
+use crate::disk::Folder;
 
 const MAGIC: &[u8; 8] = b"flowqt3\n";
 /// How many entries are in a part.
 const PART_ENTRIES: usize = 2048;
 /// Files that have to be read each time are no more than this, in bytes.
 const READ_BYTES_MAX: u64 = 1 << 20;
+/// A note that is larger than this is none, in bytes.
+const BYTES_MAX: u64 = 1 << 30;
 /// How many notes are kept, each of one call.
 const NOTES_MAX: usize = 64;
 /// Where more tasks than this part of all may have to run, the note is of no use.
@@ -48,6 +51,15 @@ const NOTHING: u8 = 2;
 const PATTERN: u8 = 3;
 /// Beside the kind: it has a file that is read.
 const READ: u8 = 0x80;
+
+/// A call of flow, by where it is noted what it was decided by.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The folder of notes.
+    pub notes: Folder,
+    /// The name of its note.
+    pub name: String,
+}
 
 /// A task in a note.
 #[derive(Debug)]
@@ -211,7 +223,7 @@ impl Draft {
     }
 
     /// Writes it in one step; where it would take long to read what it is about, there is none.
-    pub(super) fn write(&self, path: &Path, table: State) -> io::Result<()> {
+    pub(super) fn write(&self, call: &Call, table: State) -> io::Result<()> {
         if self.read > READ_BYTES_MAX {
             return Ok(());
         }
@@ -230,31 +242,28 @@ impl Draft {
         }
         let sum = checksum(&whole[16..]);
         whole[8..16].copy_from_slice(&sum.to_le_bytes());
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-            if !path.exists() {
-                make_room(folder);
-            }
+        let Call { notes, name } = call;
+        if notes.seen(name).is_err() {
+            notes.make()?;
+            make_room(notes);
         }
         // To replace a file that was just written would have some file systems write it out at once; whoever looks in between finds
         // no note.
-        let _ = fs::remove_file(path);
-        replace(path, &whole)
+        let _ = notes.remove(name);
+        notes.replace(name, &whole)
     }
 }
 
 /// Removes the oldest notes when there are too many: of calls that nobody makes any more.
-fn make_room(folder: &Path) {
-    let dated = |entry: fs::DirEntry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()));
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut notes: Vec<_> = entries.filter_map(dated).collect();
+fn make_room(folder: &Folder) {
+    let dated = |name: String| Some((folder.seen(&name).ok()?.modified, name));
+    let names = folder.names().unwrap_or_default();
+    let mut notes: Vec<_> = names.into_iter().filter_map(dated).collect();
     notes.sort();
-    for (_, path) in notes
-        .iter()
-        .take((notes.len() + 1).saturating_sub(NOTES_MAX))
-    {
+    let surplus = (notes.len() + 1).saturating_sub(NOTES_MAX);
+    for (_, name) in notes.iter().take(surplus) {
         // Somebody else may have removed it.
-        let _ = fs::remove_file(path);
+        let _ = folder.remove(name);
     }
 }
 
@@ -298,19 +307,19 @@ pub struct Note {
 impl Note {
     /// The note at this path, held against what is there now; `None` when it says nothing.
     pub(super) fn read(
-        path: &Path,
+        call: &Call,
         root: &Path,
-        table: &Path,
+        state: &Folder,
         threads: impl FnOnce() -> usize,
         now: &(dyn Fn() -> i128 + Sync),
     ) -> Option<Self> {
-        let text = fs::read(path).ok()?;
+        let text = call.notes.read(&call.name, BYTES_MAX).ok()?;
         let (magic, rest) = text.split_first_chunk::<8>()?;
         let (sum, rest) = rest.split_first_chunk::<8>()?;
         if magic != MAGIC || checksum(rest) != u64::from_le_bytes(*sum) {
             return None;
         }
-        let table = State::at(table)?;
+        let table = State::at(state)?;
         let mut reader = Reader(rest);
         if table.to_bytes() != *reader.chunk()? {
             return None;
@@ -409,7 +418,7 @@ impl Note {
     /// Writes it anew: with these sets of the patterns of all tasks that may have had to run, the rest as it was.
     pub(super) fn renew(
         &self,
-        path: &Path,
+        call: &Call,
         root: &Path,
         table: State,
         sets: &HashMap<Key, (Pattern, Set)>,
@@ -437,7 +446,7 @@ impl Note {
                 }
             }
         }
-        draft.write(path, table)
+        draft.write(call, table)
     }
 }
 

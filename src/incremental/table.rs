@@ -11,11 +11,13 @@
 //! anew and replaced in one step.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+
+use crate::disk::layout::FINGERPRINTS;
+use crate::disk::{Folder, How};
 
 /// Changed whenever the meaning of a row changes.
 const MAGIC: &[u8; 8] = b"flowfp3\n";
@@ -26,6 +28,9 @@ const KEY_BYTES: usize = 17;
 
 /// The table is written anew when more than this many bytes, and more than half of it, are old rows.
 const WASTE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A table that is larger than this is none, in bytes.
+const BYTES_MAX: u64 = 4 << 30;
 
 /// The kinds of rows: what a task was made of, what the files of a pattern are, what they once were.
 pub(super) const TASK: u8 = b't';
@@ -84,8 +89,8 @@ pub(super) struct State {
 
 impl State {
     /// Of the table at this path as it is now.
-    pub(super) fn at(path: &Path) -> Option<Self> {
-        Self::of(&File::open(path).ok()?)
+    pub(super) fn at(state: &Folder) -> Option<Self> {
+        Self::of(&state.open(FINGERPRINTS, How::Read).ok()?)
     }
 
     fn of(file: &File) -> Option<Self> {
@@ -107,7 +112,8 @@ impl State {
 /// The table as it was when it was last looked at.
 #[derive(Debug)]
 pub(super) struct Table {
-    path: PathBuf,
+    /// The state of the project.
+    folder: Folder,
     file: Option<File>,
     bytes: Vec<u8>,
     rows: HashMap<Key, (usize, usize), BuildHasherDefault<KeyHasher>>,
@@ -123,9 +129,9 @@ pub(super) struct Table {
 
 impl Table {
     /// The table at this path; one that is not there, or can't be read, is empty.
-    pub(super) fn open(path: PathBuf) -> Self {
+    pub(super) fn open(folder: Folder) -> Self {
         let mut table = Self {
-            path,
+            folder,
             file: None,
             bytes: Vec::new(),
             rows: HashMap::default(),
@@ -176,18 +182,17 @@ impl Table {
 
     /// Takes in what others have written since.
     pub(super) fn refresh(&mut self) {
-        let Ok(metadata) = fs::metadata(&self.path) else {
+        let Ok(seen) = self.folder.seen(FINGERPRINTS) else {
             self.shared = true;
             return self.forget();
         };
         let own = self.file.as_ref().and_then(|file| file.metadata().ok());
-        let same =
-            own.is_some_and(|own| (own.dev(), own.ino()) == (metadata.dev(), metadata.ino()));
+        let same = own.is_some_and(|own| own.ino() == seen.inode);
         if !same {
             self.shared = true;
             self.forget();
-            let file = File::options().read(true).write(true).open(&self.path);
-            self.file = file.or_else(|_| File::open(&self.path)).ok();
+            let open = |how| self.folder.open(FINGERPRINTS, how);
+            self.file = open(How::Write).or_else(|_| open(How::Read)).ok();
         }
         let whole = self.whole();
         self.shared |= whole != Some(self.bytes.len() as u64);
@@ -225,8 +230,8 @@ impl Table {
         file.read_exact_at(&mut header, 0).ok()?;
         let whole = u64_at(&header[8..]);
         let length = file.metadata().ok()?.len();
-        (header.starts_with(MAGIC) && (HEADER_BYTES as u64..=length).contains(&whole))
-            .then_some(whole)
+        let fits = (HEADER_BYTES as u64..=length.min(BYTES_MAX)).contains(&whole);
+        (header.starts_with(MAGIC) && fits).then_some(whole)
     }
 
     fn index(&mut self, from: usize) {
@@ -316,7 +321,7 @@ impl Table {
             let whole = text.len() as u64;
             text[8..HEADER_BYTES].copy_from_slice(&whole.to_le_bytes());
             written = Some((text.len(), table.shared));
-            replace(&table.path, &text)
+            table.folder.replace(FINGERPRINTS, &text)
         })?;
         self.refresh();
         if let Some((length, shared)) = written {
@@ -330,13 +335,7 @@ impl Table {
         if self.file.is_some() && self.whole().is_some() {
             return Ok(());
         }
-        let mut options = File::options();
-        let file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&self.path)?;
+        let file = self.folder.open(FINGERPRINTS, How::Make)?;
         file.lock()?;
         self.file = Some(file);
         if self.whole().is_none() {
@@ -376,17 +375,6 @@ impl Table {
     }
 }
 
-/// Writes a file anew, in one step for whoever reads it.
-pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    let made = path.with_extension(format!("{}.new", std::process::id()));
-    let result = fs::write(&made, text).and_then(|()| fs::rename(&made, path));
-    if result.is_err() {
-        // What was half written is of no use to anybody.
-        let _ = fs::remove_file(&made);
-    }
-    result
-}
-
 fn header(whole: u64) -> Vec<u8> {
     [&MAGIC[..], &whole.to_le_bytes()].concat()
 }
@@ -420,13 +408,15 @@ pub(super) fn checksum(text: &[u8]) -> u64 {
 /// For people who look at the path in a message.
 impl Table {
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    pub(super) fn path(&self) -> std::path::PathBuf {
+        self.folder.path_of(FINGERPRINTS)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn key(number: u32) -> Key {
@@ -436,9 +426,10 @@ mod tests {
     #[test]
     fn the_last_row_counts_for_all_who_look() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("table");
+        let path = folder.path().join(FINGERPRINTS);
+        let folder = Folder::from(folder.path());
         let mut rng = fastrand::Rng::with_seed(7);
-        let mut tables = [Table::open(path.clone()), Table::open(path.clone())];
+        let mut tables = [Table::open(folder.clone()), Table::open(folder.clone())];
         let mut expected = HashMap::new();
         for round in 0..3000_u32 {
             let (number, size) = (rng.u32(0..40), rng.usize(0..3000));
@@ -467,8 +458,9 @@ mod tests {
     #[test]
     fn lists_that_nobody_refers_to_go() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("table");
-        let mut table = Table::open(path.clone());
+        let path = folder.path().join(FINGERPRINTS);
+        let folder = Folder::from(folder.path());
+        let mut table = Table::open(folder.clone());
         let of = |kind: u8, number: u32| Key::new(kind, &blake3::hash(&number.to_le_bytes()));
         let refers_to = |row: &[u8]| vec![Key(row.try_into().expect("a key"))];
         for round in 0..200 {
@@ -482,7 +474,7 @@ mod tests {
             table.tidy(refers_to).expect("it is written anew");
             assert!(table.get(list).is_some(), "round {round}");
         }
-        assert_eq!(table.rows.len(), Table::open(path.clone()).rows.len());
+        assert_eq!(table.rows.len(), Table::open(folder.clone()).rows.len());
         let length = fs::metadata(&path).expect("it is there").len();
         assert!(length < 3 * WASTE_BYTES_MAX, "old lists go: {length}");
     }
@@ -490,8 +482,9 @@ mod tests {
     #[test]
     fn cut_or_damaged_it_has_the_right_rows_or_none() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("table");
-        let mut table = Table::open(path.clone());
+        let path = folder.path().join(FINGERPRINTS);
+        let folder = Folder::from(folder.path());
+        let mut table = Table::open(folder.clone());
         for number in 0..4 {
             table
                 .put(&[(key(number), format!("row {number}").into_bytes())])
@@ -500,7 +493,7 @@ mod tests {
         let whole = fs::read(&path).expect("it is there");
         let check = |text: &[u8], what: &str| {
             fs::write(&path, text).expect("it is written");
-            let mut table = Table::open(path.clone());
+            let mut table = Table::open(folder.clone());
             for number in 0..4 {
                 let row = table.get(key(number)).map(<[u8]>::to_vec);
                 let right = format!("row {number}").into_bytes();
@@ -510,7 +503,7 @@ mod tests {
                 .put(&[(key(9), b"new".to_vec())])
                 .expect("it can be written");
             assert_eq!(
-                Table::open(path.clone()).get(key(9)),
+                Table::open(folder.clone()).get(key(9)),
                 Some(&b"new"[..]),
                 "{what}"
             );

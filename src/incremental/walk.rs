@@ -19,11 +19,11 @@ const FOLDERS_MAX: usize = 100;
 #[derive(Debug)]
 pub(super) struct Tree {
     root: PathBuf,
-    folders: Mutex<HashMap<PathBuf, Arc<Folder>>>,
+    folders: Mutex<HashMap<PathBuf, Arc<Listing>>>,
 }
 
 #[derive(Debug)]
-struct Folder {
+struct Listing {
     entries: Vec<Entry>,
     ignore: Ignore,
 }
@@ -471,7 +471,7 @@ impl Tree {
         }
     }
 
-    fn folder(&self, path: &Path) -> Arc<Folder> {
+    fn folder(&self, path: &Path) -> Arc<Listing> {
         let known = |path: &Path| {
             let folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
             folders.get(path).cloned()
@@ -506,7 +506,7 @@ impl Tree {
         // What can't be read matches nothing, as in a shell.
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
         let entries = entries.filter_map(entry).collect();
-        let folder = Arc::new(Folder { entries, ignore });
+        let folder = Arc::new(Listing { entries, ignore });
         let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(folders.entry(path.to_owned()).or_insert(folder))
     }

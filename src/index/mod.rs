@@ -9,9 +9,8 @@ mod rows;
 pub mod stats;
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +20,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use self::rows::OpenRun;
 pub use self::rows::{Filter, Row, Status};
 use crate::core::fact::Fact;
+use crate::disk::layout::INDEX;
+use crate::disk::{Folder, How};
 use crate::model::id::RunId;
 use crate::model::plan::Plan;
 use crate::model::time::Timestamp;
@@ -52,18 +53,19 @@ const BEGINS: Duration = Duration::from_secs(60);
 pub type Progress<'p> = &'p mut dyn FnMut(usize);
 
 impl Index {
-    /// The index at this path, up to date with the store at this time.
+    /// The index in the state of a project, up to date with the store at this time.
     ///
     /// # Errors
     ///
     /// [`Kind::Damaged`] when it is not what was written; when the store can't be read.
     pub fn open(
-        path: &Path,
+        state: &Folder,
         store: &dyn Store,
         now: Timestamp,
         progress: Progress<'_>,
     ) -> Result<Self, Error> {
-        let mut index = match Self::in_file(path) {
+        let path = &state.path_of(INDEX);
+        let mut index = match Self::in_file(state) {
             Ok(index) => index,
             // Nothing can be written here, or there is nothing yet: what is asked is answered all the same.
             Err(error) if error.kind == Kind::Io => Self::nowhere(path)?,
@@ -100,22 +102,22 @@ impl Index {
     ///
     /// When it can't be written or the store can't be read.
     pub fn rebuild(
-        path: &Path,
+        state: &Folder,
         store: &dyn Store,
         now: Timestamp,
         progress: Progress<'_>,
     ) -> Result<Self, Error> {
-        let lock = lock(path)?;
-        for file in files(path) {
-            match fs::remove_file(&file) {
+        let lock = lock(state)?;
+        for file in files() {
+            match state.remove(&file) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(io("remove", &file, error));
+                    return Err(io("remove", &state.path_of(&file), error));
                 }
                 _ => {}
             }
         }
         drop(lock);
-        let mut index = Self::in_file(path)?;
+        let mut index = Self::in_file(state)?;
         index.catch_up(store, now, progress)?;
         Ok(index)
     }
@@ -125,11 +127,11 @@ impl Index {
     /// # Errors
     ///
     /// When it can't be looked at.
-    pub fn check(path: &Path) -> Result<(), Error> {
-        if !path.exists() {
+    pub fn check(state: &Folder) -> Result<(), Error> {
+        if !Self::exists(state) {
             return Ok(());
         }
-        let index = Self::in_file(path)?;
+        let index = Self::in_file(state)?;
         let found: String = index
             .database
             .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
@@ -138,13 +140,28 @@ impl Index {
             return Ok(());
         }
         Err(Error {
-            path: Some(path.to_owned()),
+            path: Some(state.path_of(INDEX)),
             ..Error::new(Kind::Damaged, format!("trust the index ({found})"))
         })
     }
 
-    fn in_file(path: &Path) -> Result<Self, Error> {
-        let lock = lock(path)?;
+    /// Whether there is one.
+    pub fn exists(state: &Folder) -> bool {
+        state.seen(INDEX).is_ok()
+    }
+
+    fn in_file(state: &Folder) -> Result<Self, Error> {
+        let lock = lock(state)?;
+        // SQLite opens them by their paths: nothing else may lie there.
+        for name in files() {
+            if state.seen(&name).is_ok_and(|seen| !seen.is_file) {
+                return Err(Error {
+                    path: Some(state.path_of(&name)),
+                    ..Error::new(Kind::Damaged, "use the index: this is no file")
+                });
+            }
+        }
+        let path = &state.path_of(INDEX);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -250,6 +267,7 @@ impl Index {
             .query_map([], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         for name in names {
+            let name = name.replace('"', "\"\"");
             self.database
                 .execute_batch(&format!("DROP TABLE \"{name}\""))?;
         }
@@ -499,26 +517,20 @@ fn has_moved(store: &dyn Store, open: &OpenRun, now: Timestamp) -> bool {
 }
 
 /// The right to open the file.
-fn lock(path: &Path) -> Result<File, Error> {
-    let path = path.with_extension("lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|error| io("open", &path, error))?;
+fn lock(state: &Folder) -> Result<File, Error> {
+    let path = state.path_of(LOCK);
+    let file = state.open(LOCK, How::Make);
+    let file = file.map_err(|error| io("open", &path, error))?;
     file.lock().map_err(|error| io("lock", &path, error))?;
     Ok(file)
 }
 
+/// What is locked by who has the index.
+const LOCK: &str = "index.lock";
+
 /// The file and those that SQLite has beside it.
-fn files(path: &Path) -> [PathBuf; 4] {
-    ["", "-journal", "-wal", "-shm"].map(|end| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        name.into()
-    })
+fn files() -> [String; 4] {
+    ["", "-journal", "-wal", "-shm"].map(|end| format!("{INDEX}{end}"))
 }
 
 fn io(doing: &str, path: &Path, cause: std::io::Error) -> Error {

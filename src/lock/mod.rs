@@ -1,30 +1,28 @@
 //! Locks that tasks hold across all runs of a project: who has one, since when, and who waits for it.
 //!
-//! ```text
-//! .flow/locks/HASH.SLOT             a lock of this name (hashed), one of its slots; whoever has the file locked holds it,
-//!                                   and what it holds says who that is
-//! .flow/locks/waiting/TIME.RUN.NODE somebody in the queue; locked as long as its process lives
-//! ```
+//! A lock has a file for each of its slots: whoever has that locked holds it, and what it holds says who that is. Somebody in the
+//! queue has a file as well, which is locked as long as its process lives.
 //!
 //! The kernel frees a file when its process is gone, however that came; what such a file still says is who has died with it,
 //! so that whoever comes next can end what it has left. Several locks are taken together or not at all, in the order of
 //! arrival, so nobody waits for one while holding another and nobody is overtaken for ever. It knows no run and no task but
 //! by name, and waits for nothing: whoever wants a lock asks again.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk::layout::WAITING;
+use crate::disk::{self, Folder, How};
 use crate::model::id::{NodeId, RunId};
 use crate::model::time::Timestamp;
 
 /// The locks of a project.
 #[derive(Clone, Debug)]
 pub struct Locks {
-    folder: PathBuf,
+    folder: Folder,
 }
 
 /// A lock that is wanted.
@@ -91,7 +89,8 @@ pub struct Held {
 /// A place in the queue, as long as this lives.
 #[derive(Debug)]
 pub struct Place {
-    path: PathBuf,
+    folder: Folder,
+    name: String,
     _file: File,
 }
 
@@ -135,16 +134,20 @@ impl Drop for Held {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        let _ = self.folder.remove(&self.name);
     }
 }
 
 impl Locks {
     /// The locks in this folder; it is made when one is first taken.
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
+    pub fn new(folder: impl Into<Folder>) -> Self {
         Self {
             folder: folder.into(),
         }
+    }
+
+    fn waiting_folder(&self) -> Folder {
+        self.folder.below(WAITING)
     }
 
     /// Takes all of these locks, or none when one of them can't be had at the moment; of a name as many slots as it stands there.
@@ -212,27 +215,31 @@ impl Locks {
     ///
     /// When the folder can't be written.
     pub fn queue(&self, wanted: &[Wanted], who: &Who, now: Timestamp) -> io::Result<Place> {
-        let folder = self.folder.join("waiting");
-        make(&folder)?;
+        let folder = self.waiting_folder();
+        folder.make()?;
         let node = who.node.map_or("run".to_owned(), |node| node.to_string());
         let since = now.as_micros();
         let name = format!("{since:020}.{}.{node}", who.run);
-        let (draft, path) = (folder.join(format!(".{name}")), folder.join(name));
+        let draft = format!(".{name}");
         let waiter = Waiter {
             locks: wanted.to_vec(),
             who: who.clone(),
             since: now,
         };
-        let file = create(&draft)?;
+        let file = folder.open(&draft, How::Make)?;
         let text = serde_json::to_vec(&waiter)?;
         // Locked before it can be seen: whoever sees one that is not takes its process for dead.
         file.lock()
             .and_then(|()| file.write_all_at(&text, 0))
-            .and_then(|()| fs::rename(&draft, &path))
+            .and_then(|()| folder.rename(&draft, &name))
             .inspect_err(|_| {
-                let _ = fs::remove_file(&draft);
+                let _ = folder.remove(&draft);
             })?;
-        Ok(Place { path, _file: file })
+        Ok(Place {
+            folder,
+            name,
+            _file: file,
+        })
     }
 
     /// All locks that somebody holds or waits for, by name.
@@ -253,8 +260,8 @@ impl Locks {
                 all.len() - 1
             })
         };
-        for path in files(&self.folder)? {
-            if let Some(holder) = read_locked::<Holder>(&path)? {
+        for name in files(&self.folder)? {
+            if let Some(holder) = read_locked::<Holder>(&self.folder, &name)? {
                 let at = at(&mut all, &holder.lock);
                 all[at].holders.push(holder);
             }
@@ -275,14 +282,8 @@ impl Locks {
     /// A free slot of a lock, which is ours now.
     fn slot(&self, lock: &Wanted) -> io::Result<Option<File>> {
         for slot in 0..lock.slots {
-            let path = self.path(&lock.name, slot);
-            let file = match create(&path) {
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    make(&self.folder)?;
-                    create(&path)?
-                }
-                made => made?,
-            };
+            let name = file_name(&lock.name, slot);
+            let file = self.folder.open_made(&name, How::Make)?;
             match file.try_lock() {
                 Ok(()) => return Ok(Some(file)),
                 Err(TryLockError::WouldBlock) => {}
@@ -296,35 +297,37 @@ impl Locks {
     fn holders(&self, lock: &Wanted) -> io::Result<Vec<Holder>> {
         let mut holders = Vec::new();
         for slot in 0..lock.slots {
-            holders.extend(read_locked::<Holder>(&self.path(&lock.name, slot))?);
+            let name = file_name(&lock.name, slot);
+            holders.extend(read_locked::<Holder>(&self.folder, &name)?);
         }
         holders.sort_by_key(|holder| holder.since);
         Ok(holders)
     }
 
     /// Who waits before a place, or at all, the longest first; of those whose process is gone nothing is left.
-    fn waiting(&self, before: Option<&Place>) -> io::Result<Vec<(PathBuf, Waiter)>> {
-        let mut all = files(&self.folder.join("waiting"))?;
+    fn waiting(&self, before: Option<&Place>) -> io::Result<Vec<(String, Waiter)>> {
+        let folder = self.waiting_folder();
+        let mut all = files(&folder)?;
         all.sort_unstable();
         let ahead = all
             .into_iter()
-            .take_while(|path| before.is_none_or(|place| *path < place.path));
+            .take_while(|name| before.is_none_or(|place| *name < place.name));
         let mut waiters = Vec::new();
-        for path in ahead {
-            match read_locked::<Waiter>(&path)? {
-                Some(waiter) => waiters.push((path, waiter)),
+        for name in ahead {
+            match read_locked::<Waiter>(&folder, &name)? {
+                Some(waiter) => waiters.push((name, waiter)),
                 None => {
-                    let _ = fs::remove_file(&path);
+                    let _ = folder.remove(&name);
                 }
             }
         }
         Ok(waiters)
     }
+}
 
-    fn path(&self, name: &str, slot: u32) -> PathBuf {
-        let hash = blake3::hash(name.as_bytes()).to_hex();
-        self.folder.join(format!("{hash}.{slot}"))
-    }
+/// The name of the file of a slot.
+fn file_name(lock: &str, slot: u32) -> String {
+    format!("{}.{slot}", blake3::hash(lock.as_bytes()).to_hex())
 }
 
 /// Gives a file back that was not written to.
@@ -333,8 +336,8 @@ fn untouched((_, file): (&Wanted, File)) {
 }
 
 /// What a file says that a living process has locked; `None` when there is none.
-fn read_locked<T: for<'a> Deserialize<'a>>(path: &Path) -> io::Result<Option<T>> {
-    let mut file = match File::open(path) {
+fn read_locked<T: for<'a> Deserialize<'a>>(folder: &Folder, name: &str) -> io::Result<Option<T>> {
+    let file = match folder.open(name, How::Read) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -344,44 +347,20 @@ fn read_locked<T: for<'a> Deserialize<'a>>(path: &Path) -> io::Result<Option<T>>
         Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(error)) => return Err(error),
     }
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
+    let text = disk::whole(&file, BYTES_MAX)?;
     // One that is just being taken does not say yet whose it is.
-    Ok(serde_json::from_str(&text).ok())
+    Ok(serde_json::from_slice(&text).ok())
 }
 
-/// The files of a folder, without drafts; none when there is no such folder.
-fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        if !hidden && entry.file_type()?.is_file() {
-            files.push(entry.path());
-        }
-    }
-    Ok(files)
+/// The names of the files of a folder, without drafts; none when there is no such folder.
+fn files(folder: &Folder) -> io::Result<Vec<String>> {
+    let mut names = folder.names()?;
+    names.retain(|name| !name.starts_with('.') && folder.seen(name).is_ok_and(|seen| seen.is_file));
+    Ok(names)
 }
 
-/// A file that only its owner may read; one that is there is taken as it is.
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-}
-
-fn make(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
+/// What is written in such a file is not longer, in bytes.
+const BYTES_MAX: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -513,14 +492,16 @@ mod tests {
         let locks = Locks::new(folder.path());
         let lock = named("a", 1);
         let held = taken(|| locks.take(std::slice::from_ref(&lock), &who("dead"), NOW, None));
-        let text = fs::read(locks.path("a", 0)).expect("it is there");
+        let name = file_name("a", 0);
+        let text = locks.folder.read(&name, BYTES_MAX).expect("it is there");
         drop(held);
-        fs::write(locks.path("a", 0), text).expect("can be written");
-        let place = locks.folder.join("waiting");
-        make(&place).expect("can be made");
-        fs::write(place.join("00000000000000000000.dead.run"), "{").expect("can be written");
+        std::fs::write(locks.folder.path_of(&name), text).expect("can be written");
+        let place = locks.waiting_folder();
+        place.make().expect("can be made");
+        let dead = place.path_of("00000000000000000000.dead.run");
+        std::fs::write(dead, "{").expect("can be written");
         let held = taken(|| locks.take(std::slice::from_ref(&lock), &who("r1"), NOW, None));
         assert_eq!(held[0].left_by.as_ref().map(RunId::as_str), Some("dead"));
-        assert_eq!(files(&place).expect("works"), Vec::<PathBuf>::new());
+        assert_eq!(files(&place).expect("works"), Vec::<String>::new());
     }
 }

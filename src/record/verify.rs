@@ -124,7 +124,7 @@ fn check_signatures(
 const PIECE_BYTES: usize = 1 << 20;
 
 fn check_log(store: &dyn Store, run: &RunId, log: &Log) -> Result<(), Error> {
-    let path = store.logs_of(run).map(|folder| folder.join(&log.file));
+    let path = store.logs_of(run).map(|folder| folder.path_of(&log.file));
     let wrong = |what: &str| Error {
         path: path.clone(),
         ..Error::new(

@@ -67,7 +67,9 @@ pub(super) struct Desk {
     manager: Manager,
     health: Health,
     /// That we are the one who runs the triggers, until this is dropped.
-    _server: Server,
+    server: Server,
+    /// The folder of flow's own data was removed, and so another server may begin beside this one.
+    lost: bool,
     stopping: bool,
 }
 
@@ -107,7 +109,8 @@ impl Desk {
             clock: (Instant::now(), since),
             manager: Manager::new(socket, every),
             health: Health::new(pid, since),
-            _server: server,
+            server,
+            lost: false,
             stopping: false,
             settings,
         })
@@ -223,7 +226,7 @@ impl Desk {
         &mut self,
         mut signals: Signals,
         mut load: impl FnMut() -> Result<Project, String>,
-    ) {
+    ) -> Result<(), Error> {
         self.recover();
         loop {
             self.do_what_is_due();
@@ -256,13 +259,23 @@ impl Desk {
                 Event::Asked(Asked::Stop) => self.stop(),
             }
         }
+        if self.lost {
+            return Err(Error::Lost(self.settings.state.path().to_owned()));
+        }
         self.hear();
         self.say(Level::Info, "stopped", "stopped", &[]);
+        Ok(())
     }
 
     fn do_what_is_due(&mut self) {
         let now = Clock::of_day();
         self.notice_clock(now);
+        if !self.lost && !self.server.is_at_its_path() {
+            self.lost = true;
+            if !self.stopping {
+                self.stop();
+            }
+        }
         if !self.stopping {
             let facts = self.scheduler.due(now);
             self.record(facts);

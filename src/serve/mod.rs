@@ -35,6 +35,7 @@ use tokio::net::TcpListener;
 
 use self::desk::Desk;
 use self::signals::Signals;
+use crate::disk::Folder;
 use crate::incremental::Print;
 use crate::model::language::Trigger;
 use crate::report::log::Log;
@@ -53,7 +54,7 @@ pub struct Settings {
     /// The folder of the project.
     pub folder: PathBuf,
     /// The folder for what flow keeps.
-    pub state: PathBuf,
+    pub state: Folder,
     /// The records of runs.
     pub store: Files,
     /// Where its API listens.
@@ -96,6 +97,8 @@ pub enum Error {
     Journal(journal::Error),
     /// The times of a trigger can't be read.
     Times(Wrong),
+    /// The folder of flow's own data was removed, or another one is in its place.
+    Lost(PathBuf),
     /// The system refused something else.
     System(&'static str, io::Error),
 }
@@ -116,6 +119,11 @@ impl fmt::Display for Error {
             Self::Address(address, error) => write!(f, "can't listen on {address}: {error}"),
             Self::Journal(error) => error.fmt(f),
             Self::Times(wrong) => wrong.fmt(f),
+            Self::Lost(path) => write!(
+                f,
+                "{} was removed while this server used it: another server may begin beside it",
+                path.display()
+            ),
             Self::System(doing, error) => write!(f, "could not {doing}: {error}"),
         }
     }
@@ -159,8 +167,8 @@ pub fn serve(
         let api = tokio::spawn(api);
         desk.set(project)?;
         desk.say_hello(address);
-        desk.go_on(signals, load).await;
+        let ended = desk.go_on(signals, load).await;
         api.abort();
-        Ok(())
+        ended
     })
 }

@@ -2,9 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Settings;
 use super::said::Said;
+use crate::disk::How;
 use crate::engine::clock::Clock;
 use crate::model::id::RunId;
 use crate::record;
@@ -299,13 +298,14 @@ impl Runs {
 
     /// A process for it; its exit code, and what it said.
     async fn run(&self, fire: &Fire, resumes: bool) -> std::io::Result<(Option<i32>, String)> {
-        let path = self.journal.said(fire.fire);
-        let mut said = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&path)?;
+        let (folder, name) = (self.journal.said(), fire.fire.to_string());
+        // What the process of a server before this one has said stands in it.
+        let mut said = match folder.open_made(&name, How::New) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                folder.open(&name, How::Append)?
+            }
+            opened => opened?,
+        };
         let mut command = self.command();
         if resumes {
             command.args(["@resume", fire.run.as_str(), "--quiet", "--output", "group"]);
@@ -324,7 +324,7 @@ impl Runs {
         said.seek(SeekFrom::Start(length.saturating_sub(SAID_MAX)))?;
         said.read_to_end(&mut words)?;
         // Nobody reads it any more.
-        let _ = fs::remove_file(&path);
+        let _ = folder.remove(&name);
         Ok((status?.code(), String::from_utf8_lossy(&words).into_owned()))
     }
 

@@ -4,21 +4,23 @@
 //! It only grows. Whoever has read it goes on from a cursor, which is a position and the line that stands before it.
 
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 
 use super::{Changes, Error, Head, whole_lines};
+use crate::disk::layout::HEADS;
+use crate::disk::{Folder, How};
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
 
 /// The list.
 #[derive(Clone, Debug)]
 pub(super) struct Heads {
-    path: PathBuf,
+    folder: Folder,
 }
 
+/// The list is not larger than this, in bytes: some ten million lines.
+const BYTES_MAX: u64 = 1 << 30;
 /// What stands behind the id of a run that begins.
 const BEGUN: &str = " begun";
 /// What stands behind the id of a run that was removed.
@@ -26,10 +28,8 @@ const REMOVED: &str = "removed";
 
 impl Heads {
     /// The list in this folder.
-    pub(super) fn of(folder: &Path) -> Self {
-        Self {
-            path: folder.join("heads"),
-        }
+    pub(super) fn of(folder: Folder) -> Self {
+        Self { folder }
     }
 
     /// A run begins; `false` when there is no such folder yet.
@@ -102,7 +102,7 @@ impl Heads {
         cursor: Option<&str>,
         all: impl FnOnce() -> Result<Vec<RunId>, Error>,
     ) -> Result<Changes, Error> {
-        let mut file = match File::open(&self.path) {
+        let mut file = match self.folder.open(HEADS, How::Read) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok(Changes {
@@ -129,7 +129,7 @@ impl Heads {
     }
 
     fn text(&self) -> Result<String, Error> {
-        match fs::read(&self.path) {
+        match self.folder.read(HEADS, BYTES_MAX) {
             Ok(text) => Ok(String::from_utf8(text)
                 .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
@@ -139,17 +139,12 @@ impl Heads {
 
     /// Adds a line, short enough for others who write at the same time to stand before or behind it.
     fn add(&self, line: &str) -> std::io::Result<()> {
-        let mut options = OpenOptions::new();
-        let file = options
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&self.path);
-        file?.write_all(line.as_bytes())
+        let mut file = self.folder.open(HEADS, How::AppendOrMake)?;
+        file.write_all(line.as_bytes())
     }
 
     fn trouble(&self, doing: &str, error: std::io::Error) -> Error {
-        Error::io(doing, &self.path, error)
+        Error::io(doing, &self.folder.path_of(HEADS), error)
     }
 }
 
@@ -167,7 +162,7 @@ fn changes_since(file: &mut File, cursor: &str) -> std::io::Result<Option<Change
     };
     file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    file.take(BYTES_MAX).read_to_end(&mut bytes)?;
     bytes.truncate(whole_lines(&bytes));
     let text = String::from_utf8_lossy(&bytes);
     let Some(more) = text

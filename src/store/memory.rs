@@ -1,11 +1,11 @@
 //! Stores without a disk: one in memory, for tests, and one that keeps nothing, for `--no-record`.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::{Error, Head, Journal, Kind, Store};
+use crate::disk::Folder;
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
 
@@ -151,7 +151,7 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
-    fn logs(&self) -> Option<&Path> {
+    fn logs(&self) -> Option<&Folder> {
         None
     }
 }
@@ -237,7 +237,7 @@ impl Journal for Nothing {
         Ok(())
     }
 
-    fn logs(&self) -> Option<&Path> {
+    fn logs(&self) -> Option<&Folder> {
         None
     }
 }

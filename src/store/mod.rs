@@ -3,12 +3,13 @@
 //! A store keeps lines; [`mod@line`] says what is in one. It knows no plan, no engine and no terminal, and hands out nothing of
 //! how it stores. There is one writer for a run, its owner; everybody may read.
 
+mod bounded;
 pub mod files;
 mod heads;
-pub mod key_file;
 pub mod line;
 pub mod memory;
 mod packed;
+
 pub mod request;
 pub mod signature;
 pub mod tell_apart;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use self::request::Request;
+use crate::disk::Folder;
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
 
@@ -105,8 +107,8 @@ pub trait Store {
         Ok(false)
     }
 
-    /// The folder with the output of a run's attempts, for people; `None` where it is not kept.
-    fn logs_of(&self, _run: &RunId) -> Option<PathBuf> {
+    /// The folder with the output of a run's attempts; `None` where it is not kept.
+    fn logs_of(&self, _run: &RunId) -> Option<Folder> {
         None
     }
 
@@ -199,7 +201,7 @@ pub trait Journal: Send {
     fn discard(&mut self) -> Result<(), Error>;
 
     /// The folder for the output of the run's attempts; `None` when it is not kept. It may not exist yet.
-    fn logs(&self) -> Option<&Path>;
+    fn logs(&self) -> Option<&Folder>;
 }
 
 /// Why a store could not do what it was asked for.

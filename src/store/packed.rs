@@ -1,25 +1,23 @@
 //! Files in their packed form: gzip (RFC 1952), with `.gz` behind the name, as `zcat` reads it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
-/// Where the packed form of a file is.
-pub(super) fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".gz");
-    name.into()
+use crate::disk::{Folder, How};
+
+/// The name of the packed form of a file.
+pub(super) fn beside(name: &str) -> String {
+    format!("{name}.gz")
 }
 
 /// A file from a position on, packed or not; `None` when it is there in neither form.
-pub(super) fn open(path: &Path, from: u64) -> io::Result<Option<Box<dyn Read>>> {
+pub(super) fn open(folder: &Folder, name: &str, from: u64) -> io::Result<Option<Box<dyn Read>>> {
     let plain = || -> io::Result<Option<Box<dyn Read>>> {
-        let Some(mut file) = existing(path)? else {
+        let Some(mut file) = existing(folder, name)? else {
             return Ok(None);
         };
         file.seek(SeekFrom::Start(from))?;
@@ -28,7 +26,7 @@ pub(super) fn open(path: &Path, from: u64) -> io::Result<Option<Box<dyn Read>>> 
     if let Some(file) = plain()? {
         return Ok(Some(file));
     }
-    let Some(packed) = existing(&beside(path))? else {
+    let Some(packed) = existing(folder, &beside(name))? else {
         // It may have been unpacked in between.
         return plain();
     };
@@ -38,8 +36,8 @@ pub(super) fn open(path: &Path, from: u64) -> io::Result<Option<Box<dyn Read>>> 
 }
 
 /// A file, if it is there.
-fn existing(path: &Path) -> io::Result<Option<File>> {
-    match File::open(path) {
+pub(super) fn existing(folder: &Folder, name: &str) -> io::Result<Option<File>> {
+    match folder.open(name, How::Read) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -47,58 +45,37 @@ fn existing(path: &Path) -> io::Result<Option<File>> {
 }
 
 /// Packs a file, which is gone afterwards; how many bytes it had and has. At every moment it is there in one form at least.
-pub(super) fn pack(path: &Path) -> io::Result<(u64, u64)> {
-    let packed = beside(path);
-    let draft = packed.with_extension("draft");
-    let written: io::Result<_> = (|| {
-        let mut plain = File::open(path)?;
-        let file = private(&draft)?;
+pub(super) fn pack(folder: &Folder, name: &str) -> io::Result<(u64, u64)> {
+    let mut plain = folder.open(name, How::Read)?;
+    let sizes = folder.replace_with(&beside(name), |file| {
         let mut encoder = GzEncoder::new(file, Compression::default());
         let before = io::copy(&mut plain, &mut encoder)?;
         let file = encoder.finish()?;
         file.sync_all()?;
-        let after = file.metadata()?.len();
-        fs::rename(&draft, &packed)?;
-        Ok((before, after))
-    })();
-    if written.is_err() {
-        // The error to tell is the first one.
-        let _ = fs::remove_file(&draft);
-    }
-    let sizes = written?;
-    fs::remove_file(path)?;
+        Ok((before, file.metadata()?.len()))
+    })?;
+    folder.remove(name)?;
     Ok(sizes)
 }
 
 /// Makes a packed file a plain one again, unless another process does so; nothing when it is not packed.
-pub(super) fn unpack(path: &Path) -> io::Result<()> {
-    let packed = beside(path);
-    let Some(file) = existing(&packed)? else {
+pub(super) fn unpack(folder: &Folder, name: &str) -> io::Result<()> {
+    let packed = beside(name);
+    let Some(file) = existing(folder, &packed)? else {
         return Ok(());
     };
     file.lock()?;
-    if path.exists() {
+    if folder.seen(name).is_ok() {
         return Ok(());
     }
-    let draft = path.with_extension("draft");
-    let written: io::Result<_> = (|| {
-        let mut plain = private(&draft)?;
-        io::copy(&mut GzDecoder::new(io::BufReader::new(&file)), &mut plain)?;
-        plain.sync_all()?;
-        fs::rename(&draft, path)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&draft);
-    }
-    written?;
-    fs::remove_file(&packed)
-}
-
-fn private(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
+    folder.replace_with(name, |plain| {
+        let packed_bytes = file.metadata()?.len();
+        let bytes = super::bounded::read(
+            GzDecoder::new(io::BufReader::new(&file)),
+            Some(packed_bytes),
+        )?;
+        io::Write::write_all(plain, &bytes)?;
+        plain.sync_all()
+    })?;
+    folder.remove(&packed)
 }

@@ -4,12 +4,12 @@
 //! record. Keys and signatures are written in hex, on one line.
 
 use std::io::ErrorKind;
-use std::path::Path;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::{Error, Head, Kind, key_file};
+use super::{Error, Head, Kind};
+use crate::disk::key::KeyFile;
 use crate::model::hex;
 
 /// A key that shows who signed.
@@ -51,10 +51,20 @@ impl std::fmt::Display for PublicKey {
 /// # Errors
 ///
 /// When it can't be read, or is no key.
-pub(super) fn key(path: &Path) -> Result<Option<SigningKey>, Error> {
-    let wrong = "sign with this key, which is not 64 hexadecimal digits";
-    let bytes = key_file::read(path, "read the signing key", wrong)?;
-    Ok(bytes.map(|bytes| SigningKey::from_bytes(&bytes)))
+pub(super) fn key(file: &KeyFile) -> Result<Option<SigningKey>, Error> {
+    let found = file
+        .read()
+        .map_err(|error| Error::io("read the signing key", &file.path(), error))?;
+    let wrong = || Error {
+        path: Some(file.path()),
+        ..Error::new(
+            Kind::Damaged,
+            "sign with this key, which is not 64 hexadecimal digits",
+        )
+    };
+    found
+        .map(|bytes| Ok(SigningKey::from_bytes(&bytes.ok_or_else(wrong)?)))
+        .transpose()
 }
 
 /// Signs a head.
@@ -67,8 +77,8 @@ pub(super) fn sign(key: &SigningKey, head: &Head) -> String {
 /// # Errors
 ///
 /// When there is none, or it is no key.
-pub fn public_key(path: &Path) -> Result<Option<PublicKey>, Error> {
-    Ok(key(path)?.map(|key| PublicKey(key.verifying_key())))
+pub fn public_key(file: &KeyFile) -> Result<Option<PublicKey>, Error> {
+    Ok(key(file)?.map(|key| PublicKey(key.verifying_key())))
 }
 
 /// Makes a new key and puts it into a file that only its owner may read, and that was not there.
@@ -76,17 +86,18 @@ pub fn public_key(path: &Path) -> Result<Option<PublicKey>, Error> {
 /// # Errors
 ///
 /// When there is such a file, or it can't be written.
-pub fn make_key(path: &Path) -> Result<PublicKey, Error> {
+pub fn make_key(file: &KeyFile) -> Result<PublicKey, Error> {
+    let path = file.path();
     let mut bytes = [0; 32];
     getrandom(&mut bytes, GetRandomFlags::empty())
-        .map_err(|error| Error::io("make a key", path, error.into()))?;
+        .map_err(|error| Error::io("make a key", &path, error.into()))?;
     let key = SigningKey::from_bytes(&bytes);
-    key_file::write_new(path, &bytes).map_err(|error| match error.kind() {
+    file.write_new(&bytes).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Error {
-            path: Some(path.to_owned()),
+            path: Some(path.clone()),
             ..Error::new(Kind::Exists, "make a key")
         },
-        _ => Error::io("make a key", path, error),
+        _ => Error::io("make a key", &path, error),
     })?;
     Ok(PublicKey(key.verifying_key()))
 }

@@ -11,19 +11,30 @@
 //! them. Now and then it is made shorter: what follows from the facts so far becomes the first line of a new file.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::fact::{Fact, Record, State};
+use crate::disk::layout::TRIGGERS;
+use crate::disk::{self, Folder, How};
 use crate::model::time::Timestamp;
 
 /// A journal that is shorter than this need not be made shorter, in bytes.
 pub const SHORT: u64 = 4 << 20;
+
+/// No journal is as long as this, in bytes.
+const BYTES_MAX: u64 = 1 << 30;
+/// Nor what the server says of itself.
+const SERVER_BYTES_MAX: u64 = 64 << 10;
+
+/// The names of the files.
+const JOURNAL: &str = "journal";
+const SERVER: &str = "server";
 
 /// Somebody may only be looking whether there is a server, and what a server that was killed was just about to start has its files
 /// for a moment: so long it is tried to become the server.
@@ -33,7 +44,7 @@ const LOOKS_MAX: u32 = 50;
 /// The journal of a project.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    folder: PathBuf,
+    folder: Folder,
 }
 
 /// Why it can't be read or written.
@@ -70,6 +81,7 @@ pub struct Reader {
 #[derive(Debug)]
 pub struct Server {
     file: File,
+    folder: Folder,
 }
 
 /// What is known of the process that runs the triggers.
@@ -85,19 +97,24 @@ pub struct Running {
 
 impl Journal {
     /// In this folder of flow's own data.
-    pub fn of(state: &Path) -> Self {
+    pub fn of(state: &Folder) -> Self {
         Self {
-            folder: state.join("triggers"),
+            folder: state.below(TRIGGERS),
         }
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.join("journal")
+        self.folder.path_of(JOURNAL)
     }
 
-    /// Where it is kept what the process of a fire says.
-    pub fn said(&self, fire: u64) -> PathBuf {
-        self.folder.join("said").join(fire.to_string())
+    /// The folder of what the processes of fires say, each in a file with the number of the fire.
+    pub fn said(&self) -> Folder {
+        self.folder.below("said")
+    }
+
+    /// The folder of all this.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
     }
 
     /// Sees to it that its folders are there.
@@ -106,9 +123,9 @@ impl Journal {
     ///
     /// When they can't be made.
     pub fn make_folders(&self) -> Result<(), Error> {
-        let said = self.folder.join("said");
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&said);
-        made.map_err(|cause| error("make the folder", &said, cause))
+        let said = self.said();
+        said.make()
+            .map_err(|cause| error("make the folder", said.path(), cause))
     }
 
     /// All facts, and what follows from them; without a journal none.
@@ -175,7 +192,7 @@ impl Journal {
     pub fn shorten(&self, now: Timestamp, long: u64) -> Result<Option<u64>, Error> {
         let path = self.path();
         let trouble = |cause| error("shorten", &path, cause);
-        if fs::metadata(&path).map_or(0, |meta| meta.len()) < long {
+        if self.folder.seen(JOURNAL).map_or(0, |seen| seen.size) < long {
             return Ok(None);
         }
         let file = self.locked()?;
@@ -189,13 +206,11 @@ impl Journal {
         };
         let mut line = serde_json::to_vec(&first).map_err(|cause| trouble(cause.into()))?;
         line.push(b'\n');
-        let draft = self.folder.join("journal.draft");
-        let mut new = private(&draft, true).map_err(trouble)?;
-        let written = new
-            .write_all(&line)
-            .and_then(|()| new.sync_all())
-            .and_then(|()| fs::rename(&draft, &path))
-            .and_then(|()| File::open(&self.folder)?.sync_all());
+        let write = |new: &mut File| new.write_all(&line).and_then(|()| new.sync_all());
+        let written = self
+            .folder
+            .replace_with(JOURNAL, write)
+            .and_then(|()| self.folder.sync());
         drop(file);
         written.map_err(trouble)?;
         Ok(Some(line.len() as u64))
@@ -205,10 +220,10 @@ impl Journal {
     fn locked(&self) -> Result<File, Error> {
         let path = self.path();
         loop {
-            let file = match private(&path, false) {
+            let file = match self.folder.open(JOURNAL, How::Make) {
                 Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
                     self.make_folders()?;
-                    private(&path, false)
+                    self.folder.open(JOURNAL, How::Make)
                 }
                 file => file,
             };
@@ -217,14 +232,14 @@ impl Journal {
             file.lock().map_err(trouble)?;
             // It may have been made shorter while it was waited for.
             let inode = file.metadata().map_err(trouble)?.ino();
-            if fs::metadata(&path).is_ok_and(|now| now.ino() == inode) {
+            if self
+                .folder
+                .seen(JOURNAL)
+                .is_ok_and(|now| now.inode == inode)
+            {
                 return Ok(file);
             }
         }
-    }
-
-    fn server_path(&self) -> PathBuf {
-        self.folder.join("server")
     }
 
     /// Becomes the one that runs the triggers.
@@ -234,12 +249,21 @@ impl Journal {
     /// The other one, when there is one; or why it can't be told.
     pub fn serve(&self) -> Result<Result<Server, Option<Running>>, Error> {
         self.make_folders()?;
-        let path = self.server_path();
+        let path = self.folder.path_of(SERVER);
         let trouble = |cause| error("lock", &path, cause);
-        let file = private(&path, false).map_err(trouble)?;
+        let file = self.folder.open(SERVER, How::Make).map_err(trouble)?;
         for _ in 0..LOOKS_MAX {
             match file.try_lock() {
-                Ok(()) => return Ok(Ok(Server { file })),
+                Ok(()) => {
+                    let folder = self.folder.clone();
+                    let server = Server { file, folder };
+                    // The folder may have been removed, and made again, in between.
+                    return if server.is_at_its_path() {
+                        Ok(Ok(server))
+                    } else {
+                        self.serve()
+                    };
+                }
                 Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
                 Err(TryLockError::Error(cause)) => return Err(trouble(cause)),
             }
@@ -253,9 +277,9 @@ impl Journal {
     ///
     /// When that can't be told.
     pub fn server(&self) -> Result<Option<Running>, Error> {
-        let path = self.server_path();
+        let path = self.folder.path_of(SERVER);
         let trouble = |cause| error("read", &path, cause);
-        let mut file = match File::open(&path) {
+        let file = match self.folder.open(SERVER, How::Read) {
             Ok(file) => file,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(trouble(cause)),
@@ -265,14 +289,20 @@ impl Journal {
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(cause)) => return Err(trouble(cause)),
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(trouble)?;
+        let text = disk::whole(&file, SERVER_BYTES_MAX).map_err(trouble)?;
         // One that has only just begun has not said who it is.
-        Ok(serde_json::from_str(&text).ok())
+        Ok(serde_json::from_slice(&text).ok())
     }
 }
 
 impl Server {
+    /// Whether what is locked is what others who want to be the server find at its path.
+    pub fn is_at_its_path(&self) -> bool {
+        let there = self.folder.seen(SERVER);
+        let ours = self.file.metadata();
+        ours.is_ok_and(|ours| there.is_ok_and(|there| there.inode == ours.ino()))
+    }
+
     /// Says who it is.
     ///
     /// # Errors
@@ -303,7 +333,7 @@ impl Reader {
     pub fn more(&mut self) -> Result<Vec<Record>, Error> {
         let path = self.journal.path();
         let trouble = |cause| error("read", &path, cause);
-        let mut file = match File::open(&path) {
+        let mut file = match self.journal.folder.open(JOURNAL, How::Read) {
             Ok(file) => file,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(cause) => return Err(trouble(cause)),
@@ -313,6 +343,15 @@ impl Reader {
             (self.inode, self.offset) = (inode, 0);
         }
         file.seek(SeekFrom::Start(self.offset)).map_err(trouble)?;
+        let left = file
+            .metadata()
+            .map_err(trouble)?
+            .len()
+            .saturating_sub(self.offset);
+        if left > BYTES_MAX {
+            let what = format!("it has {left} bytes, and flow makes it shorter long before");
+            return Err(trouble(io::Error::other(what)));
+        }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(trouble)?;
         let whole = bytes
@@ -348,16 +387,6 @@ fn cut_torn_end(file: &mut File) -> io::Result<u64> {
     }
     file.seek(SeekFrom::End(0))?;
     Ok(whole)
-}
-
-fn private(path: &Path, empty: bool) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(empty)
-        .mode(0o600)
-        .open(path)
 }
 
 fn error(doing: &'static str, path: &Path, cause: io::Error) -> Error {

@@ -4,10 +4,13 @@ use std::fs;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use flow::disk::Folder;
+use flow::disk::trust::User;
 use tempfile::TempDir;
 
 use super::processes::{self, MARK, marked};
@@ -177,6 +180,14 @@ impl Space {
     /// flow's own folder.
     pub fn state(&self) -> PathBuf {
         self.work().join(".flow")
+    }
+
+    /// The same, made as flow makes it for who owns the home of this test: it is believed.
+    pub fn own_state(&self) -> Folder {
+        let user = User::new(Some(self.home().join(".local/state/flow")), None);
+        let state = Folder::of_state(self.state(), Arc::new(user));
+        state.make().expect("the folder is ours");
+        state
     }
 
     /// All records of the folder, the oldest first; each of them is checked.

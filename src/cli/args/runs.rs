@@ -237,6 +237,12 @@ pub(in crate::cli) struct DoctorArgs {
     /// Say instead which programs the steps of the file begin with, and where they are; exit code 1 when one is not there
     #[arg(long, conflicts_with = "rebuild")]
     pub(in crate::cli) tools: bool,
+    /// Make a .flow that came from elsewhere yours, after asking: flow then believes what is in it
+    #[arg(long, visible_alias = "trust", conflicts_with_all = ["rebuild", "tools"])]
+    pub(in crate::cli) adopt: bool,
+    /// Answer with yes
+    #[arg(short = 'y', long, requires = "adopt")]
+    pub(in crate::cli) yes: bool,
     /// As JSON, a line for each finding
     #[arg(long)]
     pub(in crate::cli) json: bool,

@@ -10,7 +10,6 @@ use super::super::runs::unreadable;
 use super::super::{Exit, Trouble};
 use super::project;
 use crate::engine::clock::Clock;
-use crate::file::compiled;
 use crate::model::id::RunId;
 use crate::report::{Again, screen};
 use crate::trigger::fact::{Fact, Fire, Record};
@@ -22,6 +21,7 @@ pub(in crate::cli) fn fire(
     args: &RunArgs,
     number: u64,
 ) -> Result<Exit, Trouble> {
+    let store = context.store()?;
     let journal = Journal::of(&context.state()?);
     let state = journal.state().map_err(|error| unreadable(&error))?;
     let Some(fire) = state.open.get(&number) else {
@@ -34,13 +34,14 @@ pub(in crate::cli) fn fire(
         Ok(workflow) => workflow,
         // The file has a mistake at the moment: what the server uses is what it said before.
         Err(trouble) => {
-            good = compiled::written(&project::last_good(context)?).ok_or(trouble)?;
+            let models = project::last_good(context)?;
+            let last = models.and_then(|models| models.written(project::LAST_GOOD));
+            good = last.ok_or(trouble)?;
             &good
         }
     };
     let plan = project::plan(context, workflow, &fire.trigger, &fire.task, &fire.values)?;
     let work = Work::of(context, Arc::new(plan), None, args)?;
-    let store = context.store()?;
     let running = loop {
         match Running::fire(&store, &work.plan, &fire)? {
             Fired::New(running) => break running,

@@ -79,6 +79,10 @@ fn trouble(error: &Error) -> Trouble {
         ),
         Error::Times(_) | Error::System(..) => (Exit::Wrong, ""),
         Error::Journal(_) => (Exit::Record, ""),
+        Error::Lost(_) => (
+            Exit::Record,
+            "start it again; what it had recorded is gone with the folder",
+        ),
     };
     Trouble {
         exit,

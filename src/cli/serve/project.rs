@@ -1,18 +1,18 @@
 //! What a project says of triggers, read and checked: each of them has a task that can be planned with its values.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::super::context::{self, Context};
 use super::super::{Exit, Trouble};
 use super::super::{run, watch};
 use crate::diagnostic::visible;
+use crate::disk::layout::TRIGGERS;
 use crate::engine::outside::World;
 use crate::engine::watched;
 use crate::eval::Evaluator;
 use crate::exec::mask::Secrets;
-use crate::file::compiled;
+use crate::file::compiled::Models;
 use crate::file::schedules::{self, Schedules};
 use crate::incremental::Globs;
 use crate::model::language::{When, Workflow};
@@ -64,7 +64,9 @@ pub(super) fn load(context: &Context) -> Result<Project, Trouble> {
             interests.push((trigger.name.clone(), interest));
         }
     }
-    compiled::write_to(&last_good(context)?, workflow);
+    if let Some(models) = last_good(context)? {
+        models.write_to(LAST_GOOD, workflow);
+    }
     Ok(Project {
         triggers: triggers.into_iter().map(|(_, trigger)| trigger).collect(),
         interests,
@@ -74,9 +76,13 @@ pub(super) fn load(context: &Context) -> Result<Project, Trouble> {
 }
 
 /// Where the model of the file is that a server uses: runs follow it as long as the file can't be used.
-pub(super) fn last_good(context: &Context) -> Result<PathBuf, Trouble> {
-    Ok(context.state()?.join("triggers").join("model"))
+pub(super) fn last_good(context: &Context) -> Result<Option<Models>, Trouble> {
+    let folder = context.state()?.below(TRIGGERS);
+    Ok(context.user().key().map(|key| Models { folder, key }))
 }
+
+/// The name of that model.
+pub(super) const LAST_GOOD: &str = "model";
 
 /// What the tasks of a plan make, which is no reason to run them again.
 fn makes(plan: Plan, trigger: &str) -> Result<Globs, Trouble> {

@@ -26,7 +26,7 @@ use crate::store::files::Files;
 
 /// Shows how a run stands, or how runs go on.
 pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<Exit, Trouble> {
-    let store = context.store()?;
+    let store = context.history()?;
     if args.follow {
         return follow::follow(context, &store, args);
     }

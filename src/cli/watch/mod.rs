@@ -186,7 +186,7 @@ impl Subject {
 /// For which files the tasks of a plan are watched.
 fn files_of(context: &Context, plan: &Arc<Plan>) -> Result<Vec<Watched>, Trouble> {
     let work = Work::taken_up(context, Arc::clone(plan))?;
-    let known = needed::known(&context.state()?);
+    let known = needed::known(context)?;
     watched::watched(plan, &work.values.evaluator, Some(&known))
         .map_err(|why| Trouble::call(why, "what is watched has to be known before it runs"))
 }
@@ -308,12 +308,12 @@ impl Session<'_> {
             definition: subject.definition.clone(),
             poll: self.poll,
         };
-        let state = subject.context.state()?;
+        let known = needed::known(&subject.context)?;
         let mail = self.mail.clone();
         Watch::begin(
             wanted,
             |reads| {
-                let mut known = needed::known(&state).prints(reads);
+                let mut known = known.prints(reads);
                 known.extend(
                     subject
                         .before
