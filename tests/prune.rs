@@ -5,10 +5,13 @@ pub mod support;
 use std::fs;
 use std::time::Duration;
 
+use flow::core::fact::{Fact, Record, RunEnd};
+use flow::model::id::RunId;
 use flow::model::time::Timestamp;
 use flow::record::prune::{self, DEFAULT, Policy, Pruned};
-use flow::store::Store;
 use flow::store::files::Files;
+use flow::store::line::Chain;
+use flow::store::{Kind, Store};
 use support::{Space, wait_for};
 
 const WORK: &str = "
@@ -247,4 +250,109 @@ fn tidying_up_beside_one_another_is_no_trouble() {
     );
     let left = Files::new(space.state()).runs().expect("they can be read");
     assert_eq!(left, [], "what was removed stays so");
+}
+
+/// A run that has ended at this time, with a line of output.
+fn ended_at(space: &Space, at: Timestamp) -> RunId {
+    let store = Files::new(space.own_state());
+    let mut run = RunId::new(at);
+    let mut journal = loop {
+        match store.create(&run) {
+            Err(error) if error.kind == Kind::Exists => run = run.next(),
+            created => break created.expect("it can be made"),
+        }
+    };
+    let facts = [
+        Fact::RunCreated {
+            run: run.clone(),
+            plan: "ab".repeat(8),
+            file: "/w/Workflowfile.yml".to_owned(),
+            asked: vec!["a".to_owned()],
+            flow: "0.1.0".to_owned(),
+            parent: None,
+            retry_of: None,
+            given: std::collections::BTreeMap::new(),
+            project: None,
+            trigger: None,
+        },
+        Fact::RunStarted {},
+        Fact::RunFinished {
+            status: RunEnd::Completed,
+        },
+    ];
+    let (mut chain, mut lines) = (Chain::new(&run), String::new());
+    for (fact, seq) in facts.into_iter().zip(1..) {
+        chain.seal(&Record { seq, at, fact }, "ann", None, &mut lines);
+    }
+    journal.append(&lines).expect("it can be written");
+    let logs = space.state().join("logs").join(run.as_str());
+    fs::create_dir_all(&logs).expect("it is ours");
+    fs::write(logs.join("1.1.log"), "a\n").expect("it is ours");
+    run
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a run does at its end by a clock that says so many days after the first.
+fn day(space: &Space, number: u32) -> usize {
+    let wall = std::time::UNIX_EPOCH + 20_000 * DAY + number * DAY;
+    let now = wall.duration_since(std::time::UNIX_EPOCH).expect("later");
+    let now = Timestamp::from_micros(i64::try_from(now.as_micros()).expect("it fits"));
+    let run = ended_at(space, now);
+    let store = Files::new(space.state());
+    // The file says by the clock of this machine when that was done.
+    let _ = fs::remove_file(space.state().join("pruned"));
+    prune::if_due(&store, &run, now, now, wall).expect("it can be pruned");
+    store.runs().expect("they can be read").len()
+}
+
+/// Nothing is lost because the clock was wrong: not by one wrong run, and by two not before a day has gone by as well.
+#[test]
+fn a_clock_that_was_ahead_removes_nothing_for_good() {
+    let space = Space::with(WORK);
+    for number in 0..150 {
+        day(&space, number / 10);
+    }
+    // A year ahead, once, and right again.
+    assert_eq!(day(&space, 380), 151);
+    assert_eq!(day(&space, 16), 152);
+    // Once more: what is old by then is set aside, and is back when the clock is right.
+    assert_eq!(day(&space, 381), 100);
+    let store = Files::new(space.state());
+    assert_eq!(store.removed().expect("it can be read").len(), 53);
+    assert_eq!(day(&space, 17), 154);
+    assert_eq!(store.removed().expect("it can be read").len(), 0);
+    let logs = fs::read_dir(space.state().join("logs")).expect("it is there");
+    assert_eq!(logs.count(), 154);
+}
+
+/// By a clock that is right all that is old goes, a day after it was set aside, and no more than so many at a time.
+#[test]
+fn what_is_set_aside_goes_the_next_time() {
+    let space = Space::with(WORK);
+    let first = Timestamp::from_micros(20_000 * 86_400_000_000);
+    for number in 0..1200 {
+        ended_at(&space, first.plus(Duration::from_millis(number)));
+    }
+    assert_eq!(day(&space, 200), 1201);
+    // The newest hundred stay.
+    assert_eq!(day(&space, 201), 202);
+    let trash = || {
+        let folders = fs::read_dir(space.state().join("trash")).expect("it is there");
+        folders
+            .map(|folder| {
+                fs::read_dir(folder.expect("it is ours").path())
+                    .expect("it is ours")
+                    .count()
+            })
+            .sum::<usize>()
+    };
+    assert_eq!(trash(), 2000, "records and output");
+    assert_eq!(day(&space, 202), 103 - 3);
+    assert_eq!(trash(), 2 * 103);
+    assert_eq!(day(&space, 203), 101 - 1);
+    assert_eq!(trash(), 2);
+    // Who asks for it has it at once.
+    let later = later(&space, 0, policy(1, 50), false);
+    assert_eq!((later.left, trash()), (50, 0));
 }

@@ -9,7 +9,7 @@ use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
 use crate::model::id::RunId;
 use crate::record::prune::{self, Packed};
-use crate::record::{self, whole};
+use crate::record::{self, verify};
 use crate::report::table::bytes;
 use crate::store::files::Files;
 use crate::store::{Kind, Store};
@@ -68,7 +68,7 @@ fn named(context: &Context, store: &Files, args: &ArchiveArgs) -> Result<Packed,
     let mut runs: Vec<RunId> = Vec::new();
     for word in &args.runs {
         let run = runs::find(context, store, word)?;
-        whole::read(store, &run).map_err(|error| unread(&error))?;
+        verify::run(store, &run, &[], None, false).map_err(|error| unread(&error))?;
         if record::end(store, &run)
             .map_err(|error| unread(&error))?
             .is_none()

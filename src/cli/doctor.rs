@@ -127,13 +127,12 @@ fn records(store: &Files) -> Result<Vec<Finding>, Trouble> {
     let removed = || store.removed().map_err(|error| unread(&error));
     for run in &all {
         let own = by_run.remove(run).unwrap_or_default();
-        match verify::run(store, run, &own, None, false) {
-            Ok(_) => sound += 1,
-            Err(error) if error.is_denied() => denied.push(run),
+        let found = verify::run(store, run, &own, None, false);
+        match verify::unless_removed(store, run, found) {
+            Ok(Some(_)) => sound += 1,
             // While others were looked at.
-            Err(error)
-                if (error.kind == Kind::Missing || store.stamp(run).is_none())
-                    && removed()?.iter().any(|(one, _)| one == run) => {}
+            Ok(None) => {}
+            Err(error) if error.is_denied() => denied.push(run),
             Err(error) => findings.push(Finding {
                 what: "record",
                 state: State::Bad,

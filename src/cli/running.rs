@@ -294,10 +294,11 @@ impl Running {
             request: self.request,
             plan: Arc::clone(plan),
         };
+        let (run, began) = (engine.run.clone(), self.clock.now());
         let done = engine.run().map_err(|error| stopped(&error));
         if let Some(store) = recorded_in {
             // What could not be removed today is removed another day.
-            let _ = prune::if_due(&store, self.clock.now(), Clock::wall());
+            let _ = prune::if_due(&store, &run, began, self.clock.now(), Clock::wall());
         }
         done
     }

@@ -32,7 +32,7 @@ pub(super) fn user() -> User {
 /// Somebody's own cache, with the key that its entries are sealed by; none where it could be written by others.
 pub(super) fn cache(context: &Context, name: &str) -> Option<(Folder, trust::Key)> {
     let cache = folder_in("XDG_CACHE_HOME").or_else(|| Some(folder_in("HOME")?.join(".cache")));
-    let cache = Folder::of_user(cache?.join("flow"));
+    let cache = Folder::from(cache?.join("flow"));
     if !trust::is_private(&cache) {
         return None;
     }

@@ -21,10 +21,10 @@ use crate::store::{Error, Head, Kind, Store};
 
 /// Verifies a run, or all.
 pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit, Trouble> {
-    let store = context.history()?;
     if args.new_key {
-        return new_key(&store);
+        return new_key(&context.store()?);
     }
+    let store = context.history()?;
     let key = key(&store, args)?;
     let heads = store.heads().map_err(|error| unread(&error))?;
     let mut runs = match &args.run {
@@ -45,15 +45,11 @@ pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit, Troub
             .cloned()
             .collect();
         let found = verify::run(&store, run, &own, key.as_ref(), args.key.is_some());
-        if found
-            .as_ref()
-            .is_err_and(|error| error.kind == Kind::Missing || store.stamp(run).is_none())
-            && is_removed(&store, run)?
-        {
-            // While others were looked at.
-            continue;
-        }
         let found = found.and_then(|sound| fits(index.as_ref(), &store, run).map(|()| sound));
+        let Some(found) = verify::unless_removed(&store, run, found).transpose() else {
+            // It was removed while others were looked at.
+            continue;
+        };
         wrong += u32::from(found.is_err());
         let text = match (&found, args.json) {
             (Ok(sound), true) => json!({
@@ -160,12 +156,6 @@ fn fits(index: Option<&Index>, store: &Files, run: &RunId) -> Result<(), Error> 
         )),
         Some(None) | None => Ok(()),
     }
-}
-
-/// Whether flow has removed a run.
-fn is_removed(store: &Files, run: &RunId) -> Result<bool, Trouble> {
-    let removed = store.removed().map_err(|error| unread(&error))?;
-    Ok(removed.iter().any(|(one, _)| one == run))
 }
 
 /// Tells the runs of which there is a head and no record.

@@ -9,6 +9,7 @@
 //! .flow/logs/ID/NODE.TRY.log    what a try printed, from its first byte on; with `.gz` once it was archived
 //! .flow/plans/HASH.json         the plans that runs follow
 //! .flow/heads                   a line each time a run begins or is removed, or flow ends its work on one
+//! .flow/trash/SECONDS/…         runs that were removed at that time without being asked for, until the next time
 //! .flow/pruned                  old runs were looked for when this was last written
 //! .flow/signing.key             the key by which the ends of records are signed, if there is one
 //! .flow/secrets.key             the key by which records tell secrets apart that runs were given, once one was
@@ -33,6 +34,8 @@ pub const LOGS: &str = "logs";
 pub const PLANS: &str = "plans";
 /// The list of what happens to runs.
 pub const HEADS: &str = "heads";
+/// What was removed the last time, by when that was.
+pub const TRASH: &str = "trash";
 /// When old runs were last looked for.
 pub const PRUNED: &str = "pruned";
 /// The key by which ends of records are signed.

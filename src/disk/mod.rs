@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use self::odd::odd;
@@ -42,8 +42,6 @@ struct Root {
     path: PathBuf,
     /// Whose mark it gets when it is made.
     user: Option<Arc<User>>,
-    /// The last name of its path may be a link: the user has made it.
-    may_be_link: bool,
     handle: Mutex<Option<Handle>>,
 }
 
@@ -92,7 +90,6 @@ impl From<PathBuf> for Folder {
         Self::root(Root {
             path,
             user: None,
-            may_be_link: false,
             handle: Mutex::default(),
         })
     }
@@ -118,17 +115,6 @@ impl Folder {
         Self::root(Root {
             path,
             user: Some(user),
-            may_be_link: false,
-            handle: Mutex::default(),
-        })
-    }
-
-    /// A folder that the user has chosen, who may have put a link there.
-    pub fn of_user(path: PathBuf) -> Self {
-        Self::root(Root {
-            path,
-            user: None,
-            may_be_link: true,
             handle: Mutex::default(),
         })
     }
@@ -334,6 +320,26 @@ impl Folder {
         self.change(to, |folder| rustix::fs::renameat(folder, from, folder, to))
     }
 
+    /// Moves what has a name to a folder of the same state, under the same name, where nothing has that.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be.
+    pub fn move_to(&self, name: &str, other: &Self) -> io::Result<()> {
+        check(name)?;
+        self.root.at(|root| {
+            let (from, to) = (
+                walk::folder_or_root(root, &self.within)?,
+                walk::folder_or_root(root, &other.within)?,
+            );
+            match rustix::fs::statat(&to, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Err(Errno::NOENT) => rustix::fs::renameat(&from, name, &to, name),
+                Ok(_) => Err(Errno::EXIST),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
     /// Gives a file another name that nothing has.
     ///
     /// # Errors
@@ -502,12 +508,7 @@ impl Root {
 
     /// The folder that is at the path now, if that is another one than this.
     fn opened_again(&self, root: &Handle) -> Option<Handle> {
-        let follow = if self.may_be_link {
-            AtFlags::empty()
-        } else {
-            AtFlags::SYMLINK_NOFOLLOW
-        };
-        let now = rustix::fs::statat(rustix::fs::CWD, &self.path, follow).ok()?;
+        let now = rustix::fs::statat(CWD, &self.path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         if (now.st_dev, now.st_ino) == root.id {
             return None;
         }
@@ -517,12 +518,7 @@ impl Root {
     }
 
     fn open(&self) -> rustix::io::Result<Handle> {
-        let flags = walk::FOLDER | OFlags::CLOEXEC;
-        let flags = if self.may_be_link {
-            flags
-        } else {
-            flags | OFlags::NOFOLLOW
-        };
+        let flags = walk::FOLDER | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let folder = rustix::fs::open(&self.path, flags, Mode::empty())?;
         let stat = rustix::fs::fstat(&folder)?;
         Ok(Handle {
@@ -585,16 +581,26 @@ impl Seen {
 ///
 /// When it can't be read, or is larger.
 pub fn whole(file: &File, max: u64) -> io::Result<Vec<u8>> {
-    let size = file.metadata()?.len();
-    if size > max {
-        return Err(odd::too_large(size, max));
-    }
+    let size = check_size(file, max)?;
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     file.take(max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max {
         return Err(odd::too_large(bytes.len() as u64, max));
     }
     Ok(bytes)
+}
+
+/// How large a file is, in bytes, which is to be no more than this.
+///
+/// # Errors
+///
+/// When it is more, or can't be told.
+pub fn check_size(file: &File, max: u64) -> io::Result<u64> {
+    let size = u64::try_from(rustix::fs::fstat(file)?.st_size).unwrap_or(0);
+    if size > max {
+        return Err(odd::too_large(size, max));
+    }
+    Ok(size)
 }
 
 /// All of a file that a person has named, such as one with a secret: no pipe or device, and at most so large, in bytes.

@@ -103,7 +103,7 @@ impl User {
     /// With this folder of their own, if they have one, and this file with a key, if they have named one.
     pub fn new(folder: Option<PathBuf>, key_file: Option<PathBuf>) -> Self {
         Self {
-            folder: folder.map(Folder::of_user),
+            folder: folder.map(Folder::from),
             key_file,
             behind: None,
             key: OnceLock::new(),

@@ -74,6 +74,14 @@ pub(super) fn folder(root: &OwnedFd, path: &str) -> Result<OwnedFd> {
     open(root, path, FOLDER, Mode::empty())
 }
 
+/// A folder below a folder, or another handle of that itself.
+pub(super) fn folder_or_root(root: &OwnedFd, path: &str) -> Result<OwnedFd> {
+    match path {
+        "" => rustix::io::fcntl_dupfd_cloexec(root, 0),
+        path => folder(root, path),
+    }
+}
+
 /// The names in a folder; such as are not UTF-8 are none of flow's.
 pub(super) fn names(folder: &OwnedFd) -> Result<Vec<String>> {
     let mut names = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
-use super::whole;
+use super::{verify, whole};
 use crate::core::fact::Fact;
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
@@ -52,6 +52,28 @@ pub fn prune(
     wall: SystemTime,
     dry: bool,
 ) -> Result<Pruned, Error> {
+    if !dry {
+        store.empty_trash(now, Duration::ZERO)?;
+    }
+    let removes = |run: &RunId| match dry {
+        true => Ok(0),
+        false => store.remove(run, now),
+    };
+    let pruned = without_old(store, policy, now, usize::MAX, removes)?;
+    if !dry && !pruned.runs.is_empty() {
+        keep_plans(store, wall)?;
+    }
+    Ok(pruned)
+}
+
+/// Removes what a policy does not keep, at most so many runs, in this way.
+fn without_old(
+    store: &dyn Store,
+    policy: Policy,
+    now: Timestamp,
+    most: usize,
+    removes: impl Fn(&RunId) -> Result<u64, Error>,
+) -> Result<Pruned, Error> {
     let mut pruned = Pruned::default();
     let mut left = Vec::new();
     for (number, run) in store.runs()?.into_iter().enumerate() {
@@ -59,13 +81,12 @@ pub fn prune(
         let young = run
             .began()
             .is_some_and(|began| now.since(began) < policy.older_than);
-        if number < policy.keep || young {
+        if number < policy.keep || young || pruned.runs.len() == most {
             left.push(run);
             continue;
         }
         let removed = match state_of(store, &run, policy, now)? {
-            State::Old if dry => Some(0),
-            State::Old => of_others(store.remove(&run, now))?,
+            State::Old => of_others(removes(&run))?,
             State::Damaged => {
                 pruned.damaged.push(run.clone());
                 None
@@ -82,22 +103,22 @@ pub fn prune(
         }
     }
     pruned.left = left.len();
-    if !dry && !pruned.runs.is_empty() {
-        let mut plans = HashSet::new();
-        for run in &left {
-            match plan_of(store, run) {
-                Ok(plan) => plans.extend(plan),
-                // Which plan it has can't be known, so all are kept.
-                Err(error) if error.kind == Kind::Damaged || error.is_denied() => {
-                    return Ok(pruned);
-                }
-                Err(error) if error.kind == Kind::Missing => {}
-                Err(error) => return Err(error),
-            }
-        }
-        store.keep_plans(&plans, wall)?;
-    }
     Ok(pruned)
+}
+
+/// Removes the plans that no run names any more.
+fn keep_plans(store: &dyn Store, wall: SystemTime) -> Result<(), Error> {
+    let mut plans = HashSet::new();
+    for run in &store.runs()? {
+        match plan_of(store, run) {
+            Ok(plan) => plans.extend(plan),
+            // Which plan it has can't be known, so all are kept.
+            Err(error) if error.kind == Kind::Damaged || error.is_denied() => return Ok(()),
+            Err(error) if error.kind == Kind::Missing => {}
+            Err(error) => return Err(error),
+        }
+    }
+    store.keep_plans(&plans, wall)
 }
 
 /// What was packed, or would be.
@@ -136,6 +157,17 @@ pub fn archive(
         match state_of(store, &run, policy, now)? {
             State::Old if dry => packed.runs.push(run),
             State::Old => {
+                // What is packed is what was written: the plain files are gone afterwards.
+                let sound = verify::run(store, &run, &[], None, false);
+                match verify::unless_removed(store, &run, sound) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => continue,
+                    Err(error) if error.kind == Kind::Damaged => {
+                        packed.damaged.push(run);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
                 if let Some(sizes) = of_others(store.archive(&run))? {
                     let (before, after) = sizes.unwrap_or_default();
                     packed.before += before;
@@ -187,9 +219,10 @@ fn state_of(
         // What can't be brought back is looked at in whole before.
         Ok(whole::read(store, run)?.end().is_some())
     };
-    match old() {
-        Ok(true) => Ok(State::Old),
-        Ok(false) => Ok(State::Kept),
+    match verify::unless_removed(store, run, old()) {
+        Ok(Some(true)) => Ok(State::Old),
+        Ok(Some(false)) => Ok(State::Kept),
+        Ok(None) => Ok(State::Gone),
         Err(error) if error.kind == Kind::Damaged => Ok(State::Damaged),
         Err(error) if error.kind == Kind::Missing => Ok(State::Gone),
         // It belongs to somebody else, who can remove it.
@@ -213,14 +246,40 @@ fn plan_of(store: &dyn Store, run: &RunId) -> Result<Option<String>, Error> {
     }
 }
 
-/// The same by the default policy, once a day.
+/// The same by the default policy, once a day, at the end of a run that began at this time.
+///
+/// Nobody has asked for it, and the clock may be wrong. So the age of a run counts from the newest run before this one, and on by what this
+/// one took; only so many runs go at a time; and they are set aside until the next time, when those are brought back for which
+/// the clock was ahead.
 ///
 /// # Errors
 ///
 /// As for [`prune`].
-pub fn if_due(store: &dyn Store, now: Timestamp, wall: SystemTime) -> Result<(), Error> {
-    if store.is_pruning_due(wall, EVERY)? {
-        prune(store, DEFAULT, now, wall, false)?;
+pub fn if_due(
+    store: &dyn Store,
+    run: &RunId,
+    began: Timestamp,
+    now: Timestamp,
+    wall: SystemTime,
+) -> Result<(), Error> {
+    if !store.is_pruning_due(wall, EVERY)? {
+        return Ok(());
     }
+    if store.empty_trash(now, EVERY)? {
+        keep_plans(store, wall)?;
+    }
+    let before = store.runs()?.into_iter().find(|other| other != run);
+    let before = before.map(|before| whole::last(store, &before)).transpose();
+    // Without one there is nothing to remove; of one that can't be read nothing is known.
+    let Ok(Some(Some(before))) = before else {
+        return Ok(());
+    };
+    let by_record = before.at.plus(now.since(began));
+    without_old(store, DEFAULT, now.min(by_record), RUNS_MAX, |run| {
+        store.set_aside(run, now)
+    })?;
     Ok(())
 }
+
+/// No more runs are removed at a time without being asked for.
+const RUNS_MAX: usize = 1000;

@@ -4,6 +4,7 @@
 //! head, which is kept apart from the record. Whoever can rewrite all of it can rewrite the heads too; against that helps a
 //! copy of the last hash elsewhere, which `verify` prints.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use super::Recorded;
@@ -78,6 +79,27 @@ pub fn run(
     })
 }
 
+/// What came of looking at a run, unless others have removed it in the meantime: then it is nothing, and nothing is wrong with it.
+///
+/// # Errors
+///
+/// What was wrong with one that is there.
+pub fn unless_removed<T>(
+    store: &dyn Store,
+    run: &RunId,
+    found: Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    let Err(error) = found else {
+        return found.map(Some);
+    };
+    // That it is removed is said first, then its record goes, and then its output.
+    let is_gone = error.kind == Kind::Missing || store.stamp(run).is_none();
+    if is_gone && store.removed()?.iter().any(|(one, _)| one == run) {
+        return Ok(None);
+    }
+    Err(error)
+}
+
 fn is_empty(store: &dyn Store, run: &RunId) -> bool {
     store.read(run).is_ok_and(|lines| lines.is_empty())
 }
@@ -136,9 +158,11 @@ fn check_log(store: &dyn Store, run: &RunId, log: &Log) -> Result<(), Error> {
     if log.file.contains('/') {
         return Err(wrong("which lies elsewhere"));
     }
-    let Some(mut file) = store.log(run, &log.file, 0)? else {
+    let Some(file) = store.log(run, &log.file, 0)? else {
         return Err(wrong("which is not there"));
     };
+    // One that has become endless is not read to its end.
+    let mut file = file.take(log.bytes.saturating_add(1));
     let mut hasher = blake3::Hasher::new();
     let mut piece = vec![0; PIECE_BYTES];
     let mut size = 0;

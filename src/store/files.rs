@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 use std::fs::{File, TryLockError};
-use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, Cursor, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -16,7 +16,7 @@ use super::heads::Heads;
 use super::request::Request;
 use super::{Changes, Error, Head, Journal, Kind, Store, bounded, packed, signature, whole_lines};
 use crate::disk::key::KeyFile;
-use crate::disk::layout::{GITIGNORE, LOGS, PLANS, PRUNED, RUNS, SIGNING_KEY};
+use crate::disk::layout::{GITIGNORE, LOGS, PLANS, PRUNED, RUNS, SIGNING_KEY, TRASH};
 use crate::disk::{Folder, How};
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
@@ -171,6 +171,68 @@ impl Files {
         let bytes = bounded::read(file, None);
         let bytes = bytes.map_err(|error| broken(error, &path, "read the record"))?;
         Ok((bytes, path))
+    }
+
+    /// Removes a run, or moves it to a folder; how much room it took, in bytes.
+    fn take_away(&self, run: &RunId, at: Timestamp, trash: Option<&Folder>) -> Result<u64, Error> {
+        // Nobody goes on with it or packs it in between.
+        let _ours = self.hold(run)?;
+        // Said first: a record that is gone for no reason is what `verify` tells of.
+        self.heads_list().remove(run, at)?;
+        let done = |done: std::io::Result<()>, path: PathBuf| match done {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Error::io("remove", &path, error))
+            }
+            _ => Ok(()),
+        };
+        let mut size = 0;
+        let facts = facts(run);
+        for name in [packed::beside(&facts), facts] {
+            size += self.runs.seen(&name).map_or(0, |file| file.size);
+            let removed = match trash {
+                Some(trash) => self.runs.move_to(&name, trash),
+                None => self.runs.remove(&name),
+            };
+            done(removed, self.runs.path_of(&name))?;
+        }
+        let logs = self.logs.below(run.as_str());
+        let names = logs.names().unwrap_or_default();
+        let sizes = names
+            .iter()
+            .filter_map(|name| Some(logs.seen(name).ok()?.size));
+        let size = size + sizes.sum::<u64>();
+        let removed = match trash {
+            Some(trash) => self.logs.move_to(run.as_str(), trash),
+            None => self.logs.remove_all(run.as_str()),
+        };
+        done(removed, logs.path().to_owned())?;
+        Ok(size)
+    }
+
+    /// Puts the runs in a folder of the trash back in their places.
+    fn bring_back(&self, trash: &Folder) -> Result<(), Error> {
+        let trouble = |error| Error::io("bring back runs from", trash.path(), error);
+        for name in trash.names().map_err(trouble)? {
+            let record = name.strip_suffix(".gz").unwrap_or(&name);
+            let record = record.strip_suffix(".facts").and_then(RunId::parse);
+            let Some(run) = record else { continue };
+            // Its output first: as long as its record is not there, it is to be brought back still.
+            for (name, folder) in [(run.as_str(), &self.logs), (&name, &self.runs)] {
+                match trash.move_to(name, folder) {
+                    Err(error)
+                        if !matches!(
+                            error.kind(),
+                            ErrorKind::NotFound | ErrorKind::AlreadyExists
+                        ) =>
+                    {
+                        return Err(trouble(error));
+                    }
+                    _ => {}
+                }
+            }
+            self.heads_list().restore(&run)?;
+        }
+        Ok(())
     }
 
     fn facts(&self, run: &RunId) -> PathBuf {
@@ -390,33 +452,45 @@ impl Store for Files {
     }
 
     fn remove(&self, run: &RunId, at: Timestamp) -> Result<u64, Error> {
-        // Nobody goes on with it or packs it in between.
-        let _ours = self.hold(run)?;
-        // Said first: a record that is gone for no reason is what `verify` tells of.
-        self.heads_list().remove(run, at)?;
-        let mut size = 0;
-        let facts = facts(run);
-        for name in [packed::beside(&facts), facts] {
-            size += self.runs.seen(&name).map_or(0, |file| file.size);
-            match self.runs.remove(&name) {
+        self.take_away(run, at, None)
+    }
+
+    fn set_aside(&self, run: &RunId, at: Timestamp) -> Result<u64, Error> {
+        let seconds = at.as_micros().div_euclid(1_000_000).max(0);
+        let trash = self.root.below(TRASH).below(&seconds.to_string());
+        trash
+            .make()
+            .map_err(|error| Error::io("make the folder", trash.path(), error))?;
+        self.take_away(run, at, Some(&trash))
+    }
+
+    fn empty_trash(&self, now: Timestamp, after: Duration) -> Result<bool, Error> {
+        let mut emptied = false;
+        let trash = self.root.below(TRASH);
+        let trouble = |doing, error| Error::io(doing, trash.path(), error);
+        for name in trash.names().map_err(|error| trouble("read", error))? {
+            let seconds = name
+                .parse::<i64>()
+                .ok()
+                .and_then(|seconds| seconds.checked_mul(1_000_000));
+            let Some(at) = seconds.map(Timestamp::from_micros) else {
+                continue;
+            };
+            if at > now {
+                self.bring_back(&trash.below(&name))?;
+            } else if now.since(at) < after {
+                continue;
+            } else {
+                emptied = true;
+            }
+            match trash.remove_all(&name) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(Error::io("remove", &self.runs.path_of(&name), error));
+                    return Err(trouble("empty", error));
                 }
                 _ => {}
             }
         }
-        let logs = self.logs.below(run.as_str());
-        let names = logs.names().unwrap_or_default();
-        let sizes = names
-            .iter()
-            .filter_map(|name| Some(logs.seen(name).ok()?.size));
-        let size = size + sizes.sum::<u64>();
-        match self.logs.remove_all(run.as_str()) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(Error::io("remove", logs.path(), error))
-            }
-            _ => Ok(size),
-        }
+        Ok(emptied)
     }
 
     fn removed(&self) -> Result<Vec<(RunId, Option<Timestamp>)>, Error> {
@@ -437,6 +511,10 @@ impl Store for Files {
     }
 
     fn keep_plans(&self, hashes: &HashSet<String>, now: SystemTime) -> Result<(), Error> {
+        let trash = self.root.below(TRASH).names();
+        if !trash.is_ok_and(|names| names.is_empty()) {
+            return Ok(());
+        }
         let names = self.plans.names();
         let names = names.map_err(|error| Error::io("read", self.plans.path(), error))?;
         for name in names {
@@ -550,43 +628,11 @@ fn is_only_looked_at(file: &File) -> bool {
 }
 
 fn edges<F: Read + Seek>(file: &mut F) -> std::io::Result<Option<(String, String)>> {
-    let mut first = Vec::new();
-    BufReader::new(&mut *file)
-        .take(bounded::LINE_BYTES_MAX as u64)
-        .read_until(b'\n', &mut first)?;
-    if first.pop() != Some(b'\n') {
+    let Some(first) = bounded::first_line(file)? else {
         return Ok(None);
-    }
-    let first = String::from_utf8_lossy(&first).into_owned();
-    let last = last_line(file)?;
+    };
+    let last = bounded::last_line(file)?;
     Ok(Some((first, last)))
-}
-
-/// The last line with an end, found from the back.
-fn last_line<F: Read + Seek>(file: &mut F) -> std::io::Result<String> {
-    let size = file.seek(SeekFrom::End(0))?;
-    let mut window = 4096;
-    loop {
-        let from = size.saturating_sub(window);
-        file.seek(SeekFrom::Start(from))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        bytes.truncate(whole_lines(&bytes).saturating_sub(1));
-        let start = bytes
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map(|end| end + 1);
-        if let Some(start) = start.or((from == 0).then_some(0)) {
-            return Ok(String::from_utf8_lossy(&bytes[start..]).into_owned());
-        }
-        if window > bounded::LINE_BYTES_MAX as u64 {
-            return Err(std::io::Error::new(
-                ErrorKind::InvalidData,
-                "a line of it has no end",
-            ));
-        }
-        window *= 4;
-    }
 }
 
 /// A record that nobody else works on, as long as this lives.

@@ -1,5 +1,6 @@
 //! The list of what happens to runs, one file for all of them: a line when a run begins (`RUN begun`), when flow ends its work on one
-//! (`RUN FACTS HASH`, with the signature where there is a key), and when one is removed (`RUN removed TIME`).
+//! (`RUN FACTS HASH`, with the signature where there is a key), and when one is removed (`RUN removed TIME`) or brought back
+//! (`RUN restored`).
 //!
 //! It only grows. Whoever has read it goes on from a cursor, which is a position and the line that stands before it.
 
@@ -9,7 +10,7 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 
 use super::{Changes, Error, Head, whole_lines};
 use crate::disk::layout::HEADS;
-use crate::disk::{Folder, How};
+use crate::disk::{self, Folder, How};
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
 
@@ -25,6 +26,8 @@ const BYTES_MAX: u64 = 1 << 30;
 const BEGUN: &str = " begun";
 /// What stands behind the id of a run that was removed.
 const REMOVED: &str = "removed";
+/// What stands behind the id of one that was brought back.
+const RESTORED: &str = " restored";
 
 impl Heads {
     /// The list in this folder.
@@ -48,15 +51,21 @@ impl Heads {
         added.map_err(|error| self.trouble("write", error))
     }
 
+    /// A run that was removed is back.
+    pub(super) fn restore(&self, run: &RunId) -> Result<(), Error> {
+        let added = self.add(&format!("{run}{RESTORED}\n"));
+        added.map_err(|error| self.trouble("write", error))
+    }
+
     /// The runs that were removed, and when.
     pub(super) fn removed(&self) -> Result<Vec<(RunId, Option<Timestamp>)>, Error> {
         let text = self.text()?;
-        let removed = text.lines().filter_map(removed);
+        let gone = gone(&text);
         let run = |(run, at): (&str, Option<&str>)| {
             let at = at.and_then(|at| at.parse().ok());
-            Some((RunId::parse(run)?, at))
+            gone.contains(run).then(|| Some((RunId::parse(run)?, at)))?
         };
-        Ok(removed.filter_map(run).collect())
+        Ok(text.lines().filter_map(removed).filter_map(run).collect())
     }
 
     /// The ends of the record of one run.
@@ -67,7 +76,7 @@ impl Heads {
             rest.is_some_and(|rest| rest.starts_with(' '))
         });
         let own: Vec<&str> = own.collect();
-        if own.iter().any(|line| removed(line).is_some()) {
+        if gone(&own.join("\n")).contains(run.as_str()) {
             return Ok(Vec::new());
         }
         Ok(own.into_iter().filter_map(head).collect())
@@ -85,14 +94,10 @@ impl Heads {
     /// The ends of the records of all runs that were not removed.
     pub(super) fn all(&self) -> Result<Vec<Head>, Error> {
         let text = self.text()?;
-        let removed: HashSet<&str> = text
-            .lines()
-            .filter_map(removed)
-            .map(|(run, _)| run)
-            .collect();
+        let gone = gone(&text);
         let heads = text.lines().filter_map(head);
         Ok(heads
-            .filter(|head| !removed.contains(head.run.as_str()))
+            .filter(|head| !gone.contains(head.run.as_str()))
             .collect())
     }
 
@@ -102,7 +107,7 @@ impl Heads {
         cursor: Option<&str>,
         all: impl FnOnce() -> Result<Vec<RunId>, Error>,
     ) -> Result<Changes, Error> {
-        let mut file = match self.folder.open(HEADS, How::Read) {
+        let mut file = match self.opened() {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok(Changes {
@@ -129,12 +134,20 @@ impl Heads {
     }
 
     fn text(&self) -> Result<String, Error> {
-        match self.folder.read(HEADS, BYTES_MAX) {
+        let whole = |file: File| disk::whole(&file, BYTES_MAX);
+        match self.opened().and_then(whole) {
             Ok(text) => Ok(String::from_utf8(text)
                 .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
             Err(error) => Err(self.trouble("read", error)),
         }
+    }
+
+    /// The list, to be read, unless it is larger than it can be.
+    fn opened(&self) -> std::io::Result<File> {
+        let file = self.folder.open(HEADS, How::Read)?;
+        disk::check_size(&file, BYTES_MAX)?;
+        Ok(file)
     }
 
     /// Adds a line, short enough for others who write at the same time to stand before or behind it.
@@ -162,7 +175,7 @@ fn changes_since(file: &mut File, cursor: &str) -> std::io::Result<Option<Change
     };
     file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
-    file.take(BYTES_MAX).read_to_end(&mut bytes)?;
+    file.read_to_end(&mut bytes)?;
     bytes.truncate(whole_lines(&bytes));
     let text = String::from_utf8_lossy(&bytes);
     let Some(more) = text
@@ -194,6 +207,19 @@ fn end_of(file: &mut File) -> std::io::Result<String> {
     let text = String::from_utf8_lossy(&bytes);
     let cursor = |last| format!("{} {last}", from + bytes.len() as u64);
     Ok(text.lines().next_back().map(cursor).unwrap_or_default())
+}
+
+/// The runs that were removed and not brought back since.
+fn gone(text: &str) -> HashSet<&str> {
+    let mut gone = HashSet::new();
+    for line in text.lines() {
+        if let Some((run, _)) = removed(line) {
+            gone.insert(run);
+        } else if let Some(run) = line.strip_suffix(RESTORED) {
+            gone.remove(run);
+        }
+    }
+    gone
 }
 
 /// The run that a line says was removed, and when; older versions did not write that down.

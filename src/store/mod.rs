@@ -90,6 +90,17 @@ pub trait Store {
     /// [`Kind::Owned`] when somebody is working on it, or packs it.
     fn remove(&self, run: &RunId, at: Timestamp) -> Result<u64, Error>;
 
+    /// Removes a run as [`Self::remove`] does, so that it can be brought back for a while.
+    fn set_aside(&self, run: &RunId, at: Timestamp) -> Result<u64, Error> {
+        self.remove(run, at)
+    }
+
+    /// Removes for good what was set aside so long ago, and brings back what was set aside at a time that has not come yet: the clock
+    /// was ahead. Whether anything was removed for good.
+    fn empty_trash(&self, _now: Timestamp, _after: Duration) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     /// The runs that were removed, and when, as far as that was written down.
     fn removed(&self) -> Result<Vec<(RunId, Option<Timestamp>)>, Error>;
 
@@ -98,7 +109,7 @@ pub trait Store {
         None
     }
 
-    /// Removes all plans but these, unless somebody has just put one down.
+    /// Removes all plans but these, unless somebody has just put one down; none as long as runs are set aside, which may need them.
     fn keep_plans(&self, hashes: &HashSet<String>, now: SystemTime) -> Result<(), Error>;
 
     /// Whether old runs are to be looked for, because that was not done for so long; it counts as done then.
