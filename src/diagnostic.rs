@@ -445,7 +445,8 @@ fn shown(c: char) -> Cow<'static, str> {
     }
 }
 
-fn is_unsafe(c: char) -> bool {
+/// Whether a character could change the terminal, or hide or reorder text.
+pub fn is_unsafe(c: char) -> bool {
     let bidi = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     bidi || (c.is_control() && c != '\t')
         || matches!(c, '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{feff}')

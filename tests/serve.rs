@@ -609,6 +609,26 @@ fn one_fire_is_one_run_for_twenty_at_once() {
     assert_eq!(triggered(&space).len(), 5);
 }
 
+/// Who removes `.flow` beside a server takes its lock away: another may begin, so the first one ends before it starts anything.
+#[test]
+fn a_server_whose_folder_is_gone_ends() {
+    let space = Space::with("tasks: {a: 'true'}\ntriggers:\n  t: {cron: '0 0 1 1 *', run: a}\n");
+    let mut first = Server::start(&space, &[]);
+    fs::remove_dir_all(space.state()).expect("it is ours");
+    let second = Server::start(&space, &[]);
+    first.signal(Signal::HUP);
+    let status = first.child.wait().expect("it is ours");
+    assert_eq!(status.code(), Some(5));
+    let said: Vec<String> = first.said.iter().map(|said| said.to_string()).collect();
+    assert!(
+        said.iter()
+            .any(|said| said.contains("was removed while this server used it")),
+        "{said:?}"
+    );
+    assert_eq!(second.health()["status"], "ok");
+    second.stop();
+}
+
 /// Connections that say nothing, or not all, keep nobody waiting; each new one has a place at once.
 #[test]
 fn health_waits_for_nobody_who_says_nothing() {
@@ -651,10 +671,30 @@ fn health_is_told_to_this_machine_alone() {
         ("Host: [::1]:8008\r\n", 200),
         ("Host: evil.example\r\n", 403),
         ("Host: 127.0.0.1.evil.example:80\r\n", 403),
+        ("", 400),
+        ("Host: localhost\r\nHost: evil.example\r\n", 400),
+        ("Host: localhost\r\nHost: localhost\r\n", 400),
+        ("Host: localhost\r\nOrigin: http://localhost\r\n", 200),
+        (
+            "Host: localhost:8008\r\nOrigin: http://localhost:8008\r\n",
+            200,
+        ),
+        (
+            "Host: localhost:8008\r\nOrigin: http://localhost:9\r\n",
+            403,
+        ),
+        ("Host: localhost\r\nOrigin: https://evil.example\r\n", 403),
+        ("Host: localhost\r\nOrigin: null\r\n", 403),
+        (
+            "Host: localhost\r\nOrigin: http://localhost\r\nOrigin: http://evil.example\r\n",
+            403,
+        ),
     ] {
         assert_eq!(server.get("/health", host).0, code, "{host}");
     }
     assert_eq!(server.get("/", "Host: localhost\r\n").0, 404);
+    let elsewhere = "http://evil.example/health";
+    assert_eq!(server.get(elsewhere, "Host: localhost\r\n").0, 400);
     let token = space.state().join("token");
     let mode = fs::metadata(&token)
         .expect("it is there")

@@ -51,6 +51,7 @@ use self::context::Context;
 use crate::diagnostic::visible;
 use crate::exec::dispositions;
 use crate::report::screen;
+use crate::report::style::harmless;
 
 /// How a command ended, by SPEC's table of exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +120,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(exit) => said_all(exit).into(),
         Err(trouble) => {
             // Without stderr there is nobody to tell; the exit code still does.
-            let _ = screen::print("", &trouble.words);
+            let words = harmless(&trouble.words, context::colour_wanted(true));
+            let _ = screen::print("", &words);
             trouble.exit.into()
         }
     }

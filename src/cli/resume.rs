@@ -23,6 +23,7 @@ use crate::record::{Recorded, whole};
 use crate::report::failure::shown_path;
 use crate::report::level::Level;
 use crate::report::screen;
+use crate::report::style::harmless;
 use crate::store::Kind;
 use crate::store::files::Files;
 
@@ -56,7 +57,8 @@ pub(super) fn resume(context: &Context, args: &ResumeArgs) -> Result<Exit, Troub
         return use_current::go_on(context, args, &store, *taken);
     }
     if args.show.says(Level::Info) {
-        let _ = screen::print("", &context::style().dim(&taken.words));
+        let words = harmless(&taken.words, false);
+        let _ = screen::print("", &context::style().dim(&words));
     }
     let (work, running) = (Work::taken_up(context, taken.plan)?, taken.running);
     let manner = Manner::of_taken_up(context, args.jobs).with_exit_code(args.exit_code);

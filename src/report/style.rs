@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::diagnostic::is_unsafe;
 pub use crate::diagnostic::visible;
 
 /// Whether to use colours, and the few that there are.
@@ -65,9 +66,56 @@ pub fn visible_lines(text: &str) -> String {
     lines.join("\n")
 }
 
+/// A message of several lines that may have parts of a record or of a file in it: what could change the terminal becomes visible,
+/// all but line ends and, with colour, the codes of colours.
+pub fn harmless(text: &str, colour: bool) -> Cow<'_, str> {
+    let stays = |c: char| matches!(c, '\n' | '\t') || !is_unsafe(c);
+    if text.chars().all(stays) {
+        return Cow::Borrowed(text);
+    }
+    let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(c) = rest.chars().next() {
+        let code = colour.then(|| colour_code(rest)).flatten();
+        let length = code.unwrap_or(c.len_utf8());
+        match (code, &rest[..length]) {
+            (None, one) if !stays(c) => shown.push_str(&visible(one)),
+            (_, kept) => shown.push_str(kept),
+        }
+        rest = &rest[length..];
+    }
+    Cow::Owned(shown)
+}
+
+/// How long the code of a colour is that a text begins with (ECMA-48, SGR): of those that neither hide text nor look like another place.
+fn colour_code(text: &str) -> Option<usize> {
+    let codes = text.strip_prefix("\x1b[")?;
+    let end = codes.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    let is_colour = |code: &str| {
+        let code = if code.is_empty() {
+            Ok(0)
+        } else {
+            code.parse::<u8>()
+        };
+        code.is_ok_and(|code| matches!(code, 0..=4 | 30..=37 | 90..=97))
+    };
+    let good = codes[end..].starts_with('m') && codes[..end].split(';').all(is_colour);
+    good.then_some(2 + end + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_record_says_does_nothing_to_the_terminal() {
+        let text = "error: \x1b[1;31mred\x1b[0m \x1b]0;title\x07 \x1b[8mhidden \u{9b}2J\r\n\thelp \u{202e}";
+        assert_eq!(
+            harmless(text, true),
+            "error: \x1b[1;31mred\x1b[0m \\u{1b}]0;title\\u{7} \\u{1b}[8mhidden \\u{9b}2J\\r\n\thelp \\u{202e}"
+        );
+        assert!(!harmless(text, false).contains('\x1b'));
+        assert_eq!(harmless("as it is ä\n", false), "as it is ä\n");
+    }
 
     #[test]
     fn what_is_endless_is_cut_line_by_line() {
