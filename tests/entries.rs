@@ -108,7 +108,7 @@ fn project() -> Space {
 /// Calls flow with little memory. A server is asked to stop as soon as it listens.
 fn call(space: &Space, args: &[&str]) -> Ended {
     let script = if args[0] == "serve" {
-        "ulimit -v 2000000; flow \"$@\" 2> ../told & server=$!\n\
+        "ulimit -v 2000000; rm -f ../told; flow \"$@\" 2> ../told & server=$!\n\
          while kill -0 $server 2> /dev/null && ! grep -q http:// ../told; do :; done\n\
          kill -TERM $server 2> /dev/null; wait $server; code=$?; cat ../told >&2; exit $code"
     } else {

@@ -189,8 +189,12 @@ fn a_key_takes_the_place_of_a_home() {
     let space = Space::with("tasks: {a: echo a}\n");
     space.write("key", "0123456789abcdef0123456789abcdef\n");
     let key = space.work().join("key");
-    let no_home = |flow: &mut Command| drop(flow.env_remove("HOME"));
-    let by_key = |flow: &mut Command| drop(flow.env_remove("HOME").env("FLOW_STATE_KEY", &key));
+    let no_home = |flow: &mut Command| {
+        flow.env_remove("HOME");
+    };
+    let by_key = |flow: &mut Command| {
+        flow.env_remove("HOME").env("FLOW_STATE_KEY", &key);
+    };
     let first = with(&space, by_key, &["-q", "a"]);
     assert_eq!((first.code, first.err().as_str()), (0, ""));
     assert_eq!(with(&space, by_key, &["-q", "a"]).err(), "");
@@ -211,7 +215,9 @@ fn a_key_takes_the_place_of_a_home() {
     for named in [key.as_path(), Path::new("/nowhere"), Path::new("/dev/zero")] {
         let wrong = with(
             &space,
-            |flow| drop(flow.env("FLOW_STATE_KEY", named)),
+            |flow| {
+                flow.env("FLOW_STATE_KEY", named);
+            },
             &["-q", "a"],
         );
         assert_eq!(wrong.code, 2, "{}", wrong.err());

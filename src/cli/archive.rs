@@ -68,7 +68,8 @@ fn named(context: &Context, store: &Files, args: &ArchiveArgs) -> Result<Packed,
     let mut runs: Vec<RunId> = Vec::new();
     for word in &args.runs {
         let run = runs::find(context, store, word)?;
-        verify::run(store, &run, &[], None, false).map_err(|error| unread(&error))?;
+        let heads = store.heads_of(&run).map_err(|error| unread(&error))?;
+        verify::run(store, &run, &heads, None, false).map_err(|error| unread(&error))?;
         if record::end(store, &run)
             .map_err(|error| unread(&error))?
             .is_none()

@@ -4,6 +4,7 @@
 //! known change nothing but the count.
 
 use super::fact::{Decision, Fact, Outcome, Record, RunEnd, Value, Why};
+use super::legal;
 use super::state::{RunStage, RunState, Stage, Stop};
 use crate::model::id::NodeId;
 use crate::model::plan::{Kind, OnLost, OnReject};
@@ -20,6 +21,23 @@ impl RunState {
             state.apply(record);
         }
         state
+    }
+
+    /// The same of facts that somebody else may have written.
+    ///
+    /// # Errors
+    ///
+    /// The number of the first fact that breaks a rule, and the rule.
+    pub fn try_fold<'a>(
+        plan: std::sync::Arc<crate::model::plan::Plan>,
+        records: impl IntoIterator<Item = &'a Record>,
+    ) -> Result<Self, (u64, &'static str)> {
+        let mut state = Self::new(plan);
+        for record in records {
+            legal::check(&state, &record.fact).map_err(|rule| (record.seq, rule))?;
+            state.apply(record);
+        }
+        Ok(state)
     }
 
     /// One more fact has happened.

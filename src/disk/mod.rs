@@ -443,6 +443,21 @@ impl Folder {
         File::from(folder).sync_all()
     }
 
+    /// The same for the name of the state in the folder that it lies in.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::sync`]. Who may not read that folder has not made anything in it.
+    pub fn sync_above(&self) -> io::Result<()> {
+        let Some(above) = self.root.path.parent() else {
+            return Ok(());
+        };
+        match File::open(above).and_then(|above| above.sync_all()) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            synced => synced,
+        }
+    }
+
     /// What is known of the folder itself.
     pub(crate) fn stat(&self) -> io::Result<rustix::fs::Stat> {
         self.root.at(|root| match &*self.within {

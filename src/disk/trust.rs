@@ -222,15 +222,17 @@ pub fn standing(state: &Folder, user: &User) -> Standing {
     {
         return Standing::Foreign(Why::Open);
     }
-    let mark = match mark_of(state) {
+    let first = mark_of(state);
+    // Nothing is in it that anybody could believe: it was made for flow, as a volume is.
+    if first.is_none() && is_empty() {
+        return match set_mark(state, user) {
+            Some(_) => Standing::Ours,
+            None => Standing::Foreign(Why::Nowhere),
+        };
+    }
+    // Somebody else may just have done so: the mark is the first thing that comes into it.
+    let mark = match first.or_else(|| mark_of(state)) {
         Some(mark) => mark,
-        // Nothing is in it that anybody could believe: it was made for flow, as a volume is.
-        None if is_empty() => {
-            return match set_mark(state, user) {
-                Some(_) => Standing::Ours,
-                None => Standing::Foreign(Why::Nowhere),
-            };
-        }
         None if user.folder.is_none() && user.key_file.is_none() => {
             return Standing::Foreign(Why::Nowhere);
         }

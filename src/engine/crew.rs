@@ -20,6 +20,10 @@ use crate::exec::runner::{CaptureError, Runner, Started};
 use crate::exec::shell::Programs;
 use crate::exec::{CommandId, Event, Job};
 
+/// The stack of a thread that evaluates, in bytes: values read one another, and some run commands on the way. What is not used of
+/// it takes no memory.
+const STACK_BYTES: usize = 16 << 20;
+
 /// How often it is looked for orphans that have ended while commands go on. They only take a place in the table of processes.
 const REAP_EVERY: Duration = Duration::from_millis(500);
 
@@ -92,6 +96,7 @@ impl<'a> Crew<'a> {
 
     /// Answers questions as long as there are any.
     fn answer_questions(&self) {
+        let _ends = EndsAll(self);
         loop {
             let (question, asker, evaluator, freshness, locking, clock) = {
                 let mut shared = self.lock();
@@ -143,6 +148,7 @@ impl<'a> Crew<'a> {
 /// One thread of the crew.
 struct Hand<'c, 'a, 'i> {
     crew: &'c Crew<'a>,
+    _ends: EndsAll<'c, 'a>,
     number: usize,
     inbox: &'i mut Inbox,
     runner: Runner,
@@ -152,14 +158,17 @@ struct Hand<'c, 'a, 'i> {
     failed: Vec<(CommandId, Event)>,
 }
 
-/// A panic ends the run for everybody, and all that runs.
-impl Drop for Hand<'_, '_, '_> {
+/// A panic of a thread that has this ends the run for everybody, and all that runs.
+struct EndsAll<'c, 'a>(&'c Crew<'a>);
+
+impl Drop for EndsAll<'_, '_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            let shared = self.crew.shared.lock();
-            shared
-                .unwrap_or_else(PoisonError::into_inner)
-                .end(Err(Error::Panicked));
+            let shared = self.0.shared.lock();
+            let mut shared = shared.unwrap_or_else(PoisonError::into_inner);
+            shared.end(Err(Error::Panicked));
+            // The first one waits for what comes in.
+            shared.knock(0);
         }
     }
 }
@@ -168,6 +177,7 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
     fn new<'i>(crew: &'c Crew<'a>, number: usize, inbox: &'i mut Inbox) -> Hand<'c, 'a, 'i> {
         Hand {
             crew,
+            _ends: EndsAll(crew),
             number,
             inbox,
             runner: Runner::new(crew.programs.clone(), crew.secrets.clone()),
@@ -312,7 +322,8 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
             if let Some(knocker) = &shared.knockers[0] {
                 shared.going.desk.open(knocker.clone());
             }
-            let hired = thread::Builder::new().spawn_scoped(scope, move || crew.answer_questions());
+            let thread = thread::Builder::new().stack_size(STACK_BYTES);
+            let hired = thread.spawn_scoped(scope, move || crew.answer_questions());
             if hired.is_err() {
                 break;
             }

@@ -174,7 +174,7 @@ fn evaluated(frame: &Frame, variable: &EnvVar, level: usize) -> Result<Value, Pr
             Ok(typed::data(bytes, secret))
         });
         value.map_err(|problem| match problem.code {
-            super::frame::CYCLE => problem,
+            super::frame::CYCLE | super::frame::TOO_DEEP => problem,
             _ => {
                 let place = frame.evaluator().place(variable.place);
                 inside(&format!("the variable {}", variable.name), &place, &problem)

@@ -3,6 +3,7 @@
 //! Strongest first: what was given for it, its profile's vars, its own params and vars, what the include hands over, the
 //! file's vars, then the built-in names. A frame serves one command and is thrown away; nothing of it is shared.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -31,6 +32,40 @@ struct Inner {
     known: Mutex<HashMap<Key, Value>>,
     /// What is being evaluated, the outermost first.
     open: Mutex<Vec<Key>>,
+}
+
+/// How deep values read one another in this thread, over all frames: the stack has an end.
+struct Depth;
+
+/// Deeper than this is an error.
+const DEPTH_MAX: u32 = 200;
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+impl Depth {
+    fn more(key: &Key) -> Result<Self, Problem> {
+        let depth = DEPTH.get();
+        if depth >= DEPTH_MAX {
+            return Err(problem(
+                TOO_DEEP,
+                format!(
+                    "values read one another more than {DEPTH_MAX} deep, the last is '{}'",
+                    key.shown()
+                ),
+                Some("put some of them together".to_owned()),
+            ));
+        }
+        DEPTH.set(depth + 1);
+        Ok(Self)
+    }
+}
+
+impl Drop for Depth {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
 }
 
 /// What can be evaluated.
@@ -230,6 +265,7 @@ impl Frame {
         if let Some(value) = lock(&self.0.known).get(&key) {
             return Ok(value.clone());
         }
+        let _depth = Depth::more(&key)?;
         self.enter(&key)?;
         let value = evaluate();
         lock(&self.0.open).pop();
@@ -325,7 +361,7 @@ impl Frame {
             _ => self.of_param(name, value),
         })
         .map_err(|problem| match problem.code {
-            CYCLE | NOT_NOW => problem,
+            CYCLE | NOT_NOW | TOO_DEEP => problem,
             _ => inside(&format!("'{name}'"), &self.place_of(defined), &problem),
         })
     }
@@ -559,6 +595,7 @@ impl Names for Frame {
 
 pub(super) const CYCLE: &str = "value-cycle";
 const NOT_NOW: &str = "not-now";
+pub(super) const TOO_DEEP: &str = "value-depth";
 
 fn find<'a>(vars: &'a [Var], name: &str) -> Option<&'a Var> {
     vars.iter().find(|var| var.name == name)

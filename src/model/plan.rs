@@ -982,6 +982,106 @@ impl Plan {
     }
 }
 
+/// Whether what a plan says hangs together: a plan that was read may have been written by somebody else.
+impl Plan {
+    /// Sees to it that each number in it is that of something, and that its nodes are trees.
+    ///
+    /// # Errors
+    ///
+    /// What does not fit.
+    pub fn check(&self) -> Result<(), String> {
+        let is_node = |id: &NodeId| id.index() < self.nodes.len();
+        let is_task = |id: &NodeId| is_node(id) && self.node(*id).task.is_some();
+        let in_all = |number: u32, all: usize| (number as usize) < all;
+        for (index, node) in self.nodes.iter().enumerate() {
+            let id = NodeId::at(index);
+            let wrong = |what: &str| Err(format!("node {index} {what}"));
+            // Each stands behind what it belongs to, so nothing goes in circles.
+            if node.parent.is_some_and(|parent| parent >= id) {
+                return wrong("stands before what it belongs to");
+            }
+            let body = match &node.kind {
+                Kind::Loop { body, .. } => Some(body),
+                _ => None,
+            };
+            let Handlers {
+                on_success,
+                on_failure,
+                finally,
+            } = &node.rules().handlers;
+            let handlers = [on_success, on_failure, finally].into_iter().flatten();
+            let mut own = node.children().iter().chain(body).chain(handlers);
+            if !own.all(|child| is_node(child) && self.node(*child).parent == Some(id)) {
+                return wrong("has children that are not its own");
+            }
+            if let Kind::Work(work) = &node.kind
+                && !in_all(work.context(), self.contexts.len())
+            {
+                return wrong("has no context");
+            }
+            if let Some(task) = &node.task {
+                let needs = task.needs.iter().map(|need| &need.task);
+                if !needs.chain(&task.after).all(is_task) {
+                    return wrong("needs what is no task");
+                }
+            }
+        }
+        if !self.asked.iter().all(is_task) {
+            return Err("what was asked for is no task".to_owned());
+        }
+        let scopes = self.scopes.iter();
+        // Each is called from one that stands before it, so nothing goes in circles here either.
+        let is_before = |(index, scope): (usize, &Scope)| {
+            let call = scope.call.as_ref();
+            call.is_none_or(|call| in_all(call.scope, index))
+        };
+        if !scopes.clone().enumerate().all(is_before) {
+            return Err("a call has no scope".to_owned());
+        }
+        let files = self.surroundings.files.len();
+        if !scopes.clone().all(|scope| in_all(scope.file, files)) {
+            return Err("a scope has no file".to_owned());
+        }
+        let nodes = self.nodes.iter();
+        let asks = nodes.clone().flat_map(|node| {
+            let first = node.task.as_ref().and_then(|task| task.first.as_ref());
+            node.ask.iter().chain(first).map(|ask| ask.scope)
+        });
+        let labels = nodes
+            .clone()
+            .filter_map(|node| Some(node.rules().label.as_ref()?.scope));
+        let contexts = self.contexts.iter().filter_map(|context| context.scope);
+        let confirms = self.confirms.iter().map(|confirm| confirm.scope);
+        let mut used = asks.chain(labels).chain(contexts).chain(confirms);
+        // Where nothing is evaluated there are none.
+        if !used.all(|number| in_all(number, self.scopes.len().max(1))) {
+            return Err("something is read in no scope".to_owned());
+        }
+        let own = nodes
+            .clone()
+            .filter_map(|node| Some(node.incremental.as_ref()?.context));
+        let left_out = nodes.filter_map(|node| node.task.as_ref());
+        let left_out = left_out.flat_map(|task| task.left_out.iter().map(|(context, _)| *context));
+        if !own
+            .chain(left_out)
+            .all(|number| in_all(number, self.contexts.len()))
+        {
+            return Err("files are named in no context".to_owned());
+        }
+        let loops = scopes.clone().flat_map(|scope| &scope.loops);
+        let results = self.results.iter();
+        let read = results.flat_map(|results| results.steps.iter().chain(&results.tasks));
+        if !loops.chain(read.map(|(_, id)| id)).all(is_node) {
+            return Err("a scope names no node".to_owned());
+        }
+        let mut results = scopes.filter_map(|scope| scope.results);
+        if !results.all(|number| in_all(number, self.results.len())) {
+            return Err("a scope has no results".to_owned());
+        }
+        Ok(())
+    }
+}
+
 impl Node {
     /// A node with nothing but what it does.
     pub fn plain(parent: Option<NodeId>, kind: Kind) -> Self {

@@ -86,6 +86,8 @@ pub(super) struct Instances<'a> {
     pub(super) faults: Faults,
     profile: Option<&'a Profile>,
     marks: Vec<Mark>,
+    /// How many calls with values were followed.
+    calls: usize,
     /// A task that is reached by several ways is one.
     pub(super) identities: Identities,
 }
@@ -117,6 +119,7 @@ impl<'a> Instances<'a> {
             faults: Faults::default(),
             profile: scopes.profile(),
             marks: Vec::new(),
+            calls: 0,
             identities: Identities::of(workflow),
         };
         for index in &request.tasks {
@@ -264,6 +267,9 @@ impl<'a> Instances<'a> {
         let given = given::of_task(task, values, &mut self.faults.wrong);
         let faults = &mut self.faults;
         faults.check_params(task, &given, call.as_ref(), self.profile);
+        if call.is_some() {
+            self.spend(1)?;
+        }
         let number = self.list.len();
         let named = call.is_none() && self.is_named(index);
         let picked = named.then(|| given::of_items(self.workflow, task, values));
@@ -339,13 +345,13 @@ impl<'a> Instances<'a> {
     /// What must have happened before a task begins: what it needs, for each item where that is a loop, and what those need that its
     /// steps call.
     fn edges(
-        &self,
+        &mut self,
         by: usize,
         index: TaskIndex,
         scopes: &mut Scopes<'a>,
         surroundings: &dyn Fn() -> Surroundings,
     ) -> Result<Vec<Edge<'a>>, Refused> {
-        let edges = self.needs_of(index);
+        let edges = self.needs_of(index)?;
         if edges.iter().all(|edge| edge.need.each.is_none()) {
             return Ok(edges);
         }
@@ -371,7 +377,18 @@ impl<'a> Instances<'a> {
         Ok(all)
     }
 
-    fn needs_of(&self, index: TaskIndex) -> Vec<Edge<'a>> {
+    /// Calls with values of their own may double at each step of the way: what is made of them has an end.
+    fn spend(&mut self, calls: usize) -> Result<(), Refused> {
+        self.calls += calls;
+        if self.calls > CALLS_IN_ALL_MAX {
+            return Err(Refused::TooLarge(format!(
+                "its tasks call one another with more than {CALLS_IN_ALL_MAX} sets of values"
+            )));
+        }
+        Ok(())
+    }
+
+    fn needs_of(&mut self, index: TaskIndex) -> Result<Vec<Edge<'a>>, Refused> {
         let mut edges = Vec::new();
         let mut left = vec![(index, Vec::new())];
         let mut seen: HashSet<TaskIndex> = HashSet::new();
@@ -392,11 +409,14 @@ impl<'a> Instances<'a> {
                 }
                 // A circle of calls is an error of the file.
                 if through.len() < CALLS_MAX {
+                    if !call.vars.is_empty() {
+                        self.spend(1)?;
+                    }
                     left.push((call.task, [&through[..], &[call]].concat()));
                 }
             }
         }
-        edges
+        Ok(edges)
     }
 
     /// The task whose need it is, as it is called by the instance `by`.
@@ -467,6 +487,9 @@ impl<'a> Instances<'a> {
 
 /// How deep calls may stand in each other.
 pub(super) const CALLS_MAX: usize = 100;
+
+/// How many calls with values of their own a run may have, each counted for whom it is a need of.
+const CALLS_IN_ALL_MAX: usize = 50_000;
 
 /// A value in which nothing is to be evaluated, without its places.
 fn known(var: &Var) -> Option<Data> {

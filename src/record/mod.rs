@@ -36,6 +36,7 @@ pub struct Recorded {
     pub chain: Chain,
     /// The plan that it follows.
     pub plan: Arc<Plan>,
+    state: RunState,
 }
 
 /// A moment of a run.
@@ -117,18 +118,23 @@ impl Recorded {
             Some(plan) => plan,
             None => Arc::new(pinned(store, hash)?),
         };
+        let state = RunState::try_fold(Arc::clone(&plan), &records).map_err(|(seq, rule)| {
+            let doing = format!("trust run {run}: fact {seq}: {rule}");
+            Error::new(Kind::Damaged, doing)
+        })?;
         Ok(Self {
             run: run.clone(),
             plan,
             lines,
             records,
             chain,
+            state,
         })
     }
 
     /// The state after all facts.
     pub fn state(&self) -> RunState {
-        RunState::fold(Arc::clone(&self.plan), &self.records)
+        self.state.clone()
     }
 
     /// The facts up to a moment.
@@ -268,5 +274,7 @@ fn pinned(store: &dyn Store, hash: &str) -> Result<Plan, Error> {
     if blake3::hash(&text).to_hex().as_str() != hash {
         return Err(damaged("it was changed"));
     }
-    serde_json::from_slice(&text).map_err(|error| damaged(&error.to_string()))
+    let plan: Plan = serde_json::from_slice(&text).map_err(|error| damaged(&error.to_string()))?;
+    plan.check().map_err(|what| damaged(&what))?;
+    Ok(plan)
 }

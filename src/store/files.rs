@@ -441,14 +441,8 @@ impl Store for Files {
                 .sync()
                 .map_err(|error| Error::io("sync the plan", folder.path(), error))?;
         }
-        let Some(above) = self.root.path().parent() else {
-            return Ok(());
-        };
-        match File::open(above).and_then(|above| above.sync_all()) {
-            // Who may not read the folder above has not made anything in it.
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
-            synced => synced.map_err(|error| Error::io("sync the plan", above, error)),
-        }
+        let synced = self.root.sync_above();
+        synced.map_err(|error| Error::io("sync the plan", self.root.path(), error))
     }
 
     fn remove(&self, run: &RunId, at: Timestamp) -> Result<u64, Error> {
