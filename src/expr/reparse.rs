@@ -32,7 +32,9 @@ fn within(scan: &Scan, quoted: &[bool], depth: usize) -> Vec<(usize, Problem)> {
 }
 
 fn has_data(command: &Command) -> bool {
-    !command.stdin.is_empty() || command.words.iter().any(|word| !word.data.is_empty())
+    !command.stdin.is_empty()
+        || command.piped.is_some()
+        || command.words.iter().any(|word| !word.data.is_empty())
 }
 
 struct Look<'a> {
@@ -47,7 +49,19 @@ struct Look<'a> {
 fn is_shell(name: &str) -> bool {
     matches!(
         name,
-        "sh" | "bash" | "dash" | "ash" | "ksh" | "mksh" | "zsh" | "fish" | "rbash" | "yash"
+        "sh" | "bash"
+            | "dash"
+            | "ash"
+            | "ksh"
+            | "mksh"
+            | "zsh"
+            | "fish"
+            | "rbash"
+            | "yash"
+            | "$SHELL"
+            | "${SHELL}"
+            | "$BASH"
+            | "${BASH}"
     )
 }
 
@@ -152,6 +166,25 @@ impl Look<'_> {
             let within = target.iter().filter(|byte| **byte == 0).count();
             self.refuse_all(&word.data[..within], Why::Subscript);
         }
+        let within = word.text[..equals]
+            .iter()
+            .filter(|byte| **byte == 0)
+            .count();
+        let value = &word.data[within.min(word.data.len())..];
+        match variable {
+            // Integers of bash, ksh and zsh.
+            b"RANDOM" | b"SECONDS" | b"SRANDOM" | b"OPTIND" | b"HISTCMD" | b"LINENO" => {
+                self.refuse_all(value, Why::Arithmetic);
+            }
+            // What the shell expands, or runs, by itself.
+            b"PS0" | b"PS1" | b"PS2" | b"PS3" | b"PS4" | b"PROMPT_COMMAND" | b"ENV"
+            | b"BASH_ENV" => {
+                for one in value {
+                    self.refuse(*one, parsed_again("the shell"));
+                }
+            }
+            _ => {}
+        }
         is_name(variable)
     }
 
@@ -159,12 +192,25 @@ impl Look<'_> {
         match program {
             "eval" => self.code("eval", rest),
             "watch" => self.code("watch", &operands(rest, "dn")),
-            "trap" => self.code("trap", &rest[..rest.len().min(1)]),
+            "trap" => {
+                let operands = operands(rest, "");
+                self.code("trap", &operands[..operands.len().min(1)]);
+            }
+            "alias" | "bind" | "compgen" | "complete" | "enable" | "hash" => {
+                for one in rest.iter().flat_map(|word| &word.data) {
+                    self.refuse(*one, parsed_again(program));
+                }
+            }
+            "git" => {
+                let after = rest.windows(2).filter(|pair| pair[0].text == b"-c");
+                let texts: Vec<&Word> = after.map(|pair| pair[1]).collect();
+                texts.iter().for_each(|text| self.program_text("git", text));
+            }
             "let" => rest
                 .iter()
                 .for_each(|word| self.refuse_all(&word.data, Why::Arithmetic)),
             "test" | "[" | "[[" => self.comparison(rest),
-            "su" | "runuser" | "script" | "sg" => self.by_option(program, rest),
+            "su" | "runuser" | "script" | "sg" | "flock" => self.by_option(program, rest),
             "ssh" => self.ssh(rest),
             "awk" | "gawk" | "mawk" | "nawk" => self.awk(rest),
             "unset" | "read" | "mapfile" | "readarray" | "getopts" => {
@@ -219,6 +265,10 @@ impl Look<'_> {
     }
 
     fn shell(&mut self, program: &str, rest: &[&Word]) {
+        // `+x` is an option as `-x` is.
+        let plus = |word: &&&Word| word.text.len() > 1 && word.text[0] == b'+';
+        let rest: Vec<&Word> = rest.iter().filter(|word| !plus(word)).copied().collect();
+        let rest = rest.as_slice();
         let operands = operands(rest, "oO");
         let options = &rest[..rest.len() - operands.len()];
         let has = |letter: u8| {
@@ -233,13 +283,25 @@ impl Look<'_> {
         }
     }
 
+    /// The values in what the command reads: here-documents, `<<<`, and what those before it in a pipe are given.
+    fn fed(&self) -> Vec<usize> {
+        let fed = self.command.words.iter().filter(|word| word.fed);
+        let own = fed.flat_map(|word| &word.data).chain(&self.command.stdin);
+        let mut data: Vec<usize> = own.copied().collect();
+        let mut piped = self.command.piped;
+        while let Some(before) = piped.and_then(|number| self.scan.commands.get(number)) {
+            data.extend(before.words.iter().flat_map(|word| &word.data));
+            data.extend(&before.stdin);
+            // A command stands behind the one that feeds it.
+            piped = before.piped;
+        }
+        data
+    }
+
     /// Values in what a shell is fed.
     fn stdin(&mut self, program: &str) {
-        let fed = self.command.words.iter().filter(|word| word.fed);
-        let data = fed
-            .flat_map(|word| word.data.iter())
-            .chain(&self.command.stdin);
-        let data: Vec<usize> = data.copied().filter(|one| !self.quoted[*one]).collect();
+        let data = self.fed().into_iter().filter(|one| !self.quoted[*one]);
+        let data: Vec<usize> = data.collect();
         data.iter()
             .for_each(|one| self.refuse(*one, parsed_again(program)));
     }
@@ -262,6 +324,16 @@ impl Look<'_> {
     fn ssh(&mut self, rest: &[&Word]) {
         let operands = operands(rest, "BbcDEeFIiJLlmOoPpQRSWw");
         let command = operands.get(1..).unwrap_or_default();
+        if let Some(host) = operands.first()
+            && host.text.first() == Some(&0)
+            && !rest.iter().any(|word| word.text == b"--")
+        {
+            for one in &host.data {
+                let message = "`ssh` takes a value that begins with '-' for an option, and one of them runs a command";
+                let problem = Problem::new("data-in-code", message);
+                self.refuse(*one, problem.help("write `ssh -- {{ host }} …`"));
+            }
+        }
         self.code("ssh", command);
         let text: Vec<&[u8]> = command.iter().map(|word| word.text.as_slice()).collect();
         if text.is_empty() || reads_code(&text.join(&b' ')) {
@@ -285,15 +357,31 @@ impl Look<'_> {
             if let Some(text) = rest.get(at + 1)
                 && options
                     .iter()
-                    .any(|option| rest[at].text == option.as_bytes())
+                    .any(|option| is_this(option, &rest[at].text, program))
             {
                 self.program_text(program, text);
             }
         }
+        // Without a script what it is fed is its program.
+        let reads = !options.is_empty() && rest[own..].iter().all(|word| word.text == b"-");
+        if reads
+            && !rest.iter().any(|word| {
+                options
+                    .iter()
+                    .any(|option| is_this(option, &word.text, program))
+            })
+        {
+            let data = self.fed();
+            self.program_data(program, &data);
+        }
     }
 
     fn program_text(&mut self, program: &str, word: &Word) {
-        for one in &word.data {
+        self.program_data(program, &word.data);
+    }
+
+    fn program_data(&mut self, program: &str, data: &[usize]) {
+        for one in data {
             let message = format!("`{program}` would take this value for a part of its program");
             let problem = Problem::new("data-in-code", message);
             self.refuse(
@@ -337,7 +425,9 @@ impl Look<'_> {
     }
 
     fn declared(&mut self, program: &str, rest: &[&Word]) {
-        let whole = |word: &&Word| is_option(word) && word.text.contains(&b'i');
+        // Integers, lists and references: what they are given is parsed.
+        let parses = |byte: &u8| b"iaAn".contains(byte);
+        let whole = |word: &&Word| is_option(word) && word.text.iter().any(parses);
         let whole = program == "integer" || rest.iter().any(whole);
         for word in rest {
             let equals = word.text.iter().position(|byte| *byte == b'=');
@@ -350,6 +440,17 @@ impl Look<'_> {
             }
         }
     }
+}
+
+/// Whether a word is this option; perl and ruby take it among other letters, as in `-pe`.
+fn is_this(option: &str, word: &[u8], program: &str) -> bool {
+    let letter = option.as_bytes()[option.len() - 1];
+    let among = matches!(program, "perl" | "ruby")
+        && word.len() > 1
+        && word[0] == b'-'
+        && word[1] != b'-'
+        && word[1..].contains(&letter);
+    among || word == option.as_bytes()
 }
 
 /// The words that are no options; the letters in `with` take the word after them.
@@ -381,6 +482,9 @@ fn parsed_again(program: &str) -> Problem {
     let message = format!("`{program}` parses this value as code once more");
     let help = match program {
         "ssh" => "quote it for the other shell: `ssh host \"rm {{ p | quote }}\"`".to_owned(),
+        "alias" | "bind" | "compgen" | "complete" | "enable" | "hash" | "the shell" => {
+            "hand it over by `env`, and read the variable where it is needed".to_owned()
+        }
         "eval" => "leave out `eval`; or quote it: `eval \"rm {{ p | quote }}\"`".to_owned(),
         _ if is_shell(program) => {
             format!(

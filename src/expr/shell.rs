@@ -49,6 +49,8 @@ pub(super) struct Command {
     pub(super) words: Vec<Word>,
     /// The values in its here-documents.
     pub(super) stdin: Vec<usize>,
+    /// The number of the command whose output it is fed by a pipe.
+    pub(super) piped: Option<usize>,
     /// It is within `[[ … ]]`.
     pub(super) condition: bool,
 }
@@ -116,6 +118,10 @@ struct Shell {
     next: Next,
     cases: Vec<Case>,
     condition: bool,
+    /// The word after `function` is a name, and what follows it is a command.
+    names_function: bool,
+    /// The command before a `|`.
+    piped: Option<usize>,
 }
 
 /// What the next word is.
@@ -539,7 +545,18 @@ impl Lexer<'_> {
             self.at += 1;
             return self.redirect(b'>');
         }
+        let doubled = self.peek(1) == Some(byte);
+        self.end_word();
+        let piped = self.shell().and_then(|shell| shell.command);
         self.end_command();
+        // `||` and `&&` are read as two.
+        let before = self
+            .at
+            .checked_sub(1)
+            .and_then(|before| self.text.get(before));
+        if let Some(shell) = self.shell() {
+            shell.piped = piped.filter(|_| byte == b'|' && !doubled && before != Some(&b'|'));
+        }
         self.at += 1;
     }
 
@@ -552,6 +569,8 @@ impl Lexer<'_> {
         let first = self.shell().is_some_and(|shell| shell.word.is_none());
         if first && self.in_pattern() {
             self.at += 1;
+        } else if self.function() {
+            // It has gone on behind it.
         } else if self.peek(1) == Some(b'(') {
             self.open_arithmetic(Closer::Parentheses, 2);
         } else {
@@ -585,6 +604,7 @@ impl Lexer<'_> {
             let frame = self.nested(false);
             return self.open(frame, 1);
         }
+        self.drop_descriptor();
         self.end_word();
         let next = if byte == b'<' && self.looking_at(b"<<<") {
             self.at += 3;
@@ -603,6 +623,51 @@ impl Lexer<'_> {
         if let Some(shell) = self.shell() {
             shell.next = next;
         }
+    }
+
+    /// `2` in `2>file` and `{fd}` in `{fd}>file` are no words of the command.
+    fn drop_descriptor(&mut self) {
+        let Some(Frame::Shell(shell)) = self.stack.last_mut() else {
+            return;
+        };
+        let is_descriptor = |word: &Word| {
+            let text = word.text.as_slice();
+            let name = text
+                .strip_prefix(b"{")
+                .and_then(|text| text.strip_suffix(b"}"));
+            let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+            !word.quoted && word.data.is_empty() && (is_number || name.is_some_and(is_name))
+        };
+        if shell.next == Next::Word && shell.word.as_ref().is_some_and(is_descriptor) {
+            shell.word = None;
+        }
+    }
+
+    /// `f()`, as one word and what may stand between: what follows is a command of its own.
+    fn function(&mut self) -> bool {
+        let rest = &self.text[self.at + 1..];
+        let blanks = rest
+            .iter()
+            .take_while(|byte| matches!(byte, b' ' | b'\t'))
+            .count();
+        if rest.get(blanks) != Some(&b')') {
+            return false;
+        }
+        self.end_word();
+        let Some(Frame::Shell(shell)) = self.stack.last_mut() else {
+            return false;
+        };
+        let Some(number) = shell.command else {
+            return false;
+        };
+        let words = &mut self.scan.commands[number].words;
+        if words.len() != 1 || !words[0].data.is_empty() {
+            return false;
+        }
+        words.clear();
+        shell.command = None;
+        self.at += blanks + 2;
+        true
     }
 
     /// The word that ends here becomes part of its command.
@@ -649,8 +714,10 @@ impl Lexer<'_> {
         }
         shell.command = Some(number);
         let condition = shell.condition;
+        let piped = shell.piped.take();
         self.scan.commands.push(Command {
             condition,
+            piped,
             ..Command::default()
         });
         number
@@ -788,6 +855,8 @@ impl Shell {
         match word.text.as_slice() {
             b"case" => self.cases.push(Case::Subject),
             b"esac" => drop(self.cases.pop()),
+            b"function" => self.names_function = true,
+            _ if mem::take(&mut self.names_function) => {}
             b"if" | b"then" | b"else" | b"elif" | b"while" | b"until" | b"do" | b"!" | b"{"
             | b"time" => {}
             _ => return false,
