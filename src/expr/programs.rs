@@ -21,7 +21,7 @@ pub fn programs(source: &str) -> Vec<String> {
     let mut programs = BTreeSet::new();
     for text in outline::texts(&tree) {
         let scan = shell::scan(&text);
-        let own: Vec<&[u8]> = scan.commands.iter().filter_map(defined).collect();
+        let own: Vec<&[u8]> = scan.functions.iter().map(Vec::as_slice).collect();
         let begun = scan.commands.iter().filter_map(program);
         programs.extend(
             begun
@@ -32,26 +32,12 @@ pub fn programs(source: &str) -> Vec<String> {
     programs.into_iter().collect()
 }
 
-/// The function that a command begins to define: `name() { …`, of which the parentheses are no words.
-fn defined(command: &Command) -> Option<&[u8]> {
-    let [first, second, ..] = &command.words[..] else {
-        return None;
-    };
-    match (&first.text[..], &second.text[..]) {
-        (b"function", name) => Some(name),
-        (name, b"{") if is_name(name) => Some(name),
-        _ => None,
-    }
-}
-
 /// The program that a command begins with; none where that is a part of the shell, or depends on a value.
 fn program(command: &Command) -> Option<&str> {
     if command.condition {
         return None;
     }
-    // Of a definition counts what is in it.
-    let own = if defined(command).is_some() { 2 } else { 0 };
-    let mut words = command.words[own..].iter().filter(|word| !word.fed);
+    let mut words = command.words.iter().filter(|word| !word.fed);
     let first = words.find(|word| {
         let text = &word.text[..];
         !BEFORE.contains(&text) && !is_assignment(text)
@@ -77,7 +63,7 @@ mod tests {
 
     #[test]
     fn what_commands_begin_with_is_found() {
-        let cases: [(&str, &[&str]); 16] = [
+        let cases: [(&str, &[&str]); 18] = [
             ("cargo build --release", &["cargo"]),
             ("cd web && npm ci; npm run build", &["npm"]),
             ("FOO=1 BAR=x make -j4 | tee log", &["make", "tee"]),
@@ -97,6 +83,8 @@ mod tests {
             ),
             ("cat <<END | wc\nrm -rf /\nEND", &["cat", "wc"]),
             ("helper() { grep x; }\nhelper y", &["grep"]),
+            ("function helper { grep x; }\nhelper y", &["grep"]),
+            ("helper ()\n{ grep x; }\nhelper y", &["grep"]),
             ("case $1 in a) ls;; esac", &["ls"]),
             ("( cd x && tar c . ) | ssh host", &["ssh", "tar"]),
             ("# make nothing\ntrue", &[]),

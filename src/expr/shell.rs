@@ -72,6 +72,8 @@ pub(super) struct Scan {
     /// For each value, in order.
     pub(super) spots: Vec<Spot>,
     pub(super) commands: Vec<Command>,
+    /// The names of the functions that it defines.
+    pub(super) functions: Vec<Vec<u8>>,
 }
 
 /// Reads a script.
@@ -664,8 +666,9 @@ impl Lexer<'_> {
         if words.len() != 1 || !words[0].data.is_empty() {
             return false;
         }
-        words.clear();
+        let name = words.remove(0).text;
         shell.command = None;
+        self.scan.functions.push(name);
         self.at += blanks + 2;
         true
     }
@@ -684,8 +687,11 @@ impl Lexer<'_> {
             Next::HereWord { tabs } => self.here_word(word, tabs),
             Next::Fed | Next::Word => {
                 word.fed = next == Next::Fed;
+                let names_function = shell.names_function;
                 if !shell.takes(&word) {
                     self.argument(word);
+                } else if names_function {
+                    self.scan.functions.push(word.text);
                 }
             }
         }
