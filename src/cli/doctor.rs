@@ -6,7 +6,6 @@ use super::args::DoctorArgs;
 use super::context::Context;
 use super::runs::{self, unread};
 use super::{Exit, Trouble, standing};
-use crate::disk::trust::Standing;
 use crate::engine::clock::Clock;
 use crate::exec::family;
 use crate::index::{Filter, Index, Row, Status};
@@ -44,7 +43,7 @@ pub(super) fn doctor(context: &Context, args: &DoctorArgs) -> Result<Exit, Troub
     let store = context.history()?;
     let mut findings = vec![folder(context)?];
     findings.extend(records(&store)?);
-    if !matches!(context.standing()?, Standing::Foreign(_)) {
+    if context.doubt()?.is_none() {
         findings.push(index(context, &store, args.rebuild)?);
         findings.extend(left(&store)?);
     }
@@ -73,7 +72,7 @@ fn good(what: &'static str, words: impl Into<String>) -> Finding {
 fn folder(context: &Context) -> Result<Finding, Trouble> {
     let state = context.state()?;
     let shown = state.path().display();
-    if let Standing::Foreign(why) = context.standing()? {
+    if let Some(why) = context.doubt()? {
         return Ok(Finding {
             what: "folder",
             state: State::Bad,

@@ -9,7 +9,6 @@ use super::{Exit, Trouble};
 use crate::core::RunState;
 use crate::core::fact::RunEnd;
 use crate::core::state::RunStage;
-use crate::disk::trust::Standing;
 use crate::engine::clock::Clock;
 use crate::exec::room;
 use crate::index::{Filter, Index, Row, Status};
@@ -187,9 +186,9 @@ pub(super) fn index(context: &Context, store: &Files) -> Result<Index, Trouble> 
 
 fn open(context: &Context, store: &Files) -> Result<Result<Index, store::Error>, Trouble> {
     let now = Clock::system().now();
-    Ok(match context.standing()? {
-        Standing::Foreign(_) => Index::in_memory(store, now, &mut told),
-        Standing::Ours | Standing::Absent => Index::open(&context.state()?, store, now, &mut told),
+    Ok(match context.doubt()? {
+        Some(_) => Index::in_memory(store, now, &mut told),
+        None => Index::open(&context.state()?, store, now, &mut told),
     })
 }
 

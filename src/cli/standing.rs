@@ -3,7 +3,7 @@
 //! What lies there may have come with the project, from somebody else. Then it can be looked at, and nothing else: no run that it says was
 //! interrupted goes on, no model of a file is followed, nothing counts as up to date, and nothing is written there.
 
-use std::sync::{Arc, Once};
+use std::sync::Once;
 
 use super::args::DoctorArgs;
 use super::context::{Context, folder_in};
@@ -47,7 +47,7 @@ impl Context {
     }
 
     /// Why what lies in `.flow` is not believed; `None` when it is, or when there is none.
-    fn doubt(&self) -> Result<Option<&Why>, Trouble> {
+    pub(super) fn doubt(&self) -> Result<Option<&Why>, Trouble> {
         match self.standing()? {
             Standing::Foreign(why) => Ok(Some(why)),
             Standing::Ours | Standing::Absent => Ok(None),
@@ -151,7 +151,7 @@ pub(super) fn adopt(context: &Context, args: &DoctorArgs) -> Result<Exit, Troubl
 }
 
 /// Sees to it that a key that was named is one.
-pub(super) fn check(user: &Arc<User>) -> Result<(), Trouble> {
+pub(super) fn check(user: &User) -> Result<(), Trouble> {
     user.check().map_err(|error| {
         Trouble::call(
             format!("the file that {STATE_KEY} names can't be used: {error}"),

@@ -8,7 +8,6 @@ use super::args::VerifyArgs;
 use super::context::Context;
 use super::runs::{self, unread};
 use super::{Exit, Trouble};
-use crate::disk::trust::Standing;
 use crate::engine::clock::Clock;
 use crate::index::Index;
 use crate::model::id::RunId;
@@ -132,8 +131,7 @@ fn new_key(store: &Files) -> Result<Exit, Trouble> {
 
 /// The index, if there is one.
 fn index(context: &Context, store: &Files) -> Result<Option<Index>, Trouble> {
-    let is_foreign = matches!(context.standing()?, Standing::Foreign(_));
-    if is_foreign || !Index::exists(&context.state()?) {
+    if context.doubt()?.is_some() || !Index::exists(&context.state()?) {
         return Ok(None);
     }
     let mut index = runs::index(context, store)?;

@@ -10,33 +10,16 @@ use super::state::{Class, RunStage, RunState, Stage};
 use crate::model::id::NodeId;
 use crate::model::plan::{Kind, Need, On};
 
-/// Whether a fact is about what there is: all that a state relies on to take it in, whatever it says.
-pub fn fits(state: &RunState, fact: &Fact) -> Result<(), &'static str> {
-    if let Some(node) = largest(fact)
-        && node.index() >= state.node_count()
-    {
-        return Err("there is no such node");
-    }
-    if let Fact::TaskExpanded { node, items, names } = fact {
-        rule(
-            names.is_empty() || names.len() == *items as usize,
-            "each item has a name, or none has",
-        )?;
-        rule(
-            matches!(state.spec(*node).kind, Kind::Loop { .. }),
-            "only loops have items",
-        )?;
-        rule(*items <= ITEMS_MAX, "no loop has so many items")?;
-    }
-    Ok(())
-}
-
 /// No loop has more items.
 const ITEMS_MAX: u32 = 1_000_000;
 
 /// Whether `fact` may follow `state`; the error is the rule that it breaks.
 pub fn check(state: &RunState, fact: &Fact) -> Result<(), &'static str> {
-    fits(state, fact)?;
+    if let Some(node) = largest(fact)
+        && node.index() >= state.node_count()
+    {
+        return Err("there is no such node");
+    }
     match fact {
         Fact::RunCreated { .. } => rule(state.seq() == 0, "a run is created once, first of all"),
         Fact::RunStarted {} => rule(
@@ -72,7 +55,18 @@ pub fn check(state: &RunState, fact: &Fact) -> Result<(), &'static str> {
         Fact::TaskSkipped { node, .. } => {
             at(state, *node, &[Stage::Asking, Stage::Refused, Stage::Idle])
         }
-        Fact::TaskExpanded { node, .. } => at(state, *node, &[Stage::Asking]),
+        Fact::TaskExpanded { node, items, names } => {
+            at(state, *node, &[Stage::Asking])?;
+            rule(
+                names.is_empty() || names.len() == *items as usize,
+                "each item has a name, or none has",
+            )?;
+            rule(
+                matches!(state.spec(*node).kind, Kind::Loop { .. }),
+                "only loops have items",
+            )?;
+            rule(*items <= ITEMS_MAX, "no loop has so many items")
+        }
         Fact::TaskFinished { node, outcome, .. } => finish(state, *node, *outcome),
         Fact::AttemptStarted { node, attempt } => start(state, *node, *attempt),
         Fact::AttemptFinished {

@@ -574,9 +574,13 @@ impl How {
 impl Seen {
     /// How long ago it was written; `None` for one from the future.
     pub fn age(&self, now: SystemTime) -> Option<Duration> {
+        now.duration_since(self.written_at()?).ok()
+    }
+
+    /// When it was last written; `None` for a time before 1970.
+    pub fn written_at(&self) -> Option<SystemTime> {
         let nanoseconds = u64::try_from(self.modified).ok()?;
-        let modified = SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds);
-        now.duration_since(modified).ok()
+        Some(SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds))
     }
 
     fn of(stat: &rustix::fs::Stat) -> Self {

@@ -217,9 +217,7 @@ pub fn standing(state: &Folder, user: &User) -> Standing {
         return Standing::Foreign(Why::Of(stat.st_uid));
     }
     let is_empty = || state.names().is_ok_and(|names| names.is_empty());
-    if Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH)
-        && !(is_empty() && close(state, &stat).is_ok())
-    {
+    if is_open(&stat) && !(is_empty() && close(state, &stat).is_ok()) {
         return Standing::Foreign(Why::Open);
     }
     let first = mark_of(state);
@@ -274,11 +272,7 @@ pub fn standing(state: &Folder, user: &User) -> Standing {
 /// Whether a folder belongs to the user and nobody else may write to it; one that is not there is nobody's.
 pub fn is_private(folder: &Folder) -> bool {
     match folder.stat() {
-        Ok(stat) => {
-            let mode = Mode::from_raw_mode(stat.st_mode);
-            stat.st_uid == rustix::process::geteuid().as_raw()
-                && !mode.intersects(Mode::WGRP | Mode::WOTH)
-        }
+        Ok(stat) => stat.st_uid == rustix::process::geteuid().as_raw() && !is_open(&stat),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }
@@ -310,13 +304,20 @@ pub fn adopt(state: &Folder, user: &User) -> io::Result<()> {
     state.replace(layout::MARK, format!("{mark}\n").as_bytes())
 }
 
+/// The right of others than the owner to write.
+const OTHERS_WRITE: Mode = Mode::WGRP.union(Mode::WOTH);
+
+/// Whether others than its owner may write to it.
+fn is_open(stat: &rustix::fs::Stat) -> bool {
+    Mode::from_raw_mode(stat.st_mode).intersects(OTHERS_WRITE)
+}
+
 /// Keeps all others from writing to a folder.
 fn close(state: &Folder, stat: &rustix::fs::Stat) -> io::Result<()> {
-    let mode = Mode::from_raw_mode(stat.st_mode);
-    let closed = mode - (Mode::WGRP | Mode::WOTH);
-    if closed == mode {
+    if !is_open(stat) {
         return Ok(());
     }
+    let closed = Mode::from_raw_mode(stat.st_mode) - OTHERS_WRITE;
     Ok(rustix::fs::chmod(state.path(), closed)?)
 }
 

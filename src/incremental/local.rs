@@ -110,8 +110,7 @@ impl Local {
 
     /// When it was last looked after; `None` when never.
     pub(super) fn pruned_at(&self) -> Option<SystemTime> {
-        let modified = self.root.seen(PRUNE).ok()?.modified;
-        Some(SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(modified).ok()?))
+        self.root.seen(PRUNE).ok()?.written_at()
     }
 }
 

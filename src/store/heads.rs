@@ -63,9 +63,11 @@ impl Heads {
         let gone = gone(&text);
         let run = |(run, at): (&str, Option<&str>)| {
             let at = at.and_then(|at| at.parse().ok());
-            gone.contains(run).then(|| Some((RunId::parse(run)?, at)))?
+            Some((RunId::parse(run)?, at))
         };
-        Ok(text.lines().filter_map(removed).filter_map(run).collect())
+        let removed = text.lines().filter_map(removed);
+        let removed = removed.filter(|(run, _)| gone.contains(run));
+        Ok(removed.filter_map(run).collect())
     }
 
     /// The ends of the record of one run.

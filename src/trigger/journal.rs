@@ -112,11 +112,6 @@ impl Journal {
         self.folder.below("said")
     }
 
-    /// The folder of all this.
-    pub fn folder(&self) -> &Folder {
-        &self.folder
-    }
-
     /// Sees to it that its folders are there.
     ///
     /// # Errors
