@@ -7,7 +7,8 @@ pub mod support;
 use std::collections::BTreeMap;
 
 use flow::core::fact::{
-    Decision, Exit, Fact, LeftRunning, Log, Outcome, Project, Record, RunEnd, Triggered, Value, Why,
+    Decision, Exit, Fact, LeftRunning, Log, Outcome, Process, Project, Record, RunEnd, Triggered,
+    Value, Why,
 };
 use flow::core::state::Address;
 use flow::model::id::{NodeId, RunId};
@@ -67,6 +68,10 @@ kinds! {
     TaskExpanded: [Fact::TaskExpanded { node: NODE, items: 1, names: vec!["a".to_owned()] }],
     TaskFinished: [finished(Outcome::Failed, Some("too late")), finished(Outcome::UpToDate, None)],
     AttemptStarted: [Fact::AttemptStarted { node: NodeId(0), attempt: 1 }],
+    ProcessStarted: [
+        Fact::ProcessStarted { node: Some(NODE), attempt: Some(1), process: process() },
+        Fact::ProcessStarted { node: None, attempt: None, process: process() },
+    ],
     AttemptFinished: [
         tried(Outcome::Succeeded, Exit::code(0)),
         tried(Outcome::Failed, everything()),
@@ -123,6 +128,15 @@ kinds! {
         Fact::NoteAdded { text: "here".to_owned(), by: "ada".to_owned(), event: Some(7) },
     ],
     Unknown: [Fact::Unknown],
+}
+
+fn process() -> Process {
+    Process {
+        pid: 4_711,
+        session: 4_000,
+        alive_ms: 86_400_123,
+        boot: "0f1c5a3e-0000-4000-8000-000000000000".to_owned(),
+    }
 }
 
 fn run(text: &str) -> RunId {

@@ -7,7 +7,8 @@ use super::context::Context;
 use super::runs::{self, unread};
 use super::{Exit, Trouble, standing};
 use crate::engine::clock::Clock;
-use crate::exec::family;
+use crate::engine::past;
+use crate::exec::remains;
 use crate::index::{Filter, Index, Row, Status};
 use crate::model::id::RunId;
 use crate::record::verify;
@@ -247,7 +248,7 @@ fn left(store: &Files) -> Result<Vec<Finding>, Trouble> {
         if over || store.is_owned(&run).map_err(|error| unread(&error))? {
             continue;
         }
-        for left in family::marked(&run, store.logs().path()) {
+        for left in remains::of_run(&run, store.logs().path(), &past::started(store, &run)) {
             findings.push(Finding {
                 what: "process",
                 state: State::Note,

@@ -191,6 +191,11 @@ impl Parsed {
                 let given = serde_json::from_value(value.clone()).unwrap_or_default();
                 given::words(&given).join(" ")
             }
+            Json::Number(pid) if self.kind == "process_started" && name == "pid" => {
+                format!("process {pid}")
+            }
+            // By the others it is only known whether that is still the same one.
+            _ if self.kind == "process_started" => return None,
             // It is asked for by this very name.
             _ if self.kind == "run_created" && name == "run" => return None,
             Json::String(text) => format!("{name}={text}"),

@@ -42,6 +42,7 @@ mod watch;
 mod why;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -49,7 +50,10 @@ use clap::{CommandFactory, FromArgMatches};
 use self::args::{Call, Called, Verb};
 use self::context::Context;
 use crate::diagnostic::visible;
-use crate::exec::dispositions;
+use crate::engine::clock::Clock;
+use crate::engine::past;
+use crate::exec::{dispositions, keeper};
+use crate::model::id::RunId;
 use crate::report::screen;
 use crate::report::style::harmless;
 
@@ -116,6 +120,9 @@ impl Trouble {
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     dispositions::set();
     let args: Vec<OsString> = args.into_iter().collect();
+    if let Some((run, logs)) = keeper::is_called(&args) {
+        return keep(run, logs);
+    }
     match run_args(args) {
         Ok(exit) => said_all(exit).into(),
         Err(trouble) => {
@@ -125,6 +132,16 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             trouble.exit.into()
         }
     }
+}
+
+/// Waits as the helper of a run, and ends what it has left when its flow is gone.
+fn keep(run: RunId, logs: PathBuf) -> ExitCode {
+    if let Some(left) = keeper::wait(run, logs, std::io::stdin()) {
+        let now = || Clock::system().instant();
+        // Who can't be ended here is named by who goes on with the run.
+        let _ = past::end_processes(&left.run, &left.logs, &left.started, now);
+    }
+    ExitCode::SUCCESS
 }
 
 /// What was asked for has ended so; but who does not get all that was said of it must not take it for good.

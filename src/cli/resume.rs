@@ -1,7 +1,7 @@
 //! `flow resume`: goes on with a run whose process is gone.
 
 use std::fs;
-use std::path::Path;
+
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -105,7 +105,7 @@ pub(super) fn take(store: &Files, run: &RunId, what_for: &str) -> Result<Taken, 
     }
     let recorded = runs::with_plan(store, run, lines)?;
     let clock = Clock::system();
-    end_left(run, store.logs().path(), &clock)?;
+    end_left(run, store, &clock)?;
     let words = words(&recorded);
     let running = Running {
         run: recorded.run.clone(),
@@ -147,8 +147,8 @@ pub(super) fn ended(store: &Files, run: &RunId, what_for: &str) -> Result<Option
 }
 
 /// Nothing of the run may be going on when it is gone on with.
-fn end_left(run: &RunId, logs: &Path, clock: &Clock) -> Result<(), Trouble> {
-    let ended = past::end_left(run, logs, || clock.instant()).map_err(|past::Undying(left)| {
+fn end_left(run: &RunId, store: &Files, clock: &Clock) -> Result<(), Trouble> {
+    let ended = past::end_left(run, store, || clock.instant()).map_err(|past::Undying(left)| {
         let what = format!(
             "{} (process {}), which the task {} had started, can't be ended",
             left.program,

@@ -242,9 +242,9 @@ impl Running {
         let locking = if plan.nodes.iter().any(wants_locks) {
             let state = context.workplace()?;
             let locks = Locks::new(state.below(LOCKS));
-            let logs = state.below(LOGS).path().to_owned();
+            let runs = Files::new(state);
             let (run, by) = (self.run.clone(), context::person());
-            Some(Arc::new(Locking::new(locks, logs, run, by, self.clock)))
+            Some(Arc::new(Locking::new(locks, runs, run, by, self.clock)))
         } else {
             None
         };
@@ -268,6 +268,7 @@ impl Running {
             programs: Programs::of_this_process(),
             secrets: secrets.clone(),
             jobserver,
+            keeper: Some(ITSELF.into()),
             threads,
             inbox,
             caller,
@@ -303,6 +304,9 @@ impl Running {
         done
     }
 }
+
+/// flow as it runs now, also where another has taken its place meanwhile; `proc_pid_exe(5)`.
+const ITSELF: &str = "/proc/self/exe";
 
 /// How it is recorded what a new run was given.
 fn given(plan: &Plan, evaluator: &Evaluator, store: Option<&Files>) -> Result<Given, Trouble> {

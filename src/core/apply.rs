@@ -49,7 +49,10 @@ impl RunState {
                 self.seed = seed(run.as_str());
                 self.trigger.clone_from(trigger);
             }
-            Fact::ValueKept { .. } | Fact::NoteAdded { .. } | Fact::Unknown => {}
+            Fact::ValueKept { .. }
+            | Fact::ProcessStarted { .. }
+            | Fact::NoteAdded { .. }
+            | Fact::Unknown => {}
             Fact::RunStarted {} => self.run_started(at),
             Fact::RunPaused {} => self.stage = RunStage::Paused,
             Fact::RunResumed {} => self.run_resumed(at),

@@ -5,7 +5,9 @@
 
 use std::collections::HashSet;
 
-use super::fact::{Decision, Exit, Fact, Given, Outcome, Project, RunEnd, Triggered, Value, Why};
+use super::fact::{
+    Decision, Exit, Fact, Given, Outcome, Process, Project, RunEnd, Triggered, Value, Why,
+};
 use super::state::{RunStage, RunState, Stage};
 use crate::model::id::{NodeId, RunId};
 use crate::model::plan::{Kind, OnLost, Plan};
@@ -46,6 +48,13 @@ pub enum Input {
     },
     /// Time has passed. Every turn looks at the timers, so this says nothing else.
     Tick,
+    /// A process was started for a try, or without one for an answer.
+    Begun {
+        /// The node and the try.
+        of: Option<(NodeId, u32)>,
+        /// The process.
+        process: Process,
+    },
     /// The process of a try has ended, or could not be started.
     Exited {
         /// The node.
@@ -196,6 +205,15 @@ pub fn decide(state: &RunState, input: &Input) -> Vec<Fact> {
                 node: *node,
                 name: name.clone(),
                 value: value.clone(),
+            }]
+        }
+        Input::Begun { of, process }
+            if of.is_none_or(|(node, attempt)| is_current(state, node, attempt)) =>
+        {
+            vec![Fact::ProcessStarted {
+                node: of.map(|(node, _)| node),
+                attempt: of.map(|(_, attempt)| attempt),
+                process: process.clone(),
             }]
         }
         Input::Exited {

@@ -170,6 +170,19 @@ pub enum Fact {
         /// Which try this is, counted from 1 over the whole run.
         attempt: u32,
     },
+    /// A process was started for a try, or for an answer; written as soon as it is known. By this it is found again after flow
+    /// has died, whatever it has made of its environment. The fold makes nothing of it.
+    ProcessStarted {
+        /// The node; none where it was started for an answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<NodeId>,
+        /// Which try.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempt: Option<u32>,
+        /// Which process.
+        #[serde(flatten)]
+        process: Process,
+    },
     /// A try has ended.
     AttemptFinished {
         /// The node.
@@ -287,7 +300,7 @@ pub enum Fact {
 }
 
 /// The kinds of facts, as they are written.
-pub const KINDS: [&str; 25] = [
+pub const KINDS: [&str; 26] = [
     "run_created",
     "run_started",
     "run_paused",
@@ -300,6 +313,7 @@ pub const KINDS: [&str; 25] = [
     "task_expanded",
     "task_finished",
     "attempt_started",
+    "process_started",
     "attempt_finished",
     "retry_scheduled",
     "gate_opened",
@@ -321,6 +335,7 @@ impl Fact {
         match self {
             Self::CancelRequested { node, .. }
             | Self::ValueKept { node, .. }
+            | Self::ProcessStarted { node, .. }
             | Self::LockAcquired { node, .. }
             | Self::LockReleased { node, .. } => *node,
             Self::TaskSkipped { node, .. }
@@ -347,6 +362,20 @@ impl Fact {
             | Self::Unknown => None,
         }
     }
+}
+
+/// A process that leads a group of its own, whose number is the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Process {
+    /// Its number.
+    pub pid: i32,
+    /// The number of its session.
+    pub session: i32,
+    /// A time at which it was there, in milliseconds since the machine was started: whoever has its number and began later is
+    /// another one.
+    pub alive_ms: u64,
+    /// Which start of the machine that is (`/proc/sys/kernel/random/boot_id`, random(4)); empty where that can't be known.
+    pub boot: String,
 }
 
 /// Why something was asked to stop.

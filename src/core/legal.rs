@@ -31,7 +31,18 @@ pub fn check(state: &RunState, fact: &Fact) -> Result<(), &'static str> {
             Err("only a run that goes on has more facts than notes")
         }
         Fact::RunPaused {} => rule(state.running().len() == 0, "a run that works is not paused"),
-        Fact::RunResumed {} | Fact::ValueKept { .. } => Ok(()),
+        Fact::RunResumed {} | Fact::ValueKept { .. } | Fact::ProcessStarted { node: None, .. } => {
+            Ok(())
+        }
+        Fact::ProcessStarted {
+            node: Some(node),
+            attempt,
+            ..
+        } => rule(
+            state.running().any(|running| running == *node)
+                && *attempt == Some(state.node(*node).attempt),
+            "a process is started for a try that goes on",
+        ),
         Fact::RunFinished { .. } => finish_run(state),
         Fact::CancelRequested { node, .. } => node.map_or(Ok(()), |node| cancel(state, node)),
         Fact::TaskBlocked { nodes, cause } => nodes

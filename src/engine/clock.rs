@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::model::time::Timestamp;
 use crate::watch::Time;
 
@@ -60,6 +62,13 @@ impl Clock {
     /// Now, for deadlines.
     pub fn instant(&self) -> Instant {
         Instant::now()
+    }
+
+    /// Milliseconds since the machine was started, as the system says it of processes (`proc_pid_stat(5)`).
+    pub fn since_boot_ms() -> u64 {
+        let time = clock_gettime(ClockId::Boottime);
+        let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
+        seconds * 1_000 + nanos / 1_000_000
     }
 
     /// How long it is until `at`; zero when it has come.

@@ -9,13 +9,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
+use super::clock::Clock;
 use super::desk;
 use super::going::Going;
 use super::inbox::{Inbox, Knocker, Ready};
 use super::questions::{Outcome, Told};
 use super::{Ending, Error};
+use rustix::process::Pid;
+
 use crate::core::Input;
 use crate::exec::mask::Secrets;
+use crate::exec::remains;
 use crate::exec::runner::{CaptureError, Runner, Started};
 use crate::exec::shell::Programs;
 use crate::exec::{CommandId, Event, Job};
@@ -156,6 +160,8 @@ struct Hand<'c, 'a, 'i> {
     jobs: Vec<Job>,
     /// What could not be started, and has not been told.
     failed: Vec<(CommandId, Event)>,
+    /// What has been started, and is to be written down.
+    begun: Vec<Input>,
 }
 
 /// A panic of a thread that has this ends the run for everybody, and all that runs.
@@ -183,6 +189,7 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
             runner: Runner::new(crew.programs.clone(), crew.secrets.clone()),
             jobs: Vec::new(),
             failed: Vec::new(),
+            begun: Vec::new(),
         }
     }
 
@@ -211,7 +218,7 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
                 // The first commands run now. Syncing the young file beside them leaves less to wait for at the end.
                 self.sync();
             }
-            ready = if self.failed.is_empty() {
+            ready = if self.failed.is_empty() && self.begun.is_empty() {
                 self.wait()
             } else {
                 Ready::default()
@@ -376,6 +383,7 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
             match self.runner.start(&job) {
                 Started::Running(process) => {
                     self.crew.lock().going.stops.started(job.id, process.pid);
+                    self.begun.extend(begun(&job, process.pid));
                     self.runner.add(job, process);
                 }
                 Started::Failed(event) => self.failed.push((job.id, event)),
@@ -451,6 +459,8 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
             going.stops.remove(id);
             events.push(event);
         }
+        // Before anything else of them: what has started is written down before its end is.
+        inputs.splice(0..0, self.begun.drain(..));
         if inputs.is_empty() {
             inputs.push(Input::Tick);
         }
@@ -473,6 +483,19 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         }
         Ok(())
     }
+}
+
+/// What the record says of a process that was started; nothing of one that is to outlive its run.
+fn begun(job: &Job, pid: Pid) -> Option<Input> {
+    if job.is_to_leave() {
+        return None;
+    }
+    let of = match job.id {
+        CommandId::Step(node) => Some((node, job.attempt)),
+        CommandId::Question(_) => None,
+    };
+    let process = remains::described(pid, Clock::since_boot_ms());
+    Some(Input::Begun { of, process })
 }
 
 impl Shared<'_> {

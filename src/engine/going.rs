@@ -32,6 +32,7 @@ use crate::eval::{self, Evaluator};
 use crate::exec::family;
 use crate::exec::handed_on::Handover;
 use crate::exec::jobserver::Jobserver;
+use crate::exec::keeper::Keeper;
 use crate::exec::stops::{Stop, Stops};
 use crate::exec::terminal;
 use crate::exec::{CommandId, Event, Handed, Job, WhichStreams};
@@ -53,6 +54,8 @@ pub(super) struct Going<'a> {
     /// The jobserver that its commands keep to, if there is one.
     pub(super) jobserver: Option<Jobserver>,
     pub(super) logs: Option<Folder>,
+    /// The helper that ends what is left when flow is gone.
+    pub(super) keeper: Option<Keeper>,
     /// Which of flow's streams are a terminal that a command may have to itself.
     pub(super) own_streams: WhichStreams,
     pub(super) journal: Box<dyn Journal>,
@@ -115,11 +118,20 @@ impl Going<'_> {
         }
         let locked = |input: &&Input| matches!(input, Input::Locked { .. });
         let locked: Vec<Input> = inputs.iter().filter(locked).cloned().collect();
+        if let Some(keeper) = &mut self.keeper {
+            for input in &inputs {
+                if let Input::Begun { process, .. } = input {
+                    keeper.tell(process);
+                }
+            }
+        }
         let records = self.decide(inputs);
         if !records.is_empty() {
             let ends = self.seal(&records);
             self.journal.append(&self.lines).map_err(Error::Store)?;
-            if self.state.plan().durable || self.state.trigger().is_some() {
+            // A power cut ends processes too, so who they are need not survive it.
+            let lasts = |record: &Record| !matches!(record.fact, Fact::ProcessStarted { .. });
+            if self.keeps_to_disk() && records.iter().any(lasts) {
                 self.journal.sync().map_err(Error::Store)?;
             }
             self.show(&records, &ends);
@@ -131,6 +143,11 @@ impl Going<'_> {
         self.mind_asked(self.clock.instant());
         self.mind_tokens();
         Ok(())
+    }
+
+    /// Whether a power cut must not take anything of it.
+    pub(super) fn keeps_to_disk(&self) -> bool {
+        self.state.plan().durable || self.state.trigger().is_some()
     }
 
     /// Makes the lines of these facts; returns where each of them ends.
@@ -760,11 +777,10 @@ pub(super) fn how(signal: HowToStop) -> Stop {
     match signal {
         HowToStop::Kill => Stop::Kill,
         HowToStop::Terminate => Stop::Ask(Number::TERM),
-        // SIGQUIT asks for a core dump, or only for a list of threads.
-        HowToStop::Number(libc::SIGQUIT) => Stop::Ask(Number::TERM),
-        HowToStop::Number(number) => {
-            Stop::Ask(Number::from_named_raw(number).unwrap_or(Number::TERM))
-        }
+        HowToStop::Number(libc::SIGINT) => Stop::Ask(Number::INT),
+        HowToStop::Number(libc::SIGHUP) => Stop::Ask(Number::HUP),
+        // The others mean something else to many programs: SIGQUIT asks for a core dump, SIGUSR1 for a word on how it goes.
+        HowToStop::Number(_) => Stop::Ask(Number::TERM),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,12 +17,28 @@ use crate::store::request::Request;
 /// The signals that end a run, each of which is passed on as it is.
 pub(super) const ENDING: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT];
 
+/// Signals that end a process which does nothing about them, and that somebody may send all the same: a timer or a limit that was set
+/// before flow was started, a mistaken `kill -USR1`. They end a run too.
+const RARE: [i32; 8] = [
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGVTALRM,
+    libc::SIGPROF,
+    libc::SIGXCPU,
+    libc::SIGIO,
+    libc::SIGPWR,
+];
+
 /// The signals by which a shell suspends flow and lets it go on, and by which a child says that it was stopped or has ended.
 const JOB_CONTROL: [Signal; 3] = [Signal::TSTP, Signal::CONT, Signal::CHILD];
 
 /// Where signals to flow arrive, as bytes on pipes.
 #[derive(Debug)]
 pub struct Signals(Vec<(i32, PipeReader)>);
+
+/// The rare one that came last, and is passed on as SIGTERM.
+static RARE_CAME: AtomicI32 = AtomicI32::new(0);
 
 impl Signals {
     /// Begins to catch those that end a run, and with a terminal those of job control. What flow was started to ignore (as by
@@ -36,6 +53,12 @@ impl Signals {
             .chain(JOB_CONTROL.into_iter().filter(|_| more))
         {
             caught.add(signal)?;
+        }
+        for signal in RARE
+            .into_iter()
+            .filter(|signal| !dispositions::is_ignored(*signal))
+        {
+            pass_on_as_term(signal)?;
         }
         Ok(caught)
     }
@@ -52,6 +75,43 @@ impl Signals {
         }
         Ok(())
     }
+
+    /// The signals that came, by which of the pipes can be read.
+    fn read(&mut self, readable: &[bool]) -> Vec<i32> {
+        let mut came = Vec::new();
+        for ((number, pipe), readable) in self.0.iter_mut().zip(readable) {
+            let count = if *readable { drain(pipe) } else { 0 };
+            let rare = match Signal::from_named_raw(*number) {
+                Some(Signal::TERM) if count > 0 => RARE_CAME.swap(0, Ordering::SeqCst),
+                _ => 0,
+            };
+            let number = if rare == 0 { *number } else { rare };
+            // How often it was asked to end counts; the others say that there is something to look at.
+            let count = if Inbox::ends_a_run(number) {
+                count
+            } else {
+                count.min(1)
+            };
+            came.extend(std::iter::repeat_n(number, count));
+        }
+        came
+    }
+}
+
+/// A rare signal is a SIGTERM of which it is known what it was: no pipe of its own, and nothing more to wait for.
+#[expect(
+    unsafe_code,
+    reason = "what a signal runs must be safe to run in its handler"
+)]
+fn pass_on_as_term(signal: i32) -> io::Result<()> {
+    // SAFETY: storing to an atomic and raise(3) are safe in a handler (signal-safety(7)), and neither can panic.
+    unsafe {
+        signal_hook::low_level::register(signal, move || {
+            RARE_CAME.store(signal, Ordering::SeqCst);
+            libc::raise(libc::SIGTERM);
+        })?;
+    }
+    Ok(())
 }
 
 /// What a thread waits with.
@@ -134,7 +194,7 @@ impl Inbox {
 
     /// Whether a signal is one of those that end a run.
     pub(super) fn ends_a_run(number: i32) -> bool {
-        ENDING.iter().any(|signal| signal.as_raw() == number)
+        ENDING.iter().any(|signal| signal.as_raw() == number) || RARE.contains(&number)
     }
 
     /// Waits until something happens or `deadline` has come.
@@ -157,14 +217,9 @@ impl Inbox {
         let pipes = pipes.iter().filter(|is_there| **is_there).count();
         let own = self.signals.0.len() + pipes;
         let (readable, mut ready) = self.poll(runner, deadline, own, tokens)?;
-        for ((number, pipe), readable) in self.signals.0.iter_mut().zip(&readable) {
-            let count = if *readable { drain(pipe) } else { 0 };
-            // How often it was asked to end counts; the others say that there is something to look at.
-            let ending = Self::ends_a_run(*number);
-            let count = if ending { count } else { count.min(1) };
-            ready.signals.extend(std::iter::repeat_n(*number, count));
-        }
-        let mut readable = readable[self.signals.0.len()..].iter();
+        let signals = self.signals.0.len();
+        ready.signals = self.signals.read(&readable[..signals]);
+        let mut readable = readable[signals..].iter();
         if let Some(knock) = &mut self.knock
             && readable.next() == Some(&true)
         {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::past;
 
-use crate::disk::layout::{BUILDS, LOGS};
+use crate::disk::layout::BUILDS;
 use crate::disk::{self, Folder, How};
 use crate::eval::Evaluator;
 use crate::eval::here::Here;
@@ -26,6 +26,7 @@ use crate::model::id::{NodeId, RunId};
 use crate::model::plan::{
     About, Incremental as PlannedIncremental, Kind, On, Plan, Task as PlannedTask,
 };
+use crate::store::files::Files;
 
 /// How large the cache is when it is pruned by itself, in bytes.
 pub const CACHE_BYTES_MAX: u64 = 5 << 30;
@@ -44,8 +45,8 @@ pub struct Freshness {
     incremental: Incremental,
     /// Where the locks of tasks are that make files.
     builds: Folder,
-    /// Where the output of runs is.
-    logs: Folder,
+    /// The records of runs.
+    runs: Files,
     /// Nothing is restored from the cache.
     no_cache: bool,
     /// Something was kept in the cache.
@@ -86,7 +87,7 @@ impl Drop for BuildLock {
 }
 
 /// Ends what is left of the run of a flow that died while it made the files of a task: it would go on writing to them.
-fn end_left(owner: &str, logs: &Path) {
+fn end_left(owner: &str, runs: &Files) {
     let Some((pid, run)) = owner.split_once(' ') else {
         return;
     };
@@ -95,7 +96,7 @@ fn end_left(owner: &str, logs: &Path) {
     };
     if !family::is_alive(pid) {
         // One that can't be ended keeps nobody from building.
-        let _ = past::end_left(&run, logs, || Clock::system().instant());
+        let _ = past::end_left(&run, runs, || Clock::system().instant());
     }
 }
 
@@ -206,7 +207,7 @@ impl Freshness {
             evaluator,
             incremental,
             builds: state.below(BUILDS),
-            logs: state.below(LOGS),
+            runs: Files::new(state.clone()),
             no_cache,
             cached: AtomicBool::new(false),
             under_way: Mutex::default(),
@@ -646,7 +647,7 @@ impl Freshness {
         match file.try_lock() {
             Ok(()) => {
                 let before = disk::whole(&file, OWNER_BYTES_MAX).unwrap_or_default();
-                end_left(&String::from_utf8_lossy(&before), self.logs.path());
+                end_left(&String::from_utf8_lossy(&before), &self.runs);
                 file.set_len(0)?;
                 let owner = format!("{} {}", std::process::id(), self.evaluator.run_id());
                 file.write_all_at(owner.as_bytes(), 0)?;

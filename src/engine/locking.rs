@@ -6,7 +6,6 @@
 //! anything fails instead, so that nobody ever waits while holding what another waits for.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +22,7 @@ use crate::model::id::{NodeId, RunId};
 use crate::model::language::rules::wrong_lock_name;
 use crate::model::plan::{Kind, LockName};
 use crate::model::time::human_fine;
+use crate::store::files::Files;
 
 /// The locks of one run.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct Locking {
     by: String,
     clock: Clock,
     /// Where the output of the project's runs is.
-    logs: PathBuf,
+    runs: Files,
     inner: Mutex<Inner>,
 }
 
@@ -100,10 +100,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 const LOOK_AGAIN_MAX: Duration = Duration::from_millis(100);
 
 impl Locking {
-    /// For a run of this person, with the locks of its project and the folder of the output of its runs.
-    pub fn new(locks: Locks, logs: PathBuf, run: RunId, by: String, clock: Clock) -> Self {
+    /// For a run of this person, with the locks of its project and the records of its runs.
+    pub fn new(locks: Locks, runs: Files, run: RunId, by: String, clock: Clock) -> Self {
         Self {
-            logs,
+            runs,
             locks,
             run,
             by,
@@ -229,7 +229,7 @@ impl Locking {
             inner.lent.extend(std::mem::take(&mut lent));
             // Not under the lock: it may take as long as the commands of the dead take to end.
             drop(inner);
-            let held = end_left(held, &self.run, &self.logs, &self.clock);
+            let held = end_left(held, &self.run, &self.runs, &self.clock);
             inner = self.inner();
             let held = held.inspect_err(|_| {
                 inner.lent.retain(|node, _| !nodes.contains(node));
@@ -299,7 +299,7 @@ const TOLD_AFTER: Duration = Duration::from_millis(50);
 fn end_left(
     held: Vec<Held>,
     own: &RunId,
-    logs: &Path,
+    runs: &Files,
     clock: &Clock,
 ) -> Result<Vec<Held>, Missing> {
     let mut ended: Vec<&RunId> = Vec::new();
@@ -308,7 +308,7 @@ fn end_left(
             continue;
         }
         ended.push(left);
-        if let Err(past::Undying(process)) = past::end_left(left, logs, || clock.instant()) {
+        if let Err(past::Undying(process)) = past::end_left(left, runs, || clock.instant()) {
             return Err(Missing::Never(format!(
                 "process {} ({}) of the dead run {left}, which held its lock, can't be ended",
                 process.pid.as_raw_nonzero(),

@@ -30,6 +30,7 @@ pub mod watched;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,7 @@ use crate::eval::kept::Kept;
 use crate::exec::WhichStreams;
 use crate::exec::family;
 use crate::exec::jobserver::Jobserver;
+use crate::exec::keeper::Keeper;
 use crate::exec::mask::Secrets;
 use crate::exec::room;
 use crate::exec::runner::Runner;
@@ -98,6 +100,8 @@ pub struct Engine<'a> {
     pub secrets: Secrets,
     /// The jobserver that its commands have to keep to, if there is one.
     pub jobserver: Option<Jobserver>,
+    /// What is started as the helper that ends what is left when flow is gone, of runs that have to be safe ([`crate::exec::keeper`]).
+    pub keeper: Option<PathBuf>,
     /// How many threads may take part.
     pub threads: usize,
     /// Where signals arrive, and whoever rings is heard.
@@ -204,6 +208,7 @@ impl Engine<'_> {
             actor: self.actor,
             slots: self.slots,
             jobserver,
+            keeper: None,
             journal: self.journal,
             clock: self.clock,
             observers: self.observers,
@@ -246,6 +251,14 @@ impl Engine<'_> {
                 past::first(&going.state, start)
             }
         };
+        if going.keeps_to_disk()
+            && let (Some(program), Some(logs)) = (self.keeper, &going.logs)
+        {
+            let folder = logs.above().map(|(folder, _)| folder);
+            let started = folder.map(|all| Keeper::start(&program, &going.run, all.path()));
+            // Without it a run is as safe as all others.
+            going.keeper = started.and_then(Result::ok);
+        }
         first.extend(self.request.and_then(|request| going.requested(request)));
         let inbox = self.inbox;
         let crew = Crew::new(
@@ -258,6 +271,9 @@ impl Engine<'_> {
         if let Some(freshness) = &going.freshness {
             // What could not be kept is found out again the next time.
             let _ = freshness.keep();
+        }
+        if let Some(keeper) = going.keeper.take() {
+            keeper.dismiss();
         }
         let signal = end_family(
             &mut going,

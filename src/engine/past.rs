@@ -19,8 +19,11 @@ use crate::core::{Input, RunState};
 use crate::eval::here::Here;
 use crate::eval::kept::Kept;
 use crate::exec::family;
+use crate::exec::remains::{self, Started};
 use crate::model::id::{NodeId, RunId};
 use crate::model::time::Timestamp;
+use crate::store;
+use crate::store::files::Files;
 use crate::store::line::Chain;
 
 /// What has happened in a run before it is taken up.
@@ -125,21 +128,50 @@ const LOOKS: u32 = 2;
 #[derive(Debug)]
 pub struct Undying(pub family::Left);
 
-/// Ends the processes that were left of a run whose flow has died, and waits until they are gone; who they were. `logs` is where
-/// the output of the project's runs is.
+/// What the record of a run says of its processes.
+pub fn started(store: &Files, run: &RunId) -> Started {
+    let mut started = Started::default();
+    for fact in store::processes(store, run) {
+        match fact {
+            Fact::RunCreated {
+                project: Some(project),
+                ..
+            } => started.dir = project.dir.into(),
+            Fact::ProcessStarted { process, .. } => started.processes.push(process),
+            _ => {}
+        }
+    }
+    started
+}
+
+/// Ends the processes that were left of a run whose flow has died, and waits until they are gone; who they were.
 ///
 /// # Errors
 ///
 /// One that is still there.
 pub fn end_left(
     run: &RunId,
+    store: &Files,
+    now: impl Fn() -> Instant,
+) -> Result<Vec<family::Left>, Undying> {
+    end_processes(run, store.logs().path(), &started(store, run), now)
+}
+
+/// The same for who knows what the record says of its processes; `logs` is where the output of the project's runs is.
+///
+/// # Errors
+///
+/// One that is still there.
+pub fn end_processes(
+    run: &RunId,
     logs: &Path,
+    started: &Started,
     now: impl Fn() -> Instant,
 ) -> Result<Vec<family::Left>, Undying> {
     let (mut told, mut ended) = (HashSet::new(), Vec::new());
     let (began, mut nobody) = (now(), 0);
     loop {
-        let left = family::marked(run, logs);
+        let left = remains::of_run(run, logs, started);
         let Some(first) = left.first().cloned() else {
             nobody += 1;
             if nobody == LOOKS {

@@ -26,6 +26,8 @@ pub fn set() {
                 libc::signal(signal, libc::SIG_DFL);
             }
         }
+        // A file that may not grow any more is an error of the write then, which is said; setrlimit(2).
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
 }
 

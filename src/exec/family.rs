@@ -145,7 +145,7 @@ fn children_of(pid: i32) -> Vec<i32> {
 
 /// Processes of this run that are alive, whoever started them; never this one or one that it descends from. `logs` is the folder
 /// of the output of all runs of the project: in another project (a copy of this one, or by chance) a run may have the same id.
-pub fn marked(run: &RunId, logs: &Path) -> Vec<Left> {
+pub(super) fn marked(run: &RunId, logs: &Path) -> Vec<Left> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
     let logs = logs.canonicalize().ok();
     let here = |environ: &[u8]| {
@@ -229,7 +229,7 @@ fn program(pid: i32) -> String {
 }
 
 /// All processes there are.
-fn pids() -> impl Iterator<Item = i32> {
+pub(super) fn pids() -> impl Iterator<Item = i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
@@ -273,6 +273,26 @@ pub fn is_ancestor(pid: i32) -> bool {
         at = above;
     }
     false
+}
+
+/// A process that is of a run, of the task that its environment says, or else this one.
+pub(super) fn found(pid: Pid, task: &str) -> Left {
+    let number = pid.as_raw_nonzero().get();
+    let named = variable(&environ(number), TASK);
+    Left {
+        pid,
+        program: program(number),
+        task: if named.is_empty() {
+            task.to_owned()
+        } else {
+            named
+        },
+    }
+}
+
+/// Whether a run has left a process running on purpose.
+pub(super) fn is_left_by(pid: i32, run: &RunId) -> bool {
+    to_leave(&environ(pid)).split('/').next() == Some(run.as_str())
 }
 
 /// What is known of a child; `None` for one that flow did not start, as far as that can be told.

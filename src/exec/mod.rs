@@ -8,9 +8,11 @@ pub mod family;
 pub mod forms;
 pub mod handed_on;
 pub mod jobserver;
+pub mod keeper;
 pub mod mask;
 pub mod output;
 pub mod process;
+pub mod remains;
 pub mod room;
 pub mod runner;
 pub mod shell;
@@ -67,6 +69,13 @@ pub struct Job {
     pub stdin: bool,
     /// It has flow's own stdin and these of flow's own streams; `None` for an empty stdin and pipes.
     pub own_streams: Option<WhichStreams>,
+}
+
+impl Job {
+    /// Whether what it starts is to go on after its run.
+    pub fn is_to_leave(&self) -> bool {
+        self.env.iter().any(|(name, _)| name == family::TO_LEAVE)
+    }
 }
 
 /// Streams of a command: which of flow's own it writes to by itself, so that nobody reads along; which are kept.

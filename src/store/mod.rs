@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use self::request::Request;
+use crate::core::fact::Fact;
 use crate::disk::Folder;
 use crate::model::id::RunId;
 use crate::model::time::Timestamp;
@@ -162,6 +163,18 @@ pub fn whole_lines(bytes: &[u8]) -> usize {
         .iter()
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |end| end + 1)
+}
+
+/// The facts of a run that say where it ran and which processes it started; none where its record can't be read.
+pub fn processes(store: &dyn Store, run: &RunId) -> Vec<Fact> {
+    let text = store.read(run).unwrap_or_default();
+    let are = |line: &&str| {
+        ["\"process_started\"", "\"run_created\""]
+            .iter()
+            .any(|kind| line.contains(kind))
+    };
+    let facts = text.lines().filter(are).filter_map(line::parse);
+    facts.map(|record| record.fact).collect()
 }
 
 /// The end of a record at the end of a process that worked on it, kept apart from the record.

@@ -308,18 +308,24 @@ impl<'a> World<'a> {
                 Some(process) => {
                     let exit = process.exit.clone();
                     self.processes.remove(&(node, attempt));
-                    vec![Input::Exited {
-                        node,
-                        attempt,
-                        exit,
-                    }]
+                    vec![
+                        begun(node, attempt),
+                        Input::Exited {
+                            node,
+                            attempt,
+                            exit,
+                        },
+                    ]
                 }
                 // The answer of a process that a dead engine had started.
-                None => vec![Input::Exited {
-                    node,
-                    attempt,
-                    exit: Exit::code(0),
-                }],
+                None => vec![
+                    begun(node, attempt),
+                    Input::Exited {
+                        node,
+                        attempt,
+                        exit: Exit::code(0),
+                    },
+                ],
             },
         }
     }
@@ -934,5 +940,19 @@ fn gate(action: &Action) -> Option<NodeId> {
     match action {
         Action::Approve { node } => Some(*node),
         _ => None,
+    }
+}
+
+/// A process of this try is there.
+fn begun(node: NodeId, attempt: u32) -> Input {
+    let process = flow::core::fact::Process {
+        pid: 4_711,
+        session: 4_000,
+        alive_ms: 1,
+        boot: String::new(),
+    };
+    Input::Begun {
+        of: Some((node, attempt)),
+        process,
     }
 }

@@ -24,7 +24,7 @@ impl Known {
 /// A pattern: how many bytes at the beginning of a text fit.
 type Fits = fn(&str) -> Option<usize>;
 
-const PATTERNS: [(Fits, &str); 7] = [
+const PATTERNS: [(Fits, &str); 9] = [
     (hash, "<hash>"),
     (instant, "<time>"),
     (duration, "<dur>"),
@@ -32,6 +32,8 @@ const PATTERNS: [(Fits, &str); 7] = [
     (|text| millis(text, "after "), "after <dur>"),
     (run, "run <id>"),
     (seconds, "\"seconds\":<dur>"),
+    (process, "process <pid>"),
+    (process_as_json, "\"pid\":<pid>,<of this machine>"),
 ];
 
 /// The lines of an output, normalised: `<id>`, `<time>`, `<dur>`, `<hash>`, `<dir>`, `<home>`; what is no text is made visible.
@@ -94,6 +96,23 @@ fn line_of(line: &str) -> String {
         rest = &rest[length..];
     }
     done
+}
+
+/// `process 4711`
+fn process(text: &str) -> Option<usize> {
+    let rest = text.strip_prefix("process ")?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    (digits > 0).then_some("process ".len() + digits)
+}
+
+/// `"pid":4711,"session":4000,"alive_ms":86400123,"boot":"0f1c…"`
+fn process_as_json(text: &str) -> Option<usize> {
+    let boot = text
+        .starts_with("\"pid\":")
+        .then(|| text.find("\"boot\":\""))??;
+    let value = boot + "\"boot\":\"".len();
+    let end = text[value..].find('"')?;
+    Some(value + end + 1)
 }
 
 /// A character a hundred times or more in a row is `<x 100 times>`.
