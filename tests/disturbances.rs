@@ -364,7 +364,8 @@ impl Project {
                 }
             }
             Edit::Mode(name) => {
-                if path(name).exists() {
+                // That of what is made counts: the case output-mode.
+                if path(name).exists() && name.starts_with("src/") {
                     fs::set_permissions(path(name), fs::Permissions::from_mode(0o755))
                         .expect("it is ours");
                 }

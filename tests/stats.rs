@@ -201,8 +201,8 @@ fn a_bottleneck_is_a_step_that_holds_people_up() {
     let space = Space::with(
         "
 tasks:
-  alone: {params: {code: {default: '0'}}, run: 'exit {{ code }}'}
-  steps: {params: {code: {default: '0'}}, run: ['true', {name: push, run: 'exit {{ code }}'}]}
+  alone: {params: {code: {default: '0'}}, run: 'exit {{ code | int }}'}
+  steps: {params: {code: {default: '0'}}, run: ['true', {name: push, run: 'exit {{ code | int }}'}]}
   again: {retry: 2, run: 'test -e second && rm second || { touch second; exit 1; }'}
   good: 'true'
   rare: 'false'

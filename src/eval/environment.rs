@@ -86,6 +86,14 @@ impl Names for Seen {
         self.environment.frame.folder()
     }
 
+    fn has_secrets(&self) -> bool {
+        self.environment.frame.has_secrets()
+    }
+
+    fn is_secret(&self, number: &str) -> bool {
+        self.environment.frame.is_secret(number)
+    }
+
     fn bared(&self, secret: &[u8]) {
         self.environment.frame.bared(secret);
     }

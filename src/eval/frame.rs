@@ -588,6 +588,14 @@ impl Names for Frame {
         dir.ok()
     }
 
+    fn has_secrets(&self) -> bool {
+        self.0.evaluator.has_secrets()
+    }
+
+    fn is_secret(&self, number: &str) -> bool {
+        self.0.evaluator.has_secret(number.as_bytes())
+    }
+
     fn bared(&self, secret: &[u8]) {
         self.0.evaluator.outside.hide(secret);
     }

@@ -33,6 +33,28 @@ pub(super) fn has_secret(json: &Json) -> bool {
     }
 }
 
+/// What is to be written down, with `{"secret": true}` in the place of each text and number that is one.
+pub(super) fn without(json: Json, is_secret: &dyn Fn(&str) -> bool) -> Json {
+    match json {
+        Json::String(text) if is_secret(&text) => secret(),
+        Json::Number(number) if is_secret(&number.to_string()) => secret(),
+        Json::Array(items) => items
+            .into_iter()
+            .map(|item| without(item, is_secret))
+            .collect(),
+        Json::Object(members) => {
+            let kept = |(name, value)| (name, without(value, is_secret));
+            let members: serde_json::Map<String, Json> = members.into_iter().map(kept).collect();
+            // `{"code": …}` and the like are one value.
+            match members.values().any(|value| *value == secret()) && members.len() == 1 {
+                true => secret(),
+                false => Json::Object(members),
+            }
+        }
+        other => other,
+    }
+}
+
 /// A value that was written down, as programs write it; a secret is hidden.
 pub fn plain(kept: &Json) -> Json {
     let text = |part: &Json| match plain(part) {

@@ -288,8 +288,17 @@ impl Evaluator {
         for (stream, one) in Stream::ALL.into_iter().zip(&printed) {
             values[stream.word()] = kept::of_bytes(&one.bytes);
         }
+        let values = self.without_secrets(values);
         let secret = printed.iter().any(|one| one.secret) || kept::has_secret(&values);
         (!secret).then(|| values.to_string().into_bytes())
+    }
+
+    /// What is to be written down, without what was made from a secret and no longer says so: numbers, names of members.
+    fn without_secrets(&self, values: Json) -> Json {
+        match self.has_secrets() {
+            true => kept::without(values, &|text| self.has_secret(text.as_bytes())),
+            false => values,
+        }
     }
 
     /// What tells an item of a loop from the others, for people.
@@ -332,6 +341,7 @@ impl Evaluator {
     /// What came of a question serves again when the run is resumed.
     fn keep(&self, node: Option<NodeId>, name: &str, value: Json) {
         let name = name.to_owned();
+        let value = self.without_secrets(value);
         lock(&self.kept).push(Kept { node, name, value });
     }
 

@@ -97,6 +97,12 @@ fn escaped(value: &[u8]) -> Vec<Vec<u8>> {
         json(value, b"/"),
         replaced(value, |byte| (byte == b'\'').then(|| b"'\\''".to_vec())),
         replaced(value, |byte| (byte == b'\'').then(|| b"'\"'\"'".to_vec())),
+        // The filter `quote`.
+        replaced(value, |byte| match byte {
+            b'\'' => Some(b"'\\''".to_vec()),
+            b'\\' => Some(b"'\\\\'".to_vec()),
+            _ => None,
+        }),
         replaced(value, |byte| backslashed(byte, b"\"$`\\")),
         replaced(value, |byte| backslashed(byte, QUOTED_BY_SHELLS)),
     ];

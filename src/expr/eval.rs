@@ -2,7 +2,7 @@
 //!
 //! It knows names only as they are looked up, and not what becomes of the result.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -24,8 +24,12 @@ pub(super) struct Evaluator<'s> {
     looked_up: HashMap<String, Val>,
     frames: Vec<Frame>,
     depth: usize,
-    /// Secrets that `| code` has made code of, so that they can still be masked.
+    /// Secrets that have become code, numbers or names of members, so that they can still be masked.
     pub(super) bared: Vec<Vec<u8>>,
+    /// The numbers among them.
+    numbers: HashSet<String>,
+    /// There are secrets, so it matters what is made from one.
+    has_secrets: bool,
 }
 
 /// Names that a block binds.
@@ -53,6 +57,58 @@ impl<'s> Evaluator<'s> {
             frames: vec![Frame::default()],
             depth: 0,
             bared: Vec::new(),
+            numbers: HashSet::new(),
+            has_secrets: scope.has_secrets(),
+        }
+    }
+
+    /// Whether a value is a secret or was made from one.
+    fn is_secret(&mut self, value: &Val) -> Result<bool, Problem> {
+        if let Some(number) = value.number() {
+            return Ok(self.numbers.contains(&number) || self.scope.is_secret(&number));
+        }
+        let members: Vec<Val> = match value {
+            Val::List(items) => items.iter().cloned().collect(),
+            Val::Map(members) => members.iter().map(|(_, member)| member.clone()).collect(),
+            _ => return Ok(value.origin(&mut self.fuel)?.secret),
+        };
+        for member in members {
+            if self.is_secret(&member)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What was made from these values is as secret as they are. A text says so itself; numbers are remembered, and so are names of
+    /// members where they become texts.
+    fn made_from(&mut self, values: &[Val], made: &Val) -> Result<(), Problem> {
+        if !self.has_secrets || matches!(made, Val::Bool(_) | Val::None) {
+            return Ok(());
+        }
+        for value in values {
+            if !self.is_secret(value)? {
+                continue;
+            }
+            self.remember(made);
+            if let (Val::Map(members), false) = (value, matches!(made, Val::Map(_))) {
+                let names = members.iter().map(|(name, _)| name.clone().into_bytes());
+                self.bared.extend(names);
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers in a value that was made from a secret.
+    fn remember(&mut self, value: &Val) {
+        if let Some(number) = value.number() {
+            self.bared.push(number.clone().into_bytes());
+            self.numbers.insert(number);
+        }
+        match value {
+            Val::List(items) => items.iter().for_each(|item| self.remember(item)),
+            Val::Map(members) => members.iter().for_each(|(_, member)| self.remember(member)),
+            _ => {}
         }
     }
 
@@ -204,7 +260,9 @@ impl<'s> Evaluator<'s> {
             ));
         }
         let list = self.expr(&each.iter)?;
+        let from = list.clone();
         let items = ops::items(list).map_err(|problem| problem.or_at(place(&each.iter)))?;
+        self.made_from(&[from], &Val::list(items.clone()))?;
         self.fuel.take(items.len())?;
         let items = self.kept(each, items)?;
         if items.is_empty() {
@@ -304,7 +362,12 @@ impl<'s> Evaluator<'s> {
             Expr::Const(value) => literal(&value.value, &mut self.fuel),
             Expr::UnaryOp(unary) => match unary.op {
                 UnaryOpKind::Not => self.truth(&unary.expr).map(|yes| Val::Bool(!yes)),
-                UnaryOpKind::Neg => ops::negative(&self.value(&unary.expr)?),
+                UnaryOpKind::Neg => {
+                    let value = self.value(&unary.expr)?;
+                    let made = ops::negative(&value)?;
+                    self.made_from(&[value], &made)?;
+                    Ok(made)
+                }
             },
             Expr::BinOp(binary) => self.binary(binary.op, &binary.left, &binary.right),
             Expr::Compare(compare) => {
@@ -369,7 +432,9 @@ impl<'s> Evaluator<'s> {
             BinOpKind::ScAnd | BinOpKind::ScOr => self.value(right),
             _ => {
                 let second = self.value(right)?;
-                ops::binary(op, &first, &second, &mut self.fuel)
+                let made = ops::binary(op, &first, &second, &mut self.fuel)?;
+                self.made_from(&[first, second], &made)?;
+                Ok(made)
             }
         }
     }
@@ -549,8 +614,17 @@ impl<'s> Evaluator<'s> {
             _ => value.defined()?,
         };
         let given = self.arguments(Some(value), &filter.args)?;
+        let from: Vec<Val> = match self.has_secrets {
+            true => given.by_place.clone(),
+            false => Vec::new(),
+        };
         let made = filters::apply(filter.name, given, self);
-        made.map_err(|problem| problem.or_at(at))
+        let made = made.map_err(|problem| problem.or_at(at))?;
+        // How long a secret is says too little of it, and is asked to see whether there is one.
+        if !matches!(filter.name, "length" | "count") {
+            self.made_from(&from, &made)?;
+        }
+        Ok(made)
     }
 
     fn arguments(&mut self, first: Option<Val>, all: &[CallArg<'_>]) -> Result<Arguments, Problem> {

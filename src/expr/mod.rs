@@ -12,6 +12,7 @@ mod eval;
 mod filter_docs;
 mod filters;
 mod glob;
+mod holders;
 mod jinja;
 mod ops;
 mod outline;

@@ -262,6 +262,14 @@ pub(super) fn refusal(why: Why) -> Problem {
             "too many quotes and substitutions stand in each other here",
             "write the script to a file, and hand the value over as an argument",
         ),
+        Why::Descriptor => (
+            "the shell may evaluate what stands after `>&` and `<&`",
+            "make a number of it: `{{ x | int }}`; for a file write `> {{ x }} 2>&1`",
+        ),
+        Why::Continued => (
+            "a backslash at the end of a line before it makes it unclear how the shell reads this value",
+            "end the line without a backslash, or join the lines",
+        ),
         Why::Subscript => (
             "a text from outside can't stand in a subscript, where the shell would evaluate it",
             "make a number of it: `{{ x | int }}`",

@@ -5,41 +5,182 @@
 //! any program may do such things with its arguments. It knows words, and neither values nor what a task is.
 
 use super::Problem;
+use super::holders::{self, Given, Holders, POSITIONAL, assigned};
 use super::placing::refusal;
-use super::shell::{self, Command, How, Scan, Why, Word, is_name};
+use super::shell::{self, Command, How, Scan, Why, Word};
 
 /// How many shells within shells are looked into.
 const DEPTH_MAX: usize = 4;
 
 /// The values that are refused, with why.
 pub(super) fn refused(scan: &Scan, quoted: &[bool]) -> Vec<(usize, Problem)> {
-    within(scan, quoted, 0)
+    within(scan, quoted, 0, &Holders::default())
 }
 
-fn within(scan: &Scan, quoted: &[bool], depth: usize) -> Vec<(usize, Problem)> {
+/// The same within a script that is handed to another shell, whose variables hold what `known` says.
+fn within(scan: &Scan, quoted: &[bool], depth: usize, known: &Holders) -> Vec<(usize, Problem)> {
     let mut found = Vec::new();
-    for command in scan.commands.iter().filter(|command| has_data(command)) {
+    if scan.spots.is_empty() && known.all().next().is_none() {
+        return found;
+    }
+    let (holders, given) = Holders::of(scan, known);
+    for command in &scan.commands {
         let mut look = Look {
             scan,
             quoted,
+            holders: &holders,
             command,
             depth,
             found: &mut found,
         };
         look.command();
     }
+    for name in &scan.evaluated {
+        let held = holders.held(name);
+        found.extend(held.map(|one| (one, evaluated(name))));
+    }
+    let kinds = kinds(scan);
+    for Given { name, values, text } in &given {
+        let kind = kinds.iter().find(|(known, _)| known == name);
+        match kind.map(|(_, kind)| *kind).or_else(|| special(name)) {
+            Some(Kind::Number) => {
+                let names = shell::variables(text);
+                let held = names.iter().flat_map(|name| holders.held(name));
+                let all = held.chain(values.iter().copied());
+                found.extend(all.map(|one| (one, refusal(Why::Arithmetic))));
+            }
+            Some(Kind::Code) => {
+                found.extend(values.iter().map(|one| (*one, parsed_again("the shell"))));
+            }
+            None => {}
+        }
+    }
+    if depth < DEPTH_MAX {
+        for script in &scan.backquoted {
+            found.extend(within(&shell::scan(script), &[], depth + 1, &holders));
+        }
+    }
     found
 }
 
-fn has_data(command: &Command) -> bool {
-    !command.stdin.is_empty()
-        || command.piped.is_some()
-        || command.words.iter().any(|word| !word.data.is_empty())
+/// What a shell makes of the value of a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A number, by evaluating it.
+    Number,
+    /// Something that it expands or runs.
+    Code,
+}
+
+/// Variables that are special to a shell: of bash(1), ksh(1), mksh(1), zshparam(1), yash(1).
+fn special(name: &[u8]) -> Option<Kind> {
+    Some(match name {
+        b"RANDOM"
+        | b"SECONDS"
+        | b"SRANDOM"
+        | b"OPTIND"
+        | b"HISTCMD"
+        | b"LINENO"
+        | b"BASHPID"
+        | b"COLUMNS"
+        | b"LINES"
+        | b"PGRP"
+        | b"TMOUT"
+        | b"USER_ID"
+        | b"EUID"
+        | b"UID"
+        | b"PPID"
+        | b"GID"
+        | b"EGID"
+        | b"KSHGID"
+        | b"KSHUID"
+        | b"KSHEGID"
+        | b"HISTSIZE"
+        | b"SAVEHIST"
+        | b"LISTMAX"
+        | b"LOGCHECK"
+        | b"MAILCHECK"
+        | b"KEYTIMEOUT"
+        | b"BAUD"
+        | b"DIRSTACKSIZE"
+        | b"FUNCNEST"
+        | b"SHLVL"
+        | b"ERRNO"
+        | b"TRY_BLOCK_ERROR"
+        | b"TRY_BLOCK_INTERRUPT" => Kind::Number,
+        b"PS0"
+        | b"PS1"
+        | b"PS2"
+        | b"PS3"
+        | b"PS4"
+        | b"PROMPT"
+        | b"PROMPT2"
+        | b"PROMPT3"
+        | b"PROMPT4"
+        | b"RPROMPT"
+        | b"RPS1"
+        | b"prompt"
+        | b"PROMPT_COMMAND"
+        | b"ENV"
+        | b"BASH_ENV"
+        | b"functions"
+        | b"aliases"
+        | b"galiases"
+        | b"saliases"
+        | b"dis_functions"
+        | b"BASH_ALIASES"
+        | b"BASH_CMDS"
+        | b"commands"
+        | b"YASH_AFTER_CD"
+        | b"COMMAND_NOT_FOUND_HANDLER"
+        | b"HISTCMDS" => Kind::Code,
+        _ => return None,
+    })
+}
+
+/// Variables that the script makes integers, or other names for variables.
+fn kinds(scan: &Scan) -> Vec<(Vec<u8>, Kind)> {
+    let mut kinds = Vec::new();
+    for command in &scan.commands {
+        let skipped = |word: &&Word| assigned(word).is_some() || holders::is_wrapper(word);
+        let mut words = command.words.iter().skip_while(skipped);
+        let Some(first) = words.next() else { continue };
+        let rest: Vec<&Word> = words.collect();
+        let declares = matches!(
+            first.text.as_slice(),
+            b"declare" | b"typeset" | b"local" | b"export" | b"readonly"
+        );
+        let parses =
+            |word: &&Word| is_option(word) && word.text.iter().any(|byte| b"inEF".contains(byte));
+        if first.text == b"integer"
+            || first.text == b"float"
+            || first.text == b"nameref"
+            || declares && rest.iter().any(parses)
+        {
+            for word in rest.iter().filter(|word| !is_option(word)) {
+                let name = assigned(word).map_or(word.text.as_slice(), |(name, _)| name);
+                kinds.push((name.to_vec(), Kind::Number));
+            }
+        }
+    }
+    kinds
+}
+
+/// A variable holds a value, and the shell evaluates it.
+fn evaluated(name: &[u8]) -> Problem {
+    let name = match name {
+        POSITIONAL => "a positional parameter".to_owned(),
+        name => format!("the variable {}", String::from_utf8_lossy(name)),
+    };
+    let message =
+        format!("{name} holds this value, and the shell evaluates it as arithmetic or as a name");
+    Problem::new("data-in-code", message).help("make a number of it: `{{ x | int }}`")
 }
 
 struct Look<'a> {
     scan: &'a Scan,
     quoted: &'a [bool],
+    holders: &'a Holders,
     command: &'a Command,
     depth: usize,
     found: &'a mut Vec<(usize, Problem)>,
@@ -58,6 +199,15 @@ fn is_shell(name: &str) -> bool {
             | "fish"
             | "rbash"
             | "yash"
+            | "ksh93"
+            | "rksh"
+            | "lksh"
+            | "oksh"
+            | "loksh"
+            | "posh"
+            | "csh"
+            | "tcsh"
+            | "nu"
             | "$SHELL"
             | "${SHELL}"
             | "$BASH"
@@ -73,6 +223,11 @@ fn runs_another(name: &str) -> bool {
             | "builtin"
             | "chroot"
             | "command"
+            | "coproc"
+            | "noglob"
+            | "nocorrect"
+            | "-"
+            | "-p"
             | "doas"
             | "env"
             | "exec"
@@ -124,20 +279,99 @@ fn is_command_option(word: &Word) -> bool {
     is_option(word) && word.text[1] != b'-' && word.text[1..].contains(&b'c')
 }
 
+/// Words that a shell reads as more than words, wherever a command begins with them.
+fn is_sensitive(name: &str) -> bool {
+    is_shell(name)
+        || matches!(
+            name,
+            "eval" | "source" | "." | "trap" | "alias" | "let" | "declare" | "typeset"
+        )
+}
+
+/// Builtins whose operand is a number, which some shells evaluate.
+fn takes_a_number(name: &str) -> bool {
+    matches!(
+        name,
+        "exit" | "return" | "break" | "continue" | "shift" | "ulimit" | "logout" | "bye"
+    )
+}
+
+/// Builtins of zsh that parse what they are given.
+fn parses_all(name: &str) -> bool {
+    matches!(
+        name,
+        "private"
+            | "getln"
+            | "zparseopts"
+            | "zstyle"
+            | "zformat"
+            | "sched"
+            | "zle"
+            | "vared"
+            | "autoload"
+            | "zmodload"
+            | "functions"
+            | "emulate"
+    )
+}
+
 impl Look<'_> {
     fn command(&mut self) {
         let words: Vec<&Word> = self.command.words.iter().filter(|word| !word.fed).collect();
-        let assigned = words
-            .iter()
-            .take_while(|word| self.assignment(word))
-            .count();
-        let words = &words[assigned..];
+        let is_assignment = |word: &&&Word| is_assignment(word);
+        let begin = words.iter().take_while(is_assignment).count();
+        for word in &words[..begin] {
+            self.assignment(word);
+        }
+        let words = &words[begin..];
         if self.command.condition {
             self.comparison(words);
         }
-        let Some(first) = words.first().and_then(|word| name(word)) else {
+        let wrappers = words
+            .iter()
+            .take_while(|word| holders::is_wrapper(word))
+            .count();
+        for from in [0, wrappers] {
+            self.named(&words[from..]);
+        }
+    }
+
+    /// A command, which its first word names.
+    fn named(&mut self, words: &[&Word]) {
+        let vanishing = words.iter().take_while(|word| may_vanish(word)).count();
+        if let Some(next) = words.get(vanishing).filter(|_| vanishing > 0) {
+            self.program(name(next).unwrap_or_default(), &words[vanishing + 1..]);
+        }
+        let Some(word) = words.first() else {
             return;
         };
+        if word
+            .names
+            .iter()
+            .any(|(_, name)| matches!(name.as_slice(), b"SHELL" | b"BASH"))
+        {
+            self.shell("sh", &words[1..]);
+        }
+        // A name that is worked out: what it could be is looked at.
+        let worked_out = !word.names.is_empty()
+            || !word.hidden.is_empty()
+            || !word.data.is_empty()
+            || word.text.is_empty();
+        if worked_out || word.text.contains(&b'{') || word.text.contains(&b'[') {
+            self.worked_out(word, &words[1..]);
+        }
+        let first = name(word).unwrap_or_default();
+        if first == "coproc"
+            && words
+                .iter()
+                .any(|word| name(word).is_some_and(is_sensitive))
+        {
+            // It is given whatever is written to it later.
+            let all = self.scan.commands.iter().flat_map(|command| &command.words);
+            let all: Vec<&Word> = all.collect();
+            self.refuse_words(&all, || parsed_again("coproc"));
+        }
+        self.other_name(word, &words[1..]);
         let others = runs_another(first);
         for at in 0..words.len() {
             let Some(program) = name(words[at]) else {
@@ -152,77 +386,278 @@ impl Look<'_> {
         }
     }
 
-    /// Whether a word is an assignment; one to an item of an array is looked at.
-    fn assignment(&mut self, word: &Word) -> bool {
-        let Some(equals) = word.text.iter().position(|byte| *byte == b'=') else {
-            return false;
+    /// A command whose name is an alias that was made here, or a file that was written here.
+    fn other_name(&mut self, word: &Word, rest: &[&Word]) {
+        let written = self.holders.written(&word.text);
+        self.each_as_code("the shell", &written.iter().collect::<Vec<_>>());
+        let is_alias = |command: &&Command| {
+            let mut words = command
+                .words
+                .iter()
+                .skip_while(|word| holders::is_wrapper(word));
+            words.next().is_some_and(|first| first.text == b"alias")
         };
-        let target = word.text[..equals]
-            .strip_suffix(b"+")
-            .unwrap_or(&word.text[..equals]);
-        let open = target.iter().position(|byte| *byte == b'[');
-        let variable = open.map_or(target, |open| &target[..open]);
-        if open.is_some() && is_name(variable) {
-            let within = target.iter().filter(|byte| **byte == 0).count();
-            self.refuse_all(&word.data[..within], Why::Subscript);
-        }
-        let within = word.text[..equals]
+        let aliases = self
+            .scan
+            .commands
             .iter()
-            .filter(|byte| **byte == 0)
-            .count();
-        let value = &word.data[within.min(word.data.len())..];
-        match variable {
-            // Integers of bash, ksh and zsh.
-            b"RANDOM" | b"SECONDS" | b"SRANDOM" | b"OPTIND" | b"HISTCMD" | b"LINENO" => {
-                self.refuse_all(value, Why::Arithmetic);
-            }
-            // What the shell expands, or runs, by itself.
-            b"PS0" | b"PS1" | b"PS2" | b"PS3" | b"PS4" | b"PROMPT_COMMAND" | b"ENV"
-            | b"BASH_ENV" => {
-                for one in value {
-                    self.refuse(*one, parsed_again("the shell"));
+            .filter(is_alias)
+            .flat_map(|command| &command.words);
+        let texts: Vec<Vec<u8>> = aliases
+            .filter_map(|alias| {
+                let (name, from) = assigned(alias)?;
+                (name == word.text).then(|| alias.text[from..].to_vec())
+            })
+            .collect();
+        let mut words = texts
+            .iter()
+            .flat_map(|text| text.split(u8::is_ascii_whitespace));
+        if words.any(|word| std::str::from_utf8(word).is_ok_and(is_sensitive)) {
+            self.refuse_words(rest, || parsed_again("the shell"));
+        }
+    }
+
+    /// A command whose name is made by expansions: `$e`, `${e:-eval}`, `$(echo eval)`, `{eval,…}`.
+    fn worked_out(&mut self, word: &Word, rest: &[&Word]) {
+        let mut could_be = word.hidden.clone();
+        let whole: Vec<u8> = word
+            .text
+            .iter()
+            .filter(|byte| !b"[]".contains(byte))
+            .copied()
+            .collect();
+        could_be.push(whole);
+        could_be.extend(
+            word.text
+                .split(|byte| b"{},[]".contains(byte))
+                .map(<[u8]>::to_vec),
+        );
+        if word.names.iter().any(|(_, name)| name == POSITIONAL) {
+            let sets = |command: &&Command| {
+                let mut first = command
+                    .words
+                    .iter()
+                    .take(2)
+                    .map(|word| word.text.as_slice());
+                first
+                    .any(|name| name == b"set" || self.scan.functions.iter().any(|one| one == name))
+            };
+            let words = self
+                .scan
+                .commands
+                .iter()
+                .filter(sets)
+                .flat_map(|command| &command.words);
+            could_be.extend(words.map(|word| word.text.clone()));
+        }
+        for (_, variable) in &word.names {
+            let words = self.scan.commands.iter().flat_map(|command| &command.words);
+            let given = words.filter_map(|word| {
+                let (name, from) = assigned(word)?;
+                let text = word.text[from..].split(u8::is_ascii_whitespace);
+                let texts = text.map(<[u8]>::to_vec).chain(word.hidden.iter().cloned());
+                (name == variable).then(|| texts.collect::<Vec<_>>())
+            });
+            could_be.extend(given.flatten());
+        }
+        for one in could_be {
+            let Ok(text) = std::str::from_utf8(&one) else {
+                continue;
+            };
+            let program = text.rsplit('/').next().unwrap_or(text);
+            if is_sensitive(program) {
+                let all = rest.iter().flat_map(|word| self.holders.within(word));
+                let all: Vec<usize> = all.chain(self.holders.within(word)).collect();
+                for data in all {
+                    self.refuse(data, parsed_again(program));
                 }
             }
-            _ => {}
         }
-        is_name(variable)
+    }
+
+    /// An assignment; the subscript of one to an item of an array is looked at.
+    fn assignment(&mut self, word: &Word) {
+        let equals = word.text.iter().position(|byte| *byte == b'=').unwrap_or(0);
+        let target = &word.text[..equals];
+        if target.contains(&b'[') {
+            let within = target.iter().filter(|byte| **byte == 0).count();
+            self.refuse_all(&word.data[..within.min(word.data.len())], Why::Subscript);
+            let inner: Vec<usize> = word
+                .inner
+                .iter()
+                .filter(|(at, _)| *at <= equals)
+                .map(|(_, one)| *one)
+                .collect();
+            self.refuse_all(&inner, Why::Subscript);
+            let names = word.names.iter().filter(|(at, _)| *at <= equals);
+            let held: Vec<usize> = names
+                .flat_map(|(_, name)| self.holders.held(name))
+                .collect();
+            self.refuse_all(&held, Why::Subscript);
+        }
+        // `x=( [ … ]=… )`: a substitution hides the subscript.
+        if word.text.ends_with(b"=") && word.hidden.iter().any(|one| one.is_empty()) {
+            let inner: Vec<usize> = word.inner.iter().map(|(_, one)| *one).collect();
+            self.refuse_all(&inner, Why::Subscript);
+        }
     }
 
     fn program(&mut self, program: &str, rest: &[&Word]) {
         match program {
-            "eval" => self.code("eval", rest),
-            "watch" => self.code("watch", &operands(rest, "dn")),
+            "eval" => self.code("eval", rest, &[]),
+            "watch" => self.code("watch", &operands(rest, "dn"), &[]),
             "trap" => {
                 let operands = operands(rest, "");
-                self.code("trap", &operands[..operands.len().min(1)]);
+                self.code("trap", &operands[..operands.len().min(1)], &[]);
             }
             "alias" | "bind" | "compgen" | "complete" | "enable" | "hash" => {
-                for one in rest.iter().flat_map(|word| &word.data) {
-                    self.refuse(*one, parsed_again(program));
+                self.refuse_words(rest, || parsed_again(program));
+                for word in rest.iter().filter(|_| program == "alias") {
+                    let text = assigned(word).map(|(_, from)| word.text[from..].to_vec());
+                    let text = text.unwrap_or_default();
+                    let code = Word {
+                        text,
+                        ..Word::default()
+                    };
+                    if !code.text.contains(&0) {
+                        self.code(program, &[&code], &[]);
+                    }
                 }
             }
+            _ if parses_all(program) => self.refuse_words(rest, || parsed_again(program)),
+            _ if takes_a_number(program) => self.refuse_words(rest, || refusal(Why::Arithmetic)),
             "git" => {
                 let after = rest.windows(2).filter(|pair| pair[0].text == b"-c");
                 let texts: Vec<&Word> = after.map(|pair| pair[1]).collect();
                 texts.iter().for_each(|text| self.program_text("git", text));
             }
-            "let" => rest
-                .iter()
-                .for_each(|word| self.refuse_all(&word.data, Why::Arithmetic)),
+            "let" => {
+                self.refuse_words(rest, || refusal(Why::Arithmetic));
+                let names = rest.iter().flat_map(|word| shell::variables(&word.text));
+                let held: Vec<usize> = names
+                    .flat_map(|name| self.holders.held(&name).collect::<Vec<_>>())
+                    .collect();
+                self.refuse_all(&held, Why::Arithmetic);
+            }
             "test" | "[" | "[[" => self.comparison(rest),
             "su" | "runuser" | "script" | "sg" | "flock" => self.by_option(program, rest),
             "ssh" => self.ssh(rest),
             "awk" | "gawk" | "mawk" | "nawk" => self.awk(rest),
+            "env" => self.env(rest),
+            "xargs" | "parallel" => self.xargs(rest),
             "unset" | "read" | "mapfile" | "readarray" | "getopts" => {
+                if matches!(program, "mapfile" | "readarray") {
+                    self.option_code("-C", rest);
+                }
                 rest.iter().for_each(|word| self.variable(word));
             }
-            "declare" | "typeset" | "local" | "readonly" | "integer" => {
-                self.declared(program, rest)
+            "declare" | "typeset" | "local" | "readonly" | "integer" | "export" | "nameref"
+            | "float" => self.declared(program, rest),
+            "printf" | "print" => {
+                self.after("-v", rest);
+                self.numbers(rest);
             }
-            "printf" => self.after("-v", rest),
+            "set" => self.after("-A", rest),
             "wait" => self.after("-p", rest),
+            "." | "source" => self.sourced(program, rest),
             _ if is_shell(program) => self.shell(program, rest),
             _ => self.language(program, rest),
+        }
+    }
+
+    /// All values in these words, by whatever way they get there.
+    fn refuse_words(&mut self, words: &[&Word], problem: impl Fn() -> Problem) {
+        for one in words.iter().flat_map(|word| self.holders.within(word)) {
+            self.found.push((one, problem()));
+        }
+    }
+
+    /// `env -S TEXT` splits the text into words, and the first is a program. What begins with a value could set any variable.
+    fn env(&mut self, rest: &[&Word]) {
+        for (at, word) in rest.iter().enumerate() {
+            let splits = is_option(word) && word.text[1] != b'-' && word.text.contains(&b'S')
+                || word.text.starts_with(b"--split-string");
+            if splits {
+                self.refuse_words(&rest[at..], || parsed_again("env -S"));
+            }
+        }
+        let begins = |word: &&&Word| {
+            is_option(word) || assigned(word).is_some() || word.text.first() == Some(&0)
+        };
+        let count = rest.iter().take_while(begins).count();
+        let sets = |word: &&&Word| word.text.first() == Some(&0) && assigned(word).is_none();
+        let sets: Vec<&Word> = rest[..count].iter().filter(sets).copied().collect();
+        // Without a program behind it, the value names that.
+        let names_program = rest
+            .get(count)
+            .is_some_and(|word| name(word).is_some_and(is_sensitive));
+        if names_program {
+            self.refuse_words(&sets, || parsed_again("env"));
+        }
+    }
+
+    /// What `xargs` is fed stands behind the command, or in the place of `{}`.
+    fn xargs(&mut self, rest: &[&Word]) {
+        let Some(at) = rest
+            .iter()
+            .position(|word| name(word).is_some_and(|name| is_shell(name) || name == "eval"))
+        else {
+            return;
+        };
+        let replaces = rest[..at].iter().any(|word| {
+            word.text.starts_with(b"-I")
+                || word.text.starts_with(b"-i")
+                || word.text.starts_with(b"--replace")
+                || word.text == b"-J"
+        });
+        let after = operands(&rest[at + 1..], "oO");
+        if replaces || after.is_empty() {
+            let fed = self.holders.fed(self.scan, self.command);
+            for one in fed {
+                self.refuse(one, parsed_again("the shell of xargs"));
+            }
+        }
+    }
+
+    /// A script that is read into the shell: from its input, a process, or a file that was written before.
+    fn sourced(&mut self, program: &str, rest: &[&Word]) {
+        if let Some(file) = operands(rest, "").first() {
+            self.file(program, file);
+        }
+    }
+
+    /// A file that a shell reads its commands from.
+    fn file(&mut self, program: &str, file: &Word) {
+        if file.process {
+            let values = self.holders.expanded(file);
+            values
+                .into_iter()
+                .for_each(|one| self.refuse(one, parsed_again(program)));
+        }
+        let text = file.text.as_slice();
+        if !file.names.is_empty() {
+            let held: Vec<usize> = self.holders.held(holders::STDIN).collect();
+            held.into_iter()
+                .for_each(|one| self.refuse(one, parsed_again(program)));
+        }
+        if text == b"-"
+            || text.starts_with(b"/dev/stdin")
+            || text.starts_with(b"/dev/fd/")
+            || text.starts_with(b"/proc/self/fd/")
+        {
+            self.stdin(program);
+        }
+        let written = self.holders.written(text);
+        self.each_as_code(program, &written.iter().collect::<Vec<_>>());
+    }
+
+    /// The text that follows this option is code.
+    fn option_code(&mut self, option: &str, rest: &[&Word]) {
+        for pair in rest
+            .windows(2)
+            .filter(|pair| pair[0].text == option.as_bytes())
+        {
+            self.code(option, &pair[1..], &[]);
         }
     }
 
@@ -234,25 +669,51 @@ impl Look<'_> {
         data.iter().for_each(|one| self.refuse(*one, refusal(why)));
     }
 
-    /// Words that another shell will parse, joined by spaces.
-    fn code(&mut self, program: &str, words: &[&Word]) {
+    /// Words that another shell will parse, joined by spaces, with its positional parameters.
+    fn code(&mut self, program: &str, words: &[&Word], args: &[&Word]) {
+        // What is expanded before the other shell gets it is a part of its script.
+        for one in words.iter().flat_map(|word| self.holders.expanded(word)) {
+            self.refuse(one, parsed_again(program));
+        }
+        // `eval "y=\$$x"` reads a variable whose name is worked out.
+        let names_one = |word: &&&Word| {
+            let mut names = word.names.iter();
+            names.any(|(at, _)| {
+                at.checked_sub(1)
+                    .is_some_and(|before| word.text.get(before) == Some(&b'$'))
+            })
+        };
+        if words.iter().any(|word| names_one(&word)) {
+            let all: Vec<usize> = self.holders.all().collect();
+            all.into_iter()
+                .for_each(|one| self.refuse(one, parsed_again(program)));
+        }
         let texts: Vec<&[u8]> = words.iter().map(|word| word.text.as_slice()).collect();
         let data: Vec<usize> = words
             .iter()
             .flat_map(|word| word.data.iter().copied())
             .collect();
-        if data.is_empty() {
+        // `echo {{ v }} | eval "$(cat)"`
+        let fed = self.fed();
+        if words.iter().any(|word| !word.hidden.is_empty()) {
+            fed.iter()
+                .for_each(|one| self.refuse(*one, parsed_again(program)));
+        }
+        if data.is_empty()
+            && self.holders.all().next().is_none()
+            && args.is_empty()
+            && fed.is_empty()
+        {
             return;
         }
         let inner = shell::scan(&texts.join(&b' '));
-        let all_quoted = vec![true; data.len()];
         let refused = match self.depth < DEPTH_MAX {
-            true => within(&inner, &all_quoted, self.depth + 1),
+            true => self.within(&inner, data.len(), args),
             false => Vec::new(),
         };
         for (place, one) in data.iter().enumerate() {
-            let outer = self.scan.spots[*one].how;
-            let quoted = self.quoted[*one] && outer != How::Bare;
+            let outer = self.scan.spots.get(*one).map(|spot| spot.how);
+            let quoted = self.quoted.get(*one) == Some(&true) && outer != Some(How::Bare);
             let a_word = inner
                 .spots
                 .get(place)
@@ -262,12 +723,41 @@ impl Look<'_> {
                 self.refuse(*one, parsed_again(program));
             }
         }
+        // What its variables and parameters hold has numbers behind those that stand in it.
+        for (number, problem) in refused {
+            if let Some(one) = number.checked_sub(data.len()) {
+                self.refuse(one, problem);
+            }
+        }
+    }
+
+    /// What is refused in a script that has so many values of its own; numbers beyond those are values of this one.
+    fn within(&self, inner: &Scan, own: usize, args: &[&Word]) -> Vec<(usize, Problem)> {
+        let args = args
+            .iter()
+            .flat_map(|word| self.holders.within(word))
+            .collect();
+        // `-c` begins with parameters of its own.
+        let known = self
+            .holders
+            .clone()
+            .without(POSITIONAL)
+            .with(POSITIONAL, args)
+            .with(holders::STDIN, self.fed());
+        let known = known.renumbered(|one| one + own);
+        within(inner, &vec![true; own], self.depth + 1, &known)
     }
 
     fn shell(&mut self, program: &str, rest: &[&Word]) {
         // `+x` is an option as `-x` is.
         let plus = |word: &&&Word| word.text.len() > 1 && word.text[0] == b'+';
         let rest: Vec<&Word> = rest.iter().filter(|word| !plus(word)).copied().collect();
+        for pair in rest.windows(2) {
+            if pair[0].text == b"--rcfile" || pair[0].text == b"--init-file" {
+                self.file(program, pair[1]);
+            }
+        }
+        let rest = without_long_options(&rest);
         let rest = rest.as_slice();
         let operands = operands(rest, "oO");
         let options = &rest[..rest.len() - operands.len()];
@@ -276,34 +766,56 @@ impl Look<'_> {
                 .iter()
                 .any(|word| is_option(word) && word.text[1] != b'-' && word.text.contains(&letter))
         };
+        // `sh $c TEXT`: what is worked out could be `-c`.
+        let worked_out = |word: &&Word| {
+            word.data.is_empty()
+                && (!word.names.is_empty() || !word.hidden.is_empty())
+                && !word.process
+                && (word.text.is_empty() || word.text[0] == b'$')
+        };
         if has(b'c') {
-            self.code(program, &operands[..operands.len().min(1)]);
+            let (text, args) = operands.split_at(operands.len().min(1));
+            self.code(program, text, args);
+        } else if let Some(first) = operands.first()
+            && (worked_out(first) || first.text.contains(&b'{'))
+        {
+            self.refuse_words(&operands[1..], || parsed_again(program));
+            if first.text.contains(&b'{') || matches!(first.text.as_slice(), b"$@" | b"$*") {
+                self.refuse_words(&operands[..1], || parsed_again(program));
+            }
         } else if operands.is_empty() || has(b's') {
             self.stdin(program);
+        } else {
+            self.file(program, operands[0]);
         }
     }
 
-    /// The values in what the command reads: here-documents, `<<<`, and what those before it in a pipe are given.
+    /// The values in what a command is fed.
     fn fed(&self) -> Vec<usize> {
-        let fed = self.command.words.iter().filter(|word| word.fed);
-        let own = fed.flat_map(|word| &word.data).chain(&self.command.stdin);
-        let mut data: Vec<usize> = own.copied().collect();
-        let mut piped = self.command.piped;
-        while let Some(before) = piped.and_then(|number| self.scan.commands.get(number)) {
-            data.extend(before.words.iter().flat_map(|word| &word.data));
-            data.extend(&before.stdin);
-            // A command stands behind the one that feeds it.
-            piped = before.piped;
-        }
-        data
+        self.holders.fed(self.scan, self.command)
     }
 
-    /// Values in what a shell is fed.
+    /// What a shell is fed is its script. Where nothing feeds it directly, what feeds a group or the whole shell does.
     fn stdin(&mut self, program: &str) {
-        let data = self.fed().into_iter().filter(|one| !self.quoted[*one]);
-        let data: Vec<usize> = data.collect();
-        data.iter()
-            .for_each(|one| self.refuse(*one, parsed_again(program)));
+        let words = holders::fed(self.scan, self.command);
+        self.each_as_code(program, &words);
+        for file in &self.command.sources {
+            let written = self.holders.written(&file.text);
+            self.each_as_code(program, &written.iter().collect::<Vec<_>>());
+        }
+        if words.is_empty() || self.command.piped.is_some() {
+            let held: Vec<usize> = self.holders.held(holders::STDIN).collect();
+            held.into_iter()
+                .for_each(|one| self.refuse(one, parsed_again(program)));
+        }
+    }
+
+    fn each_as_code(&mut self, program: &str, words: &[&Word]) {
+        for word in words {
+            if !self.holders.within(word).is_empty() {
+                self.code(program, &[word], &[]);
+            }
+        }
     }
 
     /// `su -c COMMAND`.
@@ -311,12 +823,12 @@ impl Look<'_> {
         for (at, word) in rest.iter().enumerate() {
             if word.text.starts_with(b"--command=") || word.text.starts_with(b"--session-command=")
             {
-                self.code(program, &rest[at..=at]);
+                self.code(program, &rest[at..=at], &[]);
             } else if is_command_option(word) || word.text == b"--command" {
-                self.code(
-                    program,
-                    &rest[(at + 1).min(rest.len())..(at + 2).min(rest.len())],
-                );
+                let text = &rest[(at + 1).min(rest.len())..(at + 2).min(rest.len())];
+                self.code(program, text, &[]);
+                // `script -cTEXT`
+                self.refuse_words(&rest[at..=at], || parsed_again(program));
             }
         }
     }
@@ -334,7 +846,10 @@ impl Look<'_> {
                 self.refuse(*one, problem.help("write `ssh -- {{ host }} …`"));
             }
         }
-        self.code("ssh", command);
+        for word in rest.iter().filter(|word| names_command(word)) {
+            self.refuse_words(&[word], || parsed_again("ssh"));
+        }
+        self.code("ssh", command, &[]);
         let text: Vec<&[u8]> = command.iter().map(|word| word.text.as_slice()).collect();
         if text.is_empty() || reads_code(&text.join(&b' ')) {
             self.stdin("ssh");
@@ -347,6 +862,15 @@ impl Look<'_> {
         }
         if let Some(program) = operands(rest, "Fv").first() {
             self.program_text("awk", program);
+            let runs = [&b"system("[..], b"system (", b"| getline", b"|getline"];
+            if runs
+                .iter()
+                .any(|call| program.text.windows(call.len()).any(|part| part == *call))
+            {
+                let data = rest.iter().flat_map(|word| self.holders.within(word));
+                let data: Vec<usize> = data.chain(self.fed()).collect();
+                self.program_data("awk", &data);
+            }
         }
     }
 
@@ -360,6 +884,17 @@ impl Look<'_> {
                     .any(|option| is_this(option, &rest[at].text, program))
             {
                 self.program_text(program, text);
+                let runs = [&b"eval"[..], b"exec", b"system"];
+                if runs
+                    .iter()
+                    .any(|call| text.text.windows(call.len()).any(|part| part == *call))
+                {
+                    let data = rest[at + 1..]
+                        .iter()
+                        .flat_map(|word| self.holders.within(word));
+                    let data: Vec<usize> = data.collect();
+                    self.program_data(program, &data);
+                }
             }
         }
         // Without a script what it is fed is its program.
@@ -377,7 +912,8 @@ impl Look<'_> {
     }
 
     fn program_text(&mut self, program: &str, word: &Word) {
-        self.program_data(program, &word.data);
+        let data = self.holders.within(word);
+        self.program_data(program, &data);
     }
 
     fn program_data(&mut self, program: &str, data: &[usize]) {
@@ -400,12 +936,26 @@ impl Look<'_> {
             ) {
                 let before = at.checked_sub(1).and_then(|before| words.get(before));
                 for side in [before, words.get(at + 1)].into_iter().flatten() {
-                    self.refuse_all(&side.data, Why::Arithmetic);
+                    let mut held = self.holders.within(side);
+                    // `[[ n -eq 1 ]]`
+                    held.extend(self.holders.held(&side.text));
+                    self.refuse_all(&held, Why::Arithmetic);
                 }
             }
         }
         self.after("-v", words);
         self.after("-R", words);
+        for pair in words.windows(2).filter(|pair| pair[0].text == b"-t") {
+            self.refuse_words(&pair[1..], || refusal(Why::Arithmetic));
+        }
+    }
+
+    /// What a format makes numbers of is evaluated by zsh and ksh93.
+    fn numbers(&mut self, rest: &[&Word]) {
+        let format = rest.iter().position(|word| makes_numbers(&word.text));
+        if let Some(at) = format {
+            self.refuse_words(&rest[at + 1..], || refusal(Why::Arithmetic));
+        }
     }
 
     /// The name of a variable after this option.
@@ -420,7 +970,8 @@ impl Look<'_> {
     /// A word that names a variable, or an item of one.
     fn variable(&mut self, word: &Word) {
         if !is_option(word) {
-            self.refuse_all(&word.data, Why::Subscript);
+            let held = self.holders.within(word);
+            self.refuse_all(&held, Why::Subscript);
         }
     }
 
@@ -428,18 +979,92 @@ impl Look<'_> {
         // Integers, lists and references: what they are given is parsed.
         let parses = |byte: &u8| b"iaAn".contains(byte);
         let whole = |word: &&Word| is_option(word) && word.text.iter().any(parses);
-        let whole = program == "integer" || rest.iter().any(whole);
-        for word in rest {
-            let equals = word.text.iter().position(|byte| *byte == b'=');
-            let name = &word.text[..equals.unwrap_or(word.text.len())];
+        let whole = matches!(program, "integer" | "float" | "nameref") || rest.iter().any(whole);
+        let options: Vec<&Word> = rest
+            .iter()
+            .filter(|word| is_option(word))
+            .copied()
+            .collect();
+        self.refuse_words(&options, || refusal(Why::Arithmetic));
+        for word in rest.iter().filter(|word| !is_option(word)) {
+            let Some((_, from)) = assigned(word) else {
+                // A name, or what becomes one.
+                let held = self.holders.within(word);
+                self.refuse_all(&held, Why::Subscript);
+                continue;
+            };
+            self.assignment(word);
+            let name = &word.text[..from];
             let within = name.iter().filter(|byte| **byte == 0).count();
             let (name, value) = word.data.split_at(within.min(word.data.len()));
             self.refuse_all(name, Why::Subscript);
             if whole {
                 self.refuse_all(value, Why::Arithmetic);
+                let held = self.holders.expanded(word);
+                self.refuse_all(&held, Why::Arithmetic);
             }
         }
     }
+}
+
+/// Whether a format has a conversion of a number; printf(1p).
+fn makes_numbers(format: &[u8]) -> bool {
+    let mut parts = format.split(|byte| *byte == b'%').skip(1);
+    parts.any(|part| {
+        let flags = part
+            .iter()
+            .take_while(|byte| b"-+ #0123456789.*'hlLjzt".contains(byte));
+        let kind = part.get(flags.count());
+        kind.is_some_and(|kind| b"diouxXeEfFgGaA".contains(kind)) || part.starts_with(b"*")
+    })
+}
+
+/// Whether a word is nothing but expansions, and none when those are empty.
+fn may_vanish(word: &Word) -> bool {
+    let positional = matches!(word.names.as_slice(), [(_, name)] if name == POSITIONAL);
+    let name = word.text.strip_prefix(b"$").unwrap_or(&word.text);
+    let is_expansion = word.text.is_empty() && word.substituted || word.names.len() == 1;
+    let whole = name.is_empty()
+        || name.len() < word.text.len()
+            && name
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_@*".contains(byte));
+    word.data.is_empty() && whole && is_expansion && (!word.quoted || positional)
+}
+
+fn is_assignment(word: &Word) -> bool {
+    assigned(word).is_some()
+}
+
+/// `-o ProxyCommand=…`, and an option whose name is a value.
+fn names_command(word: &Word) -> bool {
+    let text = word.text.to_ascii_lowercase();
+    let text = text.strip_prefix(b"-o").unwrap_or(&text);
+    [
+        &b"proxycommand"[..],
+        b"localcommand",
+        b"knownhostscommand",
+        b"match",
+    ]
+    .iter()
+    .any(|name| text.starts_with(name))
+}
+
+/// Words without long options of shells, and what two of them take.
+fn without_long_options<'w>(words: &[&'w Word]) -> Vec<&'w Word> {
+    let (mut kept, mut at) = (Vec::new(), 0);
+    while let Some(word) = words.get(at) {
+        let is_long = word.text.len() > 2 && word.text.starts_with(b"--");
+        if !is_option(word) {
+            kept.extend(&words[at..]);
+            break;
+        }
+        if !is_long {
+            kept.push(*word);
+        }
+        at += 1 + usize::from(word.text == b"--rcfile" || word.text == b"--init-file");
+    }
+    kept
 }
 
 /// Whether a word is this option; perl and ruby take it among other letters, as in `-pe`.

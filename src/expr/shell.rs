@@ -33,6 +33,8 @@ pub(super) enum Why {
     Backslash,
     Subscript,
     Depth,
+    Descriptor,
+    Continued,
 }
 
 /// A value's place.
@@ -47,12 +49,25 @@ pub(super) struct Spot {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Command {
     pub(super) words: Vec<Word>,
-    /// The values in its here-documents.
-    pub(super) stdin: Vec<usize>,
-    /// The number of the command whose output it is fed by a pipe.
-    pub(super) piped: Option<usize>,
+    /// Its here-documents, and what it reads from a process (`< <( … )`).
+    pub(super) stdin: Vec<Word>,
+    /// The files that it writes to.
+    pub(super) targets: Vec<Word>,
+    /// The files that it reads.
+    pub(super) sources: Vec<Word>,
+    /// What feeds it by a pipe.
+    pub(super) piped: Option<Piped>,
     /// It is within `[[ … ]]`.
     pub(super) condition: bool,
+}
+
+/// What stands before a `|`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piped {
+    /// The command with this number.
+    By(usize),
+    /// A group of commands, a loop, or whatever else is more than one.
+    ByGroup,
 }
 
 /// A word without its quotes; a value is a NUL, and what a substitution gives is missing.
@@ -61,9 +76,20 @@ pub(super) struct Word {
     pub(super) text: Vec<u8>,
     /// The values in it, in order.
     pub(super) data: Vec<usize>,
+    /// The values in what is substituted in it (`$( … )`, `( … )` of an array), each with its place in the text.
+    pub(super) inner: Vec<(usize, usize)>,
+    /// The variables that are expanded in it, each with its place in the text.
+    pub(super) names: Vec<(usize, Vec<u8>)>,
+    /// Words within what is substituted in it, and within `${…}`.
+    pub(super) hidden: Vec<Vec<u8>>,
     /// It is fed to the command by `<<<`.
     pub(super) fed: bool,
-    quoted: bool,
+    /// What it names is the input or the output of a process.
+    pub(super) process: bool,
+    /// Some of it is quoted.
+    pub(super) quoted: bool,
+    /// Something is substituted in it: `$( … )`, `${…}`, backquotes.
+    pub(super) substituted: bool,
 }
 
 /// What a script is made of.
@@ -74,10 +100,67 @@ pub(super) struct Scan {
     pub(super) commands: Vec<Command>,
     /// The names of the functions that it defines.
     pub(super) functions: Vec<Vec<u8>>,
+    /// The variables whose value the shell evaluates: in arithmetic, in subscripts, in `${!name}`.
+    pub(super) evaluated: Vec<Vec<u8>>,
+    /// What is assigned within expansions, `${name:=…}`: names, and the names in what they get.
+    pub(super) defaulted: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
+    /// The scripts within backquotes; there are no values in them.
+    pub(super) backquoted: Vec<Vec<u8>>,
 }
 
-/// Reads a script.
+/// A line that goes on in the next one.
+const CONTINUED: &[u8] = b"\\\n";
+
+/// Reads a script. A shell joins lines that end in a backslash before it reads them, but in quotes and comments; so the script is read
+/// as it stands and joined, and a value that does not stand the same in both is refused.
 pub(super) fn scan(text: &[u8]) -> Scan {
+    let mut scan = read(text);
+    if !text.windows(2).any(|pair| pair == CONTINUED) {
+        return scan;
+    }
+    let joined = read(&joined(text));
+    for (spot, other) in scan.spots.iter_mut().zip(&joined.spots) {
+        if spot.how != other.how && !matches!(spot.how, How::Refused(_)) {
+            spot.how = match other.how {
+                How::Refused(why) => How::Refused(why),
+                _ => How::Refused(Why::Continued),
+            };
+        }
+    }
+    let before = scan.commands.len();
+    scan.commands
+        .extend(joined.commands.into_iter().map(|command| {
+            let piped = match command.piped {
+                Some(Piped::By(number)) => Some(Piped::By(number + before)),
+                other => other,
+            };
+            Command { piped, ..command }
+        }));
+    scan.functions.extend(joined.functions);
+    scan.evaluated.extend(joined.evaluated);
+    scan.defaulted.extend(joined.defaulted);
+    scan.backquoted.extend(joined.backquoted);
+    scan
+}
+
+fn joined(text: &[u8]) -> Vec<u8> {
+    let mut joined = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        if text[at..].starts_with(CONTINUED) {
+            at += CONTINUED.len();
+        } else if text[at] == b'\\' && at + 1 < text.len() {
+            joined.extend_from_slice(&text[at..at + 2]);
+            at += 2;
+        } else {
+            joined.push(text[at]);
+            at += 1;
+        }
+    }
+    joined
+}
+
+fn read(text: &[u8]) -> Scan {
     let mut lexer = Lexer {
         text,
         at: 0,
@@ -99,9 +182,18 @@ pub(super) fn scan(text: &[u8]) -> Scan {
 enum Frame {
     Shell(Shell),
     Double,
-    Here { end: usize, command: usize },
-    Brace { double: bool },
-    Arithmetic { open: u32, closer: Closer },
+    Here {
+        end: usize,
+        command: usize,
+        word: Word,
+    },
+    Brace {
+        double: bool,
+    },
+    Arithmetic {
+        open: u32,
+        closer: Closer,
+    },
     Back,
 }
 
@@ -122,8 +214,21 @@ struct Shell {
     condition: bool,
     /// The word after `function` is a name, and what follows it is a command.
     names_function: bool,
-    /// The command before a `|`.
-    piped: Option<usize>,
+    /// What stands before a `|`.
+    piped: Option<Piped>,
+    /// The items of an array.
+    array: bool,
+    /// Behind a word that assigns nothing: `word( … )`, which zsh takes for what its files have to be like.
+    qualifier: bool,
+}
+
+/// How far something gets that stands within substitutions.
+#[derive(Default)]
+struct Reach {
+    /// The frames of the words that it becomes a part of.
+    words: Vec<usize>,
+    /// It is evaluated as arithmetic.
+    arithmetic: bool,
 }
 
 /// What the next word is.
@@ -131,7 +236,13 @@ struct Shell {
 enum Next {
     #[default]
     Word,
-    Target,
+    /// The file of a redirection.
+    Target {
+        /// A descriptor, after `>&` and `<&`.
+        descriptor: bool,
+        /// It is read.
+        read: bool,
+    },
     Fed,
     HereWord {
         tabs: bool,
@@ -189,9 +300,18 @@ impl Lexer<'_> {
         let over = |frame: &Frame| matches!(frame, Frame::Here { end, .. } if *end <= self.at);
         if let Some(first) = self.stack.iter().position(over) {
             while self.stack.len() > first {
-                self.end_word();
-                self.stack.pop();
+                self.leave();
             }
+        }
+    }
+
+    /// The innermost thing ends.
+    fn leave(&mut self) {
+        self.end_word();
+        if let Some(Frame::Here { command, word, .. }) = self.stack.pop()
+            && let Some(command) = self.scan.commands.get_mut(command)
+        {
+            command.stdin.push(word);
         }
     }
 
@@ -206,8 +326,7 @@ impl Lexer<'_> {
 
     fn finish(&mut self) {
         while !self.stack.is_empty() {
-            self.end_word();
-            self.stack.pop();
+            self.leave();
         }
     }
 
@@ -218,14 +337,95 @@ impl Lexer<'_> {
         })
     }
 
+    /// The word that is being read; a here-document is one.
     fn word(&mut self) -> Option<&mut Word> {
-        self.shell().map(|shell| shell.word.get_or_insert_default())
+        self.stack.iter_mut().rev().find_map(|frame| match frame {
+            Frame::Shell(shell) => Some(shell.word.get_or_insert_default()),
+            Frame::Here { word, .. } => Some(word),
+            _ => None,
+        })
+    }
+
+    /// How far what stands here gets, as a part of what is substituted.
+    fn reach(&self) -> Reach {
+        let mut reach = Reach::default();
+        let (mut is_inner, mut from_here) = (true, false);
+        for (at, frame) in self.stack.iter().enumerate().rev() {
+            match frame {
+                Frame::Arithmetic { .. } => reach.arithmetic = true,
+                Frame::Here { .. } => {
+                    if !mem::take(&mut is_inner) {
+                        reach.words.push(at);
+                    }
+                    from_here = true;
+                }
+                Frame::Shell(shell) => {
+                    if !mem::take(&mut is_inner) && shell.word.is_some() {
+                        reach.words.push(at);
+                    }
+                    if !mem::take(&mut from_here) && !self.passes_on(shell) {
+                        break;
+                    }
+                }
+                _ => {}
+            }
+        }
+        reach
+    }
+
+    /// Whether a command prints the argument that is being read, as far as that is known.
+    fn passes_on(&self, shell: &Shell) -> bool {
+        let command = shell
+            .command
+            .and_then(|number| self.scan.commands.get(number));
+        let program = command.and_then(|command| {
+            command.words.iter().find(|word| {
+                let equals = word.text.iter().position(|byte| *byte == b'=');
+                !equals.is_some_and(|equals| is_name(&word.text[..equals]))
+            })
+        });
+        let name = program.filter(|word| word.names.is_empty() && word.hidden.is_empty());
+        let is_file = matches!(shell.next, Next::Target { .. });
+        let is_group = shell.command.is_none() && shell.word.is_none();
+        shell.array
+            || is_group
+            || !is_file
+                && name.is_some_and(|word| {
+                    let is_function = self.scan.functions.contains(&word.text);
+                    is_function || PRINTS_ARGUMENTS.contains(&word.text.as_slice())
+                })
+    }
+
+    fn word_at(&mut self, at: usize) -> Option<&mut Word> {
+        match self.stack.get_mut(at) {
+            Some(Frame::Shell(shell)) => shell.word.as_mut(),
+            Some(Frame::Here { word, .. }) => Some(word),
+            _ => None,
+        }
+    }
+
+    /// A variable is expanded here.
+    fn expansion(&mut self, name: &[u8]) {
+        // All positional parameters are one.
+        let is_positional = name.iter().all(|byte| b"@*0123456789".contains(byte));
+        let name = if is_positional { b"@" } else { name };
+        if let Some(word) = self.word() {
+            word.names.push((word.text.len(), name.to_vec()));
+        }
+        let reach = self.reach();
+        for at in reach.words {
+            if let Some(word) = self.word_at(at) {
+                word.names.push((word.text.len(), name.to_vec()));
+            }
+        }
+        if reach.arithmetic {
+            self.scan.evaluated.push(name.to_vec());
+        }
     }
 
     /// One byte more in the word.
     fn byte(&mut self, byte: u8) {
-        let in_here = matches!(self.stack.last(), Some(Frame::Here { .. }));
-        if !in_here && let Some(word) = self.word() {
+        if let Some(word) = self.word() {
             word.text.push(byte);
         }
         self.at += 1;
@@ -242,30 +442,29 @@ impl Lexer<'_> {
         let dollar = self.at > 0 && self.text[self.at - 1] == b'$' && !self.escaped(self.at - 1);
         let around = self.stack.iter().rev().find_map(|frame| match frame {
             Frame::Brace { .. } => Some(Why::Braces),
-            Frame::Arithmetic { .. } => Some(Why::Arithmetic),
             Frame::Back => Some(Why::Backquotes),
             _ => None,
         });
+        let reach = self.reach();
+        let around = around.or(reach.arithmetic.then_some(Why::Arithmetic));
+        let is_qualifier = |frame: &Frame| matches!(frame, Frame::Shell(shell) if shell.qualifier);
+        let around = around.or(self
+            .stack
+            .iter()
+            .any(is_qualifier)
+            .then_some(Why::Subscript));
         let how = around.map_or(how, How::Refused);
         let dollar = dollar && matches!(how, How::Bare | How::Double);
         let number = self.scan.spots.len();
         self.scan.spots.push(Spot { how, dollar });
-        let here = self.stack.iter().rev().find_map(|frame| match frame {
-            Frame::Here { command, .. } => Some(Some(*command)),
-            Frame::Shell(_) => Some(None),
-            _ => None,
-        });
-        match here.flatten() {
-            Some(command) => {
-                if let Some(command) = self.scan.commands.get_mut(command) {
-                    command.stdin.push(number);
-                }
+        if how != How::Comment {
+            if let Some(word) = self.word() {
+                word.data.push(number);
+                word.text.push(0);
             }
-            None if how == How::Comment => {}
-            None => {
-                if let Some(word) = self.word() {
-                    word.data.push(number);
-                    word.text.push(0);
+            for at in reach.words {
+                if let Some(word) = self.word_at(at) {
+                    word.inner.push((word.text.len(), number));
                 }
             }
         }
@@ -307,7 +506,7 @@ impl Lexer<'_> {
                 self.open(Frame::Double, 1);
             }
             b'$' => self.dollar(true),
-            b'`' => self.open(Frame::Back, 1),
+            b'`' => self.open_backquotes(),
             0 => self.bare_datum(),
             b' ' | b'\t' => {
                 self.end_word();
@@ -320,8 +519,23 @@ impl Lexer<'_> {
             b'(' => self.parenthesis(),
             b')' => self.close(),
             b'<' | b'>' => self.redirect(byte),
+            b'[' if self.opens_subscript() => self.open_arithmetic(Closer::Bracket, 1),
             _ => self.byte(byte),
         }
+    }
+
+    /// Whether a `[` begins the subscript of an assignment, within which blanks may stand.
+    fn opens_subscript(&mut self) -> bool {
+        let rest = &self.text[self.at..];
+        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or(rest);
+        let assigns = [&b"]="[..], b"]+="]
+            .iter()
+            .any(|end| line.windows(end.len()).any(|part| part == *end));
+        let Some(Frame::Shell(shell)) = self.stack.last() else {
+            return false;
+        };
+        let is_variable = |word: &Word| !word.quoted && is_name(&word.text);
+        assigns && shell.word.as_ref().is_some_and(is_variable)
     }
 
     /// A value outside quotes; in `name[…` it is a subscript, which is arithmetic, and so it is in `[…]=` of an array.
@@ -353,7 +567,8 @@ impl Lexer<'_> {
         if matches!(frame, Frame::Shell(_) | Frame::Back | Frame::Brace { .. })
             && let Some(shell) = self.shell()
         {
-            shell.word.get_or_insert_default(); // a substitution makes a word, if only an empty one
+            // A substitution makes a word, if only an empty one.
+            shell.word.get_or_insert_default().substituted = true;
         }
         self.stack.push(frame);
         self.at += bytes;
@@ -428,8 +643,104 @@ impl Lexer<'_> {
                 let frame = self.nested(false);
                 self.open(frame, 2);
             }
-            Some(b'{') => self.open(Frame::Brace { double: !bare }, 2),
-            _ => self.byte(b'$'),
+            Some(b'{') => self.brace(!bare),
+            Some(first) => {
+                let rest = &self.text[self.at + 1..];
+                let length = match first {
+                    b'0'..=b'9' | b'@' | b'*' => 1,
+                    _ => name_length(rest),
+                };
+                let name = rest[..length].to_vec();
+                self.byte(b'$');
+                if length > 0 {
+                    self.expansion(&name);
+                }
+                name.into_iter().for_each(|byte| self.byte(byte));
+                if length > 0 && self.peek(0) == Some(b'[') {
+                    self.bracket();
+                }
+            }
+            None => self.byte(b'$'),
+        }
+    }
+
+    /// `[` behind `$name`, which begins a subscript to zsh.
+    fn bracket(&mut self) {
+        let rest = &self.text[self.at..];
+        let end = rest.iter().position(|byte| matches!(byte, b']' | b'\n'));
+        let Some(end) = end.filter(|end| rest[*end] == b']') else {
+            return;
+        };
+        self.scan.evaluated.extend(variables(&rest[..end]));
+        if rest[..end].iter().any(|byte| matches!(byte, 0 | b'$')) {
+            self.open_arithmetic(Closer::Bracket, 1);
+        }
+    }
+
+    /// `${`, and what stands in it.
+    fn brace(&mut self, double: bool) {
+        let (mut depth, rest) = (1, &self.text[self.at + 2..]);
+        let end = rest.iter().position(|byte| {
+            depth += i32::from(*byte == b'{') - i32::from(*byte == b'}');
+            depth == 0
+        });
+        let content = rest[..end.unwrap_or(rest.len())].to_vec();
+        self.open(Frame::Brace { double }, 2);
+        let length = content
+            .strip_prefix(b"#")
+            .filter(|name| name_length(name) > 0);
+        let mut content = length.unwrap_or(&content);
+        let is_length = length.is_some();
+        let indirect = content.strip_prefix(b"!");
+        let mut is_evaluated = indirect.is_some();
+        content = indirect.unwrap_or(content);
+        if content.first() == Some(&b'(')
+            && let Some(end) = content.iter().position(|byte| *byte == b')')
+        {
+            // The flags of zsh, some of which evaluate.
+            is_evaluated = true;
+            content = &content[end + 1..];
+        }
+        while let Some(b'^' | b'=' | b'~') = content.first() {
+            content = &content[1..];
+        }
+        let length = match content.first() {
+            Some(b'@' | b'*') => 1,
+            Some(b'0'..=b'9') => content
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count(),
+            _ => name_length(content),
+        };
+        let (name, mut rest) = content.split_at(length);
+        if !name.is_empty() && !is_length {
+            self.expansion(name);
+        }
+        let mut evaluated: Vec<Vec<u8>> = Vec::new();
+        if rest.first() == Some(&b'[') {
+            let end = rest
+                .iter()
+                .position(|byte| *byte == b']')
+                .unwrap_or(rest.len());
+            evaluated.extend(variables(&rest[..end]));
+            rest = rest.get(end + 1..).unwrap_or_default();
+        }
+        match rest {
+            [b'@', ..] => is_evaluated = true,
+            [b':', b'=', value @ ..] | [b'=', value @ ..] => {
+                self.scan.defaulted.push((name.to_vec(), variables(value)));
+            }
+            [b':', b'-' | b'?' | b'+', ..] => {}
+            [b':', place @ ..] => evaluated.extend(variables(place)),
+            _ => {}
+        }
+        if is_evaluated {
+            evaluated.push(name.to_vec());
+        }
+        self.scan.evaluated.extend(evaluated);
+        let tokens = tokens(rest);
+        if let Some(word) = self.word() {
+            word.hidden.extend(tokens);
         }
     }
 
@@ -443,11 +754,26 @@ impl Lexer<'_> {
                 self.stack.pop();
                 self.at += 1;
             }
+            b'\\' if !self.is_special_in_double(quotes) => {
+                self.byte(b'\\');
+                if let Some(next) = self.peek(0) {
+                    self.byte(next);
+                }
+            }
             b'\\' => self.backslash(),
             b'$' => self.dollar(false),
-            b'`' => self.open(Frame::Back, 1),
+            b'`' => self.open_backquotes(),
             0 => self.datum(How::Double),
             byte => self.byte(byte),
+        }
+    }
+
+    /// Whether a backslash within `"…"`, or in a here-document, is more than itself.
+    fn is_special_in_double(&self, quotes: bool) -> bool {
+        match self.peek(1) {
+            Some(b'$' | b'`' | b'\\' | b'\n' | 0) | None => true,
+            Some(b'"') => quotes,
+            _ => false,
         }
     }
 
@@ -461,7 +787,7 @@ impl Lexer<'_> {
             b'\'' if !double => self.single(How::Refused(Why::Braces)),
             b'"' => self.open(Frame::Double, 1),
             b'$' => self.dollar(!double),
-            b'`' => self.open(Frame::Back, 1),
+            b'`' => self.open_backquotes(),
             0 => self.datum(How::Refused(Why::Braces)),
             _ => self.at += 1,
         }
@@ -493,13 +819,44 @@ impl Lexer<'_> {
                 self.stack.push(frame);
             }
             b'$' => return self.dollar(false),
-            b'`' => return self.open(Frame::Back, 1),
+            b'`' => return self.open_backquotes(),
             b'"' => return self.open(Frame::Double, 1),
             b'\\' => return self.backslash(),
             0 => return self.datum(How::Refused(Why::Arithmetic)),
-            _ => {}
+            _ => {
+                let before = self.at.checked_sub(1).map(|at| self.text[at]);
+                let within =
+                    before.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                let length = name_length(&self.text[self.at..]);
+                if length > 0 && !within {
+                    let name = self.text[self.at..self.at + length].to_vec();
+                    self.scan.evaluated.push(name);
+                }
+            }
         }
         self.at += 1;
+    }
+
+    fn open_backquotes(&mut self) {
+        let (mut script, mut rest) = (Vec::new(), self.text[self.at + 1..].iter());
+        while let Some(byte) = rest.next().filter(|byte| **byte != b'`') {
+            let next = rest.as_slice().first();
+            match next.filter(|next| *byte == b'\\' && b"`$\\".contains(next)) {
+                Some(next) => {
+                    script.push(*next);
+                    rest.next();
+                }
+                // A value there is refused as it is.
+                None if *byte == 0 => {}
+                None => script.push(*byte),
+            }
+        }
+        let tokens = tokens(&script);
+        if let Some(word) = self.word() {
+            word.hidden.extend(tokens);
+        }
+        self.scan.backquoted.push(script);
+        self.open(Frame::Back, 1);
     }
 
     fn in_backquotes(&mut self) {
@@ -550,6 +907,14 @@ impl Lexer<'_> {
         let doubled = self.peek(1) == Some(byte);
         self.end_word();
         let piped = self.shell().and_then(|shell| shell.command);
+        let ends_group = |number: usize| {
+            let first = self.scan.commands[number].words.first();
+            first.is_none_or(|word| ENDS_GROUP.contains(&word.text.as_slice()))
+        };
+        let piped = match piped {
+            Some(number) if !ends_group(number) => Piped::By(number),
+            _ => Piped::ByGroup,
+        };
         self.end_command();
         // `||` and `&&` are read as two.
         let before = self
@@ -557,9 +922,14 @@ impl Lexer<'_> {
             .checked_sub(1)
             .and_then(|before| self.text.get(before));
         if let Some(shell) = self.shell() {
-            shell.piped = piped.filter(|_| byte == b'|' && !doubled && before != Some(&b'|'));
+            let is_pipe = byte == b'|' && !doubled && before != Some(&b'|');
+            shell.piped = is_pipe.then_some(piped);
         }
         self.at += 1;
+        // `|&` takes stderr along.
+        if byte == b'|' && !doubled && self.peek(0) == Some(b'&') {
+            self.at += 1;
+        }
     }
 
     fn in_pattern(&mut self) -> bool {
@@ -577,10 +947,29 @@ impl Lexer<'_> {
             self.open_arithmetic(Closer::Parentheses, 2);
         } else {
             let condition = self.shell().is_some_and(|shell| shell.condition);
-            let frame = self.nested(condition);
-            self.stack.push(frame);
+            let piped = self.shell().and_then(|shell| shell.piped.take());
+            let word = self.shell().and_then(|shell| shell.word.as_ref());
+            let array = word.is_some_and(|word| word.text.ends_with(b"="));
+            let qualifier = word.is_some() && !(array && self.may_assign());
+            self.stack.push(Frame::Shell(Shell {
+                nested: true,
+                condition,
+                array,
+                qualifier,
+                piped,
+                ..Shell::default()
+            }));
             self.at += 1;
         }
+    }
+
+    /// Whether a word of the command that is being read may be an assignment.
+    fn may_assign(&mut self) -> bool {
+        let command = self.shell().and_then(|shell| shell.command);
+        let words = command.map_or(&[][..], |number| &self.scan.commands[number].words[..]);
+        let is_assignment = |word: &&Word| word.text.contains(&b'=');
+        let first = words.iter().find(|word| !is_assignment(word));
+        first.is_none_or(|word| DECLARES.contains(&word.text.as_slice()))
     }
 
     fn close(&mut self) {
@@ -603,7 +992,14 @@ impl Lexer<'_> {
     fn redirect(&mut self, byte: u8) {
         if matches!(self.peek(1), Some(b'(')) {
             self.at += 1; // `<( … )`
-            let frame = self.nested(false);
+            let mut frame = self.nested(false);
+            if let Some(word) = self.word() {
+                word.process = true;
+            }
+            if let Frame::Shell(shell) = &mut frame {
+                // What `>( … )` reads is what others write.
+                shell.piped = (byte == b'>').then_some(Piped::ByGroup);
+            }
             return self.open(frame, 1);
         }
         self.drop_descriptor();
@@ -617,10 +1013,17 @@ impl Lexer<'_> {
             Next::HereWord { tabs }
         } else {
             self.at += 1;
-            while matches!(self.peek(0), Some(b'>' | b'<' | b'&' | b'|')) {
+            let mut descriptor = false;
+            while let Some(more @ (b'>' | b'<' | b'&' | b'|')) = self.peek(0) {
+                // `< <( … )` without a blank between.
+                if more != b'&' && self.peek(1) == Some(b'(') {
+                    break;
+                }
+                descriptor |= more == b'&';
                 self.at += 1;
             }
-            Next::Target
+            let read = byte == b'<';
+            Next::Target { descriptor, read }
         };
         if let Some(shell) = self.shell() {
             shell.next = next;
@@ -663,12 +1066,16 @@ impl Lexer<'_> {
             return false;
         };
         let words = &mut self.scan.commands[number].words;
-        if words.len() != 1 || !words[0].data.is_empty() {
+        // zsh takes several names.
+        let are_names = words
+            .iter()
+            .all(|word| word.data.is_empty() && !word.text.ends_with(b"="));
+        if words.is_empty() || !are_names {
             return false;
         }
-        let name = words.remove(0).text;
+        let names = mem::take(words).into_iter().map(|word| word.text);
         shell.command = None;
-        self.scan.functions.push(name);
+        self.scan.functions.extend(names);
         self.at += blanks + 2;
         true
     }
@@ -682,11 +1089,43 @@ impl Lexer<'_> {
             return;
         };
         let next = mem::take(&mut shell.next);
+        let hidden: Vec<Vec<u8>> = word
+            .hidden
+            .iter()
+            .cloned()
+            .chain(tokens(&word.text))
+            .collect();
+        let top = self.stack.len() - 1;
+        for at in 0..top {
+            if let Some(outer) = self.word_at(at) {
+                outer.hidden.extend(hidden.iter().cloned());
+            }
+        }
+        let of_array = matches!(self.stack.last(), Some(Frame::Shell(shell)) if shell.array);
+        if of_array && word.text.first() == Some(&b'[') {
+            // `[n]=…`, an item by its place.
+            let end = word.text.iter().position(|byte| *byte == b']').unwrap_or(0);
+            let names = word.names.iter().filter(|(at, _)| *at <= end);
+            self.scan
+                .evaluated
+                .extend(names.map(|(_, name)| name.clone()));
+            self.scan.evaluated.extend(variables(&word.text[..end]));
+            let within = word.text[..end].iter().filter(|byte| **byte == 0).count();
+            for number in &word.data[..within.min(word.data.len())] {
+                self.scan.spots[*number].how = How::Refused(Why::Subscript);
+            }
+            for (_, number) in word.inner.iter().filter(|(at, _)| *at <= end) {
+                self.scan.spots[*number].how = How::Refused(Why::Subscript);
+            }
+        }
         match next {
-            Next::Target => {}
+            Next::Target { descriptor, read } => self.target(word, descriptor, read),
             Next::HereWord { tabs } => self.here_word(word, tabs),
             Next::Fed | Next::Word => {
                 word.fed = next == Next::Fed;
+                let Some(Frame::Shell(shell)) = self.stack.last_mut() else {
+                    return;
+                };
                 let names_function = shell.names_function;
                 if !shell.takes(&word) {
                     self.argument(word);
@@ -697,7 +1136,34 @@ impl Lexer<'_> {
         }
     }
 
+    fn target(&mut self, word: Word, descriptor: bool, read: bool) {
+        let command = self.command();
+        if descriptor {
+            // bash expands it twice.
+            let inner = word.inner.iter().map(|(_, number)| number);
+            for number in word.data.iter().chain(inner) {
+                self.scan.spots[*number].how = How::Refused(Why::Descriptor);
+            }
+            let names = word.names.into_iter().map(|(_, name)| name);
+            self.scan.evaluated.extend(names);
+        } else if !read {
+            self.scan.commands[command].targets.push(word);
+        } else if word.process {
+            let inner = word.inner;
+            self.scan.commands[command].stdin.push(Word {
+                inner,
+                ..Word::default()
+            });
+        } else {
+            self.scan.commands[command].sources.push(word);
+        }
+    }
+
     fn here_word(&mut self, word: Word, tabs: bool) {
+        if word.substituted {
+            // Its end is not what it says: the word is taken as it is written.
+            return self.give_up();
+        }
         for number in &word.data {
             self.scan.spots[*number].how = How::Refused(Why::HereWord);
         }
@@ -731,6 +1197,20 @@ impl Lexer<'_> {
 
     fn argument(&mut self, word: Word) {
         let command = self.command();
+        let begun = &self.scan.commands[command].words;
+        let loops = begun
+            .first()
+            .is_some_and(|first| LOOPS.contains(&first.text.as_slice()));
+        let begins_body = loops && (begun.len() == 2 && word.text == b"do" || word.text == b"{");
+        let is_coproc = word.text == b"{"
+            && begun.len() <= 2
+            && begun.first().is_some_and(|first| first.text == b"coproc");
+        let is_body = word.text == b"{" && begun.last().is_some_and(|last| last.text == b"]]");
+        let is_always = word.text == b"always" && begun.len() == 1 && begun[0].text == b"}";
+        if (begins_body || is_always || is_coproc || is_body) && !word.quoted {
+            // What follows is a command of its own: `for n do`, and zsh's `for n (…) {` and `always {`.
+            return self.end_command();
+        }
         let unquoted = !word.quoted;
         if let Some(Frame::Shell(shell)) = self.stack.last_mut() {
             match word.text.as_slice() {
@@ -747,6 +1227,7 @@ impl Lexer<'_> {
         self.end_word();
         if let Some(Frame::Shell(shell)) = self.stack.last_mut() {
             shell.command = None;
+            shell.names_function = false;
             shell.next = Next::Word;
         }
     }
@@ -762,8 +1243,6 @@ impl Lexer<'_> {
     /// The text of a here-document begins here. A quoted one is read at once; in the others there are substitutions, so
     /// they are read as quotes are, up to their end.
     fn here_document(&mut self, pending: &Pending) {
-        // Several on one line: the one before is read first.
-        self.read_to_end_of_here();
         let (end, after) = self.end_of_here(pending);
         if pending.quoted {
             while self.at < end {
@@ -773,8 +1252,8 @@ impl Lexer<'_> {
                 }
             }
         } else {
-            let command = pending.command;
-            self.stack.push(Frame::Here { end, command });
+            let (command, word) = (pending.command, Word::default());
+            self.stack.push(Frame::Here { end, command, word });
             self.read_to_end_of_here();
         }
         self.at = after.max(self.at);
@@ -869,6 +1348,84 @@ impl Shell {
         }
         true
     }
+}
+
+/// Programs that print their arguments, or run what does.
+const PRINTS_ARGUMENTS: [&[u8]; 14] = [
+    b"echo",
+    b"printf",
+    b"print",
+    b"basename",
+    b"dirname",
+    b"realpath",
+    b"readlink",
+    b"expr",
+    b"eval",
+    b"command",
+    b"builtin",
+    b"env",
+    b"exec",
+    b"cat",
+];
+
+/// Words that make what stands behind them assignments.
+const DECLARES: [&[u8]; 8] = [
+    b"declare",
+    b"typeset",
+    b"local",
+    b"export",
+    b"readonly",
+    b"integer",
+    b"command",
+    b"builtin",
+];
+
+/// Words that begin a loop over items.
+const LOOPS: [&[u8]; 3] = [b"for", b"select", b"foreach"];
+
+/// Words that end a group of commands.
+const ENDS_GROUP: [&[u8]; 4] = [b"}", b"fi", b"done", b"esac"];
+
+/// How long the name of a variable is that a text begins with; 0 where it begins with none.
+fn name_length(text: &[u8]) -> usize {
+    let letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    if !text.first().is_some_and(letter) {
+        return 0;
+    }
+    let more = |byte: &&u8| letter(byte) || byte.is_ascii_digit();
+    text.iter().take_while(more).count()
+}
+
+/// The names of variables in a text, with or without a `$`; `@` for a positional parameter.
+pub(super) fn variables(text: &[u8]) -> Vec<Vec<u8>> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < text.len() {
+        let length = name_length(&text[at..]);
+        if length > 0 {
+            found.push(text[at..at + length].to_vec());
+        } else if text[at] == b'$' && matches!(text.get(at + 1), Some(b'1'..=b'9' | b'@' | b'*')) {
+            found.push(b"@".to_vec());
+        }
+        at += length.max(1);
+        // `1e` is no name.
+        while length == 0
+            && at < text.len()
+            && text[at - 1].is_ascii_digit()
+            && text[at].is_ascii_alphanumeric()
+        {
+            at += 1;
+        }
+    }
+    found
+}
+
+/// What could be words in a text.
+fn tokens(text: &[u8]) -> Vec<Vec<u8>> {
+    let parts = text.split(|byte| !(byte.is_ascii_alphanumeric() || b"_./".contains(byte)));
+    parts
+        .filter(|part| !part.is_empty())
+        .map(<[u8]>::to_vec)
+        .collect()
 }
 
 /// Whether this is the name of a variable.

@@ -130,12 +130,14 @@ impl Data {
     }
 }
 
-/// Bytes as one word in single quotes, as POSIX shells read them.
+/// Bytes as one word in single quotes, as POSIX shells read them, and fish too: a backslash stands outside, since fish takes it for one
+/// that quotes.
 pub(super) fn quoted(bytes: &[u8]) -> Vec<u8> {
     let mut word = vec![b'\''];
     for &byte in bytes {
         match byte {
             b'\'' => word.extend_from_slice(br"'\''"),
+            b'\\' => word.extend_from_slice(br"'\\'"),
             other => word.push(other),
         }
     }
@@ -228,6 +230,16 @@ impl Val {
     pub(super) fn text_bytes(&self) -> Option<Vec<u8>> {
         match self {
             Self::Text(pieces) => Some(pieces.iter().flat_map(Piece::written).collect()),
+            _ => None,
+        }
+    }
+
+    /// A number as it is written.
+    pub(super) fn number(&self) -> Option<String> {
+        match self {
+            Self::Int(number) => Some(number.to_string()),
+            Self::Float(number) => Some(float(*number)),
+            Self::Number(number) => Some(number.to_string()),
             _ => None,
         }
     }

@@ -63,7 +63,19 @@ pub trait Names: std::fmt::Debug + Send + Sync {
         None
     }
 
-    /// A secret, or what was made from one, has become code by `| code`: it has to be masked still.
+    /// Whether there are secrets at all.
+    fn has_secrets(&self) -> bool {
+        false
+    }
+
+    /// Whether a number, as it is written, was made from a secret.
+    fn is_secret(&self, number: &str) -> bool {
+        let _ = number;
+        false
+    }
+
+    /// A secret, or what was made from one, has become what no longer says so: code by `| code`, a number, the name of a member. It
+    /// has to be masked still.
     fn bared(&self, secret: &[u8]) {
         let _ = secret;
     }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::beneath;
+use super::stat::as_made;
 use crate::model::hex;
 
 /// The SHA-256 of a content.
@@ -264,7 +265,8 @@ pub(super) fn keep(
         }
         let mut content = File::open(&full)?;
         let (own, sha) = hashes(&mut content)?;
-        if own != *file.content || refuse.is_some_and(|refuse| refuse(&full)) {
+        let known = [own, as_made(own, metadata.permissions().mode())];
+        if !known.contains(file.content) || refuse.is_some_and(|refuse| refuse(&full)) {
             return Ok(false);
         }
         store.put_content(&sha, Content::File(&content))?;

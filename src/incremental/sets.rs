@@ -102,12 +102,17 @@ pub(super) fn look(
                 .collect()
         })
         .unwrap_or_default();
+    let read = if pattern.empty {
+        stat::read_made
+    } else {
+        stat::read
+    };
     let mut files = Vec::with_capacity(found.len());
     for found in found {
         let path = kept(&found.path, root);
         let (stat, content) = match known.get(&path[..]) {
             Some((stat, content)) if *stat == found.stat => (*stat, *content),
-            _ => match stat::read(&found.path, now()) {
+            _ => match read(&found.path, now()) {
                 Ok(seen) => (seen.stat, seen.content),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 // Nobody can say what is in it, so it is another thing each time.

@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// How far apart two changes of a file may lie with the same times, in nanoseconds: more than a tick of any kernel's clock;
@@ -115,6 +116,28 @@ pub(super) type Content = [u8; 32];
 pub struct Print {
     pub(super) stat: Stat,
     pub(super) content: Content,
+}
+
+/// Reads a file that a task makes.
+pub(super) fn read_made(path: &Path, now: i128) -> io::Result<Print> {
+    let mut print = read(path, now)?;
+    if let Ok(file) = fs::metadata(path)
+        && file.is_file()
+    {
+        print.content = as_made(print.content, file.permissions().mode());
+    }
+    Ok(print)
+}
+
+/// The content of a file that a task makes: whether it can be executed is a part of it. Of a source it is not, as a check-out or a
+/// copy may change it.
+pub(super) fn as_made(content: Content, mode: u32) -> Content {
+    if mode & 0o100 == 0 {
+        return content;
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"executable\0").update(&content);
+    *hasher.finalize().as_bytes()
 }
 
 /// Reads a file, or what a link says and leads to. `now` is the time before that.

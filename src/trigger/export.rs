@@ -97,6 +97,10 @@ pub fn crontab(trigger: &Trigger, around: &Surroundings) -> Result<String, Lossy
         Overlap::Allow => call,
         Overlap::Cancel => return Err(lossy("cron can't cancel the run before", SERVE)),
     };
+    if call.contains(['\n', '\r', '\0']) {
+        let what = "a line of a crontab can't hold the line break in one of its values or paths";
+        return Err(lossy(what, SERVE));
+    }
     // A percent sign would end the command (crontab(5)).
     Ok(format!(
         "# {}\n{times} {}\n",
@@ -166,6 +170,9 @@ pub fn systemd(trigger: &Trigger, around: &Surroundings) -> Result<String, Lossy
     let what = what.unwrap_or(&trigger.run).replace('%', "%%");
     let value = |name: &str, text: &str| unit_word(&format!("{name}={text}"));
     let exec = call(trigger, around, unit_word, value);
+    if around.folder.contains(['\n', '\r']) {
+        return Err(lossy("a unit can't name a folder with a line break", SERVE));
+    }
     let folder = around.folder.replace('%', "%%");
     let calendar: String = calendar
         .iter()
