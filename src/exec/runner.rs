@@ -58,6 +58,8 @@ struct Running {
     /// What it printed on stdout and on stderr, where that is read.
     kept: [Option<Vec<u8>>; 2],
     exit: Option<Exit>,
+    /// Why some of what it printed is missing.
+    unread: Option<String>,
     /// When it is looked at again after its end: its output may still come, or its group linger.
     again_at: Option<Instant>,
     /// When its output is not waited for any more.
@@ -124,6 +126,7 @@ impl Runner {
             masks,
             capture,
             exit: None,
+            unread: None,
             again_at,
             drained_at,
         });
@@ -243,7 +246,10 @@ impl Running {
                 {
                     break;
                 }
-                Err(_) => return self.close(stream),
+                Err(error) => {
+                    self.unread = Some(format!("what it printed could not be read: {error}"));
+                    return self.close(stream);
+                }
             }
         }
         Ok(None)
@@ -341,6 +347,9 @@ impl Running {
             log: self.capture.finish(),
             ..self.exit.unwrap_or_default()
         };
+        if exit.error.is_none() {
+            exit.error = self.unread;
+        }
         let outputs = self.handover.map(Handover::take).transpose();
         let outputs = outputs.unwrap_or_else(|why| {
             exit.error.get_or_insert(why);
