@@ -1,7 +1,7 @@
 //! One poll for everything that a thread waits for: signals, a knock, the ends of commands, their output, a deadline.
 
 use std::fs::File;
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -143,11 +143,20 @@ pub struct Ready {
 #[derive(Clone, Debug)]
 pub struct Knocker(Arc<PipeWriter>);
 
+/// How often it is knocked before it is given up: who is not woken waits for ever.
+const KNOCKS_MAX: u32 = 1_000;
+
 impl Knocker {
     /// Knocks; as often as one likes.
     pub fn knock(&self) {
-        // A full pipe has been knocked at enough, and a closed one belongs to a thread that is done.
-        let _ = (&*self.0).write(b"k");
+        for _ in 0..KNOCKS_MAX {
+            match (&*self.0).write(b"k") {
+                // A full pipe has been knocked at enough, and a closed one belongs to a thread that is done.
+                Err(error)
+                    if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::BrokenPipe) => {}
+                _ => return,
+            }
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 //! `n={{ v }}` is harmless and `echo "$n"` too; `$((n))` is not. Assignments of every kind are followed, to the end: what is given a
 //! variable that holds a value holds it as well. It knows words, and neither values nor programs.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::shell::{Command, Piped, Scan, Word, is_name};
+use super::shell::{Command, Piped, Scan, Word, is_name, variables};
 
 /// The positional parameters, all of them as one.
 pub(super) const POSITIONAL: &[u8] = b"@";
@@ -26,6 +26,12 @@ const PRINTS_INPUT: [&[u8]; 10] = [
     b"cat", b"head", b"tail", b"tac", b"sed", b"sort", b"uniq", b"tr", b"cut", b"tee",
 ];
 
+/// How many values of a variable are known: one is enough to refuse what evaluates it.
+const VALUES_MAX: usize = 64;
+
+/// How often assignments are followed: chains of variables that are given in the order in which they stand need one.
+const PASSES_MAX: usize = 40;
+
 /// A variable and what it is given.
 #[derive(Clone, Debug)]
 pub(super) struct Given {
@@ -40,22 +46,34 @@ impl Holders {
     pub(super) fn of(scan: &Scan, known: &Self) -> (Self, Vec<Given>) {
         let mut holders = known.clone();
         holders.files = files(scan);
-        loop {
-            let given = holders.given(scan);
+        for pass in 0.. {
             let before = holders.count();
-            for Given { name, values, .. } in &given {
-                if !values.is_empty() {
-                    holders
-                        .variables
-                        .entry(name.clone())
-                        .or_default()
-                        .extend(values);
-                }
+            let mut given = holders.given(scan);
+            if pass == PASSES_MAX {
+                // Nobody writes such a thing: whatever is given to a variable may be any value.
+                let all: Vec<usize> = (0..scan.spots.len())
+                    .chain(holders.all())
+                    .take(VALUES_MAX)
+                    .collect();
+                given.iter_mut().for_each(|one| one.values.clone_from(&all));
             }
-            if holders.count() == before {
+            for Given { name, values, .. } in &given {
+                holders.give(name, values);
+            }
+            if holders.count() == before || pass == PASSES_MAX {
                 return (holders, given);
             }
         }
+        unreachable!("the last pass returns")
+    }
+
+    fn give(&mut self, name: &[u8], values: &[usize]) {
+        if values.is_empty() {
+            return;
+        }
+        let held = self.variables.entry(name.to_vec()).or_default();
+        let room = VALUES_MAX.saturating_sub(held.len());
+        held.extend(values.iter().take(room));
     }
 
     /// A variable that holds these.
@@ -69,22 +87,33 @@ impl Holders {
         self
     }
 
-    /// All but this variable.
-    pub(super) fn without(mut self, name: &[u8]) -> Self {
-        self.variables.remove(name);
-        self
-    }
-
-    /// The same with other numbers.
-    pub(super) fn renumbered(&self, number: impl Fn(usize) -> usize) -> Self {
-        let renumbered = |(name, values): (&Vec<u8>, &BTreeSet<usize>)| {
-            (
-                name.clone(),
-                values.iter().map(|one| number(*one)).collect(),
-            )
-        };
+    /// What is known of the variables that a script reads, with other numbers for their values; its parameters are its own.
+    pub(super) fn known_to(&self, scan: &Scan, number: impl Fn(usize) -> usize) -> Self {
+        let words = scan
+            .commands
+            .iter()
+            .flat_map(|command| command.words.iter().chain(&command.stdin));
+        let mut names: HashSet<Vec<u8>> = scan.evaluated.iter().cloned().collect();
+        for word in words {
+            names.extend(word.names.iter().map(|(_, name)| name.clone()));
+            // `[[ n -eq 1 ]]`
+            names.extend(variables(&word.text));
+        }
+        for script in &scan.backquoted {
+            names.extend(variables(script));
+        }
+        names.remove(POSITIONAL);
+        let known = names.into_iter().filter_map(|name| {
+            let values = self
+                .variables
+                .get(&name)?
+                .iter()
+                .map(|one| number(*one))
+                .collect();
+            Some((name, values))
+        });
         Self {
-            variables: self.variables.iter().map(renumbered).collect(),
+            variables: known.collect(),
             files: Vec::new(),
         }
     }
@@ -360,89 +389,94 @@ fn files(scan: &Scan) -> Vec<(Vec<u8>, Vec<Word>)> {
 
 /// The words that a command is fed: by itself, by those before it in a pipe, or else by what feeds a group, a function or the whole shell.
 pub(super) fn fed<'s>(scan: &'s Scan, command: &'s Command) -> Vec<&'s Word> {
-    let mut words = piped(scan, command);
+    let (mut words, inherits) = chain(scan, command);
     if words.is_empty() && command.piped.is_none() && command.sources.is_empty() {
-        words = scan
-            .commands
-            .iter()
-            .flat_map(|other| feeds(scan, other))
-            .collect();
+        words = feeds(scan, &feeding(scan).all);
+    } else if inherits {
+        words.extend(feeds(scan, &feeding(scan).groups));
     }
     words
 }
 
-/// What a group or a function is fed by the one command before it.
-fn feeds_once<'s>(scan: &'s Scan, command: &'s Command) -> Vec<&'s Word> {
-    let first = command.words.iter().find(|word| !word.fed);
-    let is_group = first.is_none_or(|word| {
-        matches!(
-            word.text.as_slice(),
-            b"}" | b"fi" | b"done" | b"esac" | b"exec"
-        ) || scan.functions.contains(&word.text)
-    });
-    if !is_group {
-        return Vec::new();
-    }
-    let own = command
-        .words
+/// The commands that feed more than themselves.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Feeding {
+    /// Those whose input groups, functions, the whole shell or what stands behind them may read.
+    all: Vec<usize>,
+    /// Those among them that certainly feed others: groups, functions, `exec`.
+    groups: Vec<usize>,
+}
+
+/// How many words that feed others are looked at.
+pub(super) const FEEDS_MAX: usize = 64;
+
+fn feeding(scan: &Scan) -> &Feeding {
+    scan.feeding.get_or_init(|| {
+        let mut feeding = Feeding::default();
+        for (number, command) in scan.commands.iter().enumerate() {
+            let first = command.words.iter().find(|word| !word.fed);
+            let is_group = first.is_none_or(|word| {
+                let ends = matches!(
+                    word.text.as_slice(),
+                    b"}" | b"fi" | b"done" | b"esac" | b"exec"
+                );
+                ends || scan.functions.contains(&word.text)
+            });
+            let feeds = (is_group || command.piped.is_some())
+                && chain(scan, command).0.iter().any(|word| carries(word));
+            if feeds {
+                feeding.all.push(number);
+            }
+            if feeds && is_group {
+                feeding.groups.push(number);
+            }
+        }
+        feeding
+    })
+}
+
+fn feeds<'s>(scan: &'s Scan, commands: &[usize]) -> Vec<&'s Word> {
+    let words = commands
         .iter()
-        .filter(|word| word.fed)
-        .chain(&command.stdin);
-    let by = match command.piped {
-        Some(Piped::By(number)) => scan.commands.get(number),
-        _ => None,
-    };
-    own.chain(by.into_iter().flat_map(|by| &by.words)).collect()
+        .flat_map(|number| chain(scan, &scan.commands[*number]).0);
+    words.filter(|word| carries(word)).take(FEEDS_MAX).collect()
 }
 
-/// The words that feed what follows a command, or stands in it: those that a group, a function, `exec` or what begins a group is fed.
-fn feeds<'s>(scan: &'s Scan, command: &'s Command) -> Vec<&'s Word> {
-    let first = command.words.iter().find(|word| !word.fed);
-    let first = first.map(|word| word.text.as_slice());
-    let is_more = match first {
-        None | Some(b"}" | b"fi" | b"done" | b"esac" | b"exec") => true,
-        Some(name) => command.piped.is_some() || scan.functions.iter().any(|one| one == name),
-    };
-    if is_more {
-        piped(scan, command)
-    } else {
-        Vec::new()
-    }
+/// Whether there is anything in a word that may be a value.
+fn carries(word: &Word) -> bool {
+    !(word.data.is_empty()
+        && word.inner.is_empty()
+        && word.names.is_empty()
+        && word.hidden.is_empty())
 }
 
-fn piped<'s>(scan: &'s Scan, command: &'s Command) -> Vec<&'s Word> {
+/// The words that a command is fed by itself and by those before it in a pipe, and whether the first of those reads what is fed to a
+/// group that it stands in.
+fn chain<'s>(scan: &'s Scan, command: &'s Command) -> (Vec<&'s Word>, bool) {
     let own = command.words.iter().filter(|word| word.fed);
     let mut words: Vec<&Word> = own.chain(&command.stdin).collect();
-    let mut piped = command.piped;
+    let (mut piped, mut inherits) = (command.piped, false);
     while let Some(by) = piped {
         let Piped::By(number) = by else {
             // Whatever stands in the group.
-            words.extend(
-                scan.commands
-                    .iter()
-                    .flat_map(|command| command.words.iter().chain(&command.stdin)),
-            );
+            let all = scan
+                .commands
+                .iter()
+                .flat_map(|command| command.words.iter().chain(&command.stdin));
+            words.extend(all.filter(|word| carries(word)).take(FEEDS_MAX));
             break;
         };
         let Some(before) = scan.commands.get(number) else {
             break;
         };
-        if before.piped.is_none() && before.stdin.is_empty() && before.sources.is_empty() {
-            // It reads what the group is fed that it stands in.
-            words.extend(
-                scan.commands
-                    .iter()
-                    .filter(|other| !std::ptr::eq(*other, before))
-                    .flat_map(|other| feeds_once(scan, other)),
-            );
-        }
-        let first = before.words.first().map(|word| word.text.as_slice());
+        inherits = before.piped.is_none() && before.stdin.is_empty() && before.sources.is_empty();
         words.extend(before.words.iter().chain(&before.stdin));
         // A command stands behind the one that feeds it. A function prints what its commands do.
-        piped = match first.is_some_and(|name| scan.functions.iter().any(|one| one == name)) {
+        let first = before.words.first();
+        piped = match first.is_some_and(|first| scan.functions.contains(&first.text)) {
             true => Some(Piped::ByGroup),
             false => before.piped,
         };
     }
-    words
+    (words, inherits)
 }

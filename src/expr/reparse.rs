@@ -4,6 +4,8 @@
 //! value is refused there unless `| quote` stands where the other shell will see one word. The list can't be complete:
 //! any program may do such things with its arguments. It knows words, and neither values nor what a task is.
 
+use std::collections::{HashMap, HashSet};
+
 use super::Problem;
 use super::holders::{self, Given, Holders, POSITIONAL, assigned};
 use super::placing::refusal;
@@ -25,6 +27,7 @@ fn within(scan: &Scan, quoted: &[bool], depth: usize, known: &Holders) -> Vec<(u
     }
     let (holders, given) = Holders::of(scan, known);
     for command in &scan.commands {
+        let before = found.len();
         let mut look = Look {
             scan,
             quoted,
@@ -34,6 +37,9 @@ fn within(scan: &Scan, quoted: &[bool], depth: usize, known: &Holders) -> Vec<(u
             found: &mut found,
         };
         look.command();
+        if found.len() > before {
+            say_by_way_of_what(command, &holders, &mut found[before..]);
+        }
     }
     for name in &scan.evaluated {
         let held = holders.held(name);
@@ -57,7 +63,10 @@ fn within(scan: &Scan, quoted: &[bool], depth: usize, known: &Holders) -> Vec<(u
     }
     if depth < DEPTH_MAX {
         for script in &scan.backquoted {
-            found.extend(within(&shell::scan(script), &[], depth + 1, &holders));
+            let inner = shell::scan(script);
+            let known = holders.known_to(&inner, |one| one);
+            let known = known.with(POSITIONAL, holders.held(POSITIONAL).collect());
+            found.extend(within(&inner, &[], depth + 1, &known));
         }
     }
     found
@@ -168,13 +177,42 @@ fn kinds(scan: &Scan) -> Vec<(Vec<u8>, Kind)> {
 
 /// A variable holds a value, and the shell evaluates it.
 fn evaluated(name: &[u8]) -> Problem {
-    let name = match name {
+    let message = format!(
+        "{} holds this value, and the shell evaluates it as arithmetic or as a name",
+        called(name)
+    );
+    Problem::new("data-in-code", message).help("make a number of it: `{{ x | int }}`")
+}
+
+fn called(name: &[u8]) -> String {
+    match name {
         POSITIONAL => "a positional parameter".to_owned(),
         name => format!("the variable {}", String::from_utf8_lossy(name)),
-    };
-    let message =
-        format!("{name} holds this value, and the shell evaluates it as arithmetic or as a name");
-    Problem::new("data-in-code", message).help("make a number of it: `{{ x | int }}`")
+    }
+}
+
+/// Names the variable by which a command gets a value that does not stand in it.
+fn say_by_way_of_what(command: &Command, holders: &Holders, found: &mut [(usize, Problem)]) {
+    let words = || command.words.iter().chain(&command.stdin);
+    let inner = words().flat_map(|word| word.inner.iter().map(|(_, value)| *value));
+    let own: HashSet<usize> = words()
+        .flat_map(|word| word.data.iter().copied())
+        .chain(inner)
+        .collect();
+    let mut by_name: HashMap<usize, &[u8]> = HashMap::new();
+    for word in words() {
+        let names = word.names.iter().map(|(_, name)| name).chain([&word.text]);
+        for name in names {
+            for value in holders.held(name) {
+                by_name.entry(value).or_insert(name);
+            }
+        }
+    }
+    for (one, problem) in found {
+        if let Some(name) = by_name.get(one).filter(|_| !own.contains(one)) {
+            problem.message = format!("{} holds this value: {}", called(name), problem.message);
+        }
+    }
 }
 
 struct Look<'a> {
@@ -708,9 +746,10 @@ impl Look<'_> {
         }
         let inner = shell::scan(&texts.join(&b' '));
         let refused = match self.depth < DEPTH_MAX {
-            true => self.within(&inner, data.len(), args),
+            true => self.within(program, &inner, data.len(), args),
             false => Vec::new(),
         };
+        let again: HashSet<usize> = refused.iter().map(|(number, _)| *number).collect();
         for (place, one) in data.iter().enumerate() {
             let outer = self.scan.spots.get(*one).map(|spot| spot.how);
             let quoted = self.quoted.get(*one) == Some(&true) && outer != Some(How::Bare);
@@ -718,7 +757,7 @@ impl Look<'_> {
                 .spots
                 .get(place)
                 .is_some_and(|spot| spot.how == How::Bare && !spot.dollar);
-            let again = refused.iter().any(|(number, _)| *number == place);
+            let again = again.contains(&place);
             if !quoted || !a_word || again || self.depth >= DEPTH_MAX {
                 self.refuse(*one, parsed_again(program));
             }
@@ -732,19 +771,23 @@ impl Look<'_> {
     }
 
     /// What is refused in a script that has so many values of its own; numbers beyond those are values of this one.
-    fn within(&self, inner: &Scan, own: usize, args: &[&Word]) -> Vec<(usize, Problem)> {
-        let args = args
-            .iter()
-            .flat_map(|word| self.holders.within(word))
-            .collect();
+    fn within(
+        &self,
+        program: &str,
+        inner: &Scan,
+        own: usize,
+        args: &[&Word],
+    ) -> Vec<(usize, Problem)> {
+        let args = args.iter().flat_map(|word| self.holders.within(word));
         // `-c` begins with parameters of its own.
+        let is_here = matches!(program, "eval" | "trap" | "alias");
+        let args = args.chain(self.holders.held(POSITIONAL).filter(|_| is_here));
+        let behind = |one: usize| one + own;
         let known = self
             .holders
-            .clone()
-            .without(POSITIONAL)
-            .with(POSITIONAL, args)
-            .with(holders::STDIN, self.fed());
-        let known = known.renumbered(|one| one + own);
+            .known_to(inner, behind)
+            .with(POSITIONAL, args.map(behind).collect())
+            .with(holders::STDIN, self.fed().into_iter().map(behind).collect());
         within(inner, &vec![true; own], self.depth + 1, &known)
     }
 
@@ -798,6 +841,10 @@ impl Look<'_> {
     /// What a shell is fed is its script. Where nothing feeds it directly, what feeds a group or the whole shell does.
     fn stdin(&mut self, program: &str) {
         let words = holders::fed(self.scan, self.command);
+        if words.len() >= holders::FEEDS_MAX {
+            // There may be more of them, which nobody has looked at.
+            self.refuse_words(&words, || parsed_again(program));
+        }
         self.each_as_code(program, &words);
         for file in &self.command.sources {
             let written = self.holders.written(&file.text);

@@ -4,6 +4,7 @@
 //! split or a `${…}` that stays as it is; never a command. Arithmetic is the exception: shells evaluate what is in a
 //! variable there, and so a value is refused wherever arithmetic may be. It knows no value, and runs nothing.
 
+use std::cell::OnceCell;
 use std::mem;
 
 /// Where a value stands.
@@ -106,6 +107,8 @@ pub(super) struct Scan {
     pub(super) defaulted: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
     /// The scripts within backquotes; there are no values in them.
     pub(super) backquoted: Vec<Vec<u8>>,
+    /// What feeds more than one command, once that was asked for.
+    pub(super) feeding: OnceCell<super::holders::Feeding>,
 }
 
 /// A line that goes on in the next one.
