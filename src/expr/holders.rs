@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::shell::{Command, Piped, Scan, Word, is_name, variables};
+use super::shell::{Command, ENDS_GROUP, Piped, Scan, Word, is_name, variables};
 
 /// The positional parameters, all of them as one.
 pub(super) const POSITIONAL: &[u8] = b"@";
@@ -275,8 +275,8 @@ impl Holders {
                 let fed = self.fed(scan, command);
                 for word in rest.iter().filter(plain) {
                     give(&word.text, fed.clone());
-                    for name in literals(scan, word) {
-                        give(&name, fed.clone());
+                    for (named, from) in given_to(scan, word) {
+                        give(&named.text[from..], fed.clone());
                     }
                 }
                 for name in [&b"REPLY"[..], b"MAPFILE"] {
@@ -348,15 +348,14 @@ pub(super) fn is_wrapper(word: &Word) -> bool {
     wrappers.contains(&word.text.as_slice())
 }
 
-/// What a script gives the variables that are expanded in a word, as it is written.
-pub(super) fn literals(scan: &Scan, word: &Word) -> Vec<Vec<u8>> {
+/// The assignments of a script to the variables that are expanded in a word, each with the place where its value begins.
+pub(super) fn given_to<'s>(scan: &'s Scan, word: &Word) -> impl Iterator<Item = (&'s Word, usize)> {
     let is_expanded = |name: &[u8]| word.names.iter().any(|(_, expanded)| expanded == name);
     let words = scan.commands.iter().flat_map(|command| &command.words);
-    let given = words.filter_map(|word| {
+    words.filter_map(move |word| {
         let (name, from) = assigned(word)?;
-        is_expanded(name).then(|| word.text[from..].to_vec())
-    });
-    given.collect()
+        is_expanded(name).then_some((word, from))
+    })
 }
 
 /// The name of a file without what says that it is here.
@@ -416,10 +415,8 @@ fn feeding(scan: &Scan) -> &Feeding {
         for (number, command) in scan.commands.iter().enumerate() {
             let first = command.words.iter().find(|word| !word.fed);
             let is_group = first.is_none_or(|word| {
-                let ends = matches!(
-                    word.text.as_slice(),
-                    b"}" | b"fi" | b"done" | b"esac" | b"exec"
-                );
+                let text = word.text.as_slice();
+                let ends = ENDS_GROUP.contains(&text) || text == b"exec";
                 ends || scan.functions.contains(&word.text)
             });
             let feeds = (is_group || command.piped.is_some())

@@ -35,6 +35,7 @@ pub(super) struct Place {
     pub(super) refused: Option<Problem>,
     /// It is a word or part of one, outside quotes.
     pub(super) bare: bool,
+    spot: shell::Spot,
 }
 
 /// The places of the values of a script, in which a NUL stands for each; `quoted` says which went through `| quote`.
@@ -49,6 +50,7 @@ pub(super) fn places(script: &[u8], quoted: &[bool]) -> Vec<Place> {
                 _ => None,
             },
             bare: spot.how == How::Bare,
+            spot: *spot,
         })
         .collect();
     for (number, problem) in reparse::refused(&scan, quoted) {
@@ -80,7 +82,7 @@ pub(super) fn script(pieces: &Pieces, lists: Lists) -> Result<Script, Problem> {
         return made.script();
     }
     let places = places(&outline, &quoted);
-    let spots = shell::scan(&outline).spots;
+    let spots: Vec<shell::Spot> = places.iter().map(|place| place.spot).collect();
     let lists = match lists {
         Lists::AsArgs => positional::lists(&outline, pieces, &spots),
         Lists::InVariables => None,

@@ -488,15 +488,10 @@ impl Look<'_> {
                 .flat_map(|command| &command.words);
             could_be.extend(words.map(|word| word.text.clone()));
         }
-        for (_, variable) in &word.names {
-            let words = self.scan.commands.iter().flat_map(|command| &command.words);
-            let given = words.filter_map(|word| {
-                let (name, from) = assigned(word)?;
-                let text = word.text[from..].split(u8::is_ascii_whitespace);
-                let texts = text.map(<[u8]>::to_vec).chain(word.hidden.iter().cloned());
-                (name == variable).then(|| texts.collect::<Vec<_>>())
-            });
-            could_be.extend(given.flatten());
+        for (given, from) in holders::given_to(self.scan, word) {
+            let text = given.text[from..].split(u8::is_ascii_whitespace);
+            could_be.extend(text.map(<[u8]>::to_vec));
+            could_be.extend(given.hidden.iter().cloned());
         }
         for one in could_be {
             let Ok(text) = std::str::from_utf8(&one) else {

@@ -1387,7 +1387,7 @@ const DECLARES: [&[u8]; 8] = [
 const LOOPS: [&[u8]; 3] = [b"for", b"select", b"foreach"];
 
 /// Words that end a group of commands.
-const ENDS_GROUP: [&[u8]; 4] = [b"}", b"fi", b"done", b"esac"];
+pub(super) const ENDS_GROUP: [&[u8]; 4] = [b"}", b"fi", b"done", b"esac"];
 
 /// How long the name of a variable is that a text begins with; 0 where it begins with none.
 fn name_length(text: &[u8]) -> usize {
