@@ -134,6 +134,7 @@ fn process() -> Process {
     Process {
         pid: 4_711,
         session: 4_000,
+        flow: 4_001,
         alive_ms: 86_400_123,
         boot: "0f1c5a3e-0000-4000-8000-000000000000".to_owned(),
     }

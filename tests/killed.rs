@@ -101,19 +101,54 @@ tasks:
     assert!(!hidden.is_alive());
 }
 
+/// The process id of the helper of a run of this space.
+fn helper(space: &Space) -> Option<i32> {
+    let here = space.work().display().to_string();
+    let is_helper = |pid: &i32| {
+        let call = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        call.starts_with("flow-keeper") && call.contains(&here)
+    };
+    let all = std::fs::read_dir("/proc").expect("it is there").flatten();
+    let mut names = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    names.find(is_helper)
+}
+
+/// What a helper does late must not meet those who went on in the meantime, even where they have hidden.
+#[test]
+fn who_goes_on_with_a_run_is_not_what_is_left_of_it() {
+    for hides in [":", HIDES[0], HIDES[2]] {
+        let space = Space::with(&workflow(
+            &format!(
+                "{}; echo $$ > pid; exec sleep 600",
+                hides.replace("600", "601")
+            ),
+            "durable: true, ",
+        ));
+        let mut flow = space.start(&["hide"]);
+        let first = Hidden::named_in(&space, "pid");
+        wait_for("the fact", || space.record().count("process_started") > 0);
+        let helper = helper(&space).expect("a durable run has one");
+        signal(helper, Signal::STOP);
+        kill(&mut flow);
+        std::fs::remove_file(space.work().join("pid")).expect("it is there");
+        let mut resumed = space.start(&["resume"]);
+        let second = Hidden::named_in(&space, "pid");
+        wait_for("the fact", || space.record().count("process_started") > 1);
+        assert!(!first.is_alive());
+        signal(helper, Signal::CONT);
+        wait_for("the first helper to end", || !is_alive(helper));
+        assert!(second.is_alive(), "{hides}");
+        kill(&mut resumed);
+        wait_for("the second helper", || !second.is_alive());
+    }
+}
+
 #[test]
 fn a_durable_run_ends_its_helper() {
     let space = Space::with("tasks: {t: {durable: true, run: [':', 'echo $PPID > flow']}}\n");
     let ended = space.run(&["t"]);
     assert_eq!(ended.code, 0, "{}", ended.err());
-    let here = space.work().display().to_string();
-    let is_helper = |pid: &str| {
-        let call = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        call.starts_with("flow-keeper") && call.contains(&here)
-    };
-    let all = std::fs::read_dir("/proc").expect("it is there").flatten();
-    let mut names = all.filter_map(|entry| entry.file_name().into_string().ok());
-    assert_eq!(names.find(|pid| is_helper(pid)), None);
+    assert_eq!(helper(&space), None);
 }
 
 #[test]

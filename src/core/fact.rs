@@ -371,6 +371,8 @@ pub struct Process {
     pub pid: i32,
     /// The number of its session.
     pub session: i32,
+    /// The number of the flow that started it.
+    pub flow: i32,
     /// A time at which it was there, in milliseconds since the machine was started: whoever has its number and began later is
     /// another one.
     pub alive_ms: u64,

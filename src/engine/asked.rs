@@ -18,7 +18,7 @@ use super::questions::Query;
 use crate::core::action::Signal as HowToStop;
 use crate::core::state::Stage;
 use crate::disk::Folder;
-use crate::exec::{CommandId, Job, Said};
+use crate::exec::{CommandId, Job, Said, family};
 use crate::model::id::NodeId;
 use crate::model::plan::{About, Kind};
 
@@ -267,6 +267,7 @@ impl Going<'_> {
         let mark = |name: &str, value: Vec<u8>| (name.to_owned(), value);
         vec![
             mark("FLOW_RUN_ID", self.run.to_string().into_bytes()),
+            mark(family::FLOW_PID, family::flow_pid()),
             mark("FLOW_TASK", task.into_bytes()),
             mark("FLOW_OUTPUT", output.into_os_string().into_vec()),
         ]

@@ -530,6 +530,7 @@ impl Going<'_> {
             add(family::TO_LEAVE, mark.into_bytes());
         } else {
             add("FLOW_RUN_ID", self.run.to_string().into_bytes());
+            add(family::FLOW_PID, family::flow_pid());
         }
         if let Some(trigger) = self.state.trigger() {
             add("FLOW_TRIGGER", trigger.name.clone().into_bytes());
@@ -555,7 +556,7 @@ impl Going<'_> {
             logs: self.logs.clone(),
             handover: Some(handover),
             without: if leaves_running {
-                &["FLOW_RUN_ID"]
+                &["FLOW_RUN_ID", family::FLOW_PID]
             } else {
                 &[]
             },

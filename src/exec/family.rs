@@ -143,7 +143,7 @@ fn children_of(pid: i32) -> Vec<i32> {
     children
 }
 
-/// Processes of this run that are alive, whoever started them; never this one or one that it descends from. `logs` is the folder
+/// Processes of this run that are alive and whose flow is gone; never this one or one that it descends from. `logs` is the folder
 /// of the output of all runs of the project: in another project (a copy of this one, or by chance) a run may have the same id.
 pub(super) fn marked(run: &RunId, logs: &Path) -> Vec<Left> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
@@ -157,7 +157,11 @@ pub(super) fn marked(run: &RunId, logs: &Path) -> Vec<Left> {
     };
     let marked = pids().filter(|pid| {
         let environ = environ(*pid);
-        *pid != own && variable(&environ, RUN) == run.as_str() && here(&environ) && is_alive(*pid)
+        *pid != own
+            && variable(&environ, RUN) == run.as_str()
+            && here(&environ)
+            && is_alive(*pid)
+            && !has_flow(*pid, &environ)
     });
     marked
         .filter(|pid| !is_ancestor(*pid))
@@ -169,6 +173,21 @@ pub(super) fn marked(run: &RunId, logs: &Path) -> Vec<Left> {
 const RUN: &[u8] = b"FLOW_RUN_ID=";
 const TASK: &[u8] = b"FLOW_TASK=";
 const OUTPUT: &[u8] = b"FLOW_OUTPUT=";
+const FLOW: &[u8] = b"FLOW_PID=";
+
+/// The variable that tells a command which process is its flow. A run that is taken up has another one than before.
+pub const FLOW_PID: &str = "FLOW_PID";
+
+/// The value of that variable.
+pub fn flow_pid() -> Vec<u8> {
+    std::process::id().to_string().into_bytes()
+}
+
+/// Whether the flow that started a process with this environment still has it.
+fn has_flow(pid: i32, environ: &[u8]) -> bool {
+    let flow = variable(environ, FLOW).parse();
+    flow.is_ok_and(|flow| descends_from(pid, flow))
+}
 
 /// The variable by which what a step leaves running on purpose is known from what has to end with its run.
 pub const TO_LEAVE: &str = "FLOW_LEFT_RUNNING_BY";
@@ -264,10 +283,15 @@ pub fn is_alive(pid: i32) -> bool {
 
 /// Whether a process is one that this one descends from.
 pub fn is_ancestor(pid: i32) -> bool {
-    let mut at = rustix::process::getpid().as_raw_nonzero().get();
+    descends_from(rustix::process::getpid().as_raw_nonzero().get(), pid)
+}
+
+/// Whether a process comes from another, by those that are alive between them.
+fn descends_from(pid: i32, other: i32) -> bool {
+    let mut at = pid;
     // The first process has no parent, and nothing descends from itself.
     while let Some(above) = parent(at).filter(|above| *above > 0) {
-        if above == pid {
+        if above == other {
             return true;
         }
         at = above;

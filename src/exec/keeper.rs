@@ -126,7 +126,9 @@ mod tests {
 
     #[test]
     fn it_knows_what_was_started_unless_all_is_well() {
-        let line = |pid| format!("{{\"pid\":{pid},\"session\":1,\"alive_ms\":5,\"boot\":\"b\"}}\n");
+        let line = |pid| {
+            format!("{{\"pid\":{pid},\"session\":1,\"flow\":2,\"alive_ms\":5,\"boot\":\"b\"}}\n")
+        };
         let lines = [line(7), line(8)].concat();
         assert_eq!(waited(&lines), Some(vec![7, 8]));
         assert_eq!(waited(&format!("{lines}{ALL_IS_WELL}")), None);

@@ -3,6 +3,8 @@
 //! A process of a run is known by the environment that flow gave it. One that has another by now (`env -i`, `sudo`, tox) is known by
 //! its number, which the record has, and by whom it descends from. A number may be somebody else's by now; whoever has it and began
 //! after the time at which the record has seen it is left alone.
+//!
+//! The run may have been taken up by now. What the flow that goes on with it has started is not left: it descends from that one.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -30,6 +32,7 @@ pub fn described(pid: Pid, alive_ms: u64) -> Process {
     Process {
         pid: pid.as_raw_nonzero().get(),
         session: session(),
+        flow: getpid().as_raw_nonzero().get(),
         alive_ms,
         boot: boot().to_owned(),
     }
@@ -54,7 +57,7 @@ fn boot() -> &'static str {
     })
 }
 
-/// Processes of a run that are alive, but for this one and those that it descends from. `logs` is the folder of the output of all
+/// Processes of a run that are alive and whose flow is gone, but for this one and those that it descends from. `logs` is the folder of the output of all
 /// runs of the project: in another project (a copy of this one, or by chance) a run may have the same id. `started` is what the
 /// record says.
 pub fn of_run(run: &RunId, logs: &Path, started: &Started) -> Vec<Left> {
@@ -117,14 +120,22 @@ impl Table {
         for process in known {
             match self.0.get(&process.pid) {
                 Some(row) if row.began_ms <= process.alive_ms + tick_ms() => {
-                    found.push(process.pid);
+                    if !self.descends(process.pid, process.flow) {
+                        found.push(process.pid);
+                    }
                 }
                 // Somebody else has its number.
                 Some(_) => {}
                 // The number is not given away as long as its group lives.
-                None => found.extend(self.those(|row| {
-                    row.group == process.pid && row.session == process.session && row.session > 0
-                })),
+                None => {
+                    let group = self.those(|row| {
+                        row.group == process.pid
+                            && row.session == process.session
+                            && row.session > 0
+                    });
+                    let left = group.into_iter();
+                    found.extend(left.filter(|pid| !self.descends(*pid, process.flow)));
+                }
             }
         }
         let mut seen: HashSet<i32> = found.iter().copied().collect();
@@ -137,6 +148,13 @@ impl Table {
         let own = getpid().as_raw_nonzero().get();
         found.retain(|pid| *pid != own && !family::is_ancestor(*pid));
         found
+    }
+
+    fn descends(&self, pid: i32, from: i32) -> bool {
+        let parent = |pid: &i32| self.0.get(pid).map(|row| row.parent);
+        // The table is not of one moment, so it may go round.
+        let mut above = std::iter::successors(parent(&pid), parent).take(self.0.len());
+        above.any(|above| above == from)
     }
 
     fn those(&self, are: impl Fn(&Row) -> bool) -> Vec<i32> {
@@ -193,6 +211,7 @@ mod tests {
         Process {
             pid,
             session,
+            flow: 4_000,
             alive_ms,
             boot: "b".to_owned(),
         }
@@ -231,6 +250,24 @@ mod tests {
             found(&all, &process(900_100, 7, 5_001)),
             [900_101, 900_102, 900_103]
         );
+    }
+
+    #[test]
+    fn what_still_has_its_flow_is_not_left() {
+        let all = table(&[
+            (4_000, 1, 4_000, 7, 1_000),
+            (900_100, 4_000, 900_100, 7, 5_000),
+            (900_101, 900_100, 900_100, 7, 5_100),
+            (900_201, 900_202, 900_200, 7, 5_100),
+            (900_202, 4_000, 900_200, 7, 5_100),
+        ]);
+        assert!(found(&all, &process(900_100, 7, 5_001)).is_empty());
+        assert!(found(&all, &process(900_200, 7, 5_001)).is_empty());
+        let of_another = Process {
+            flow: 3_000,
+            ..process(900_100, 7, 5_001)
+        };
+        assert_eq!(found(&all, &of_another), [900_100, 900_101]);
     }
 
     #[test]

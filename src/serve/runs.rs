@@ -181,6 +181,7 @@ impl Runs {
             .process_group(0);
         for name in [
             "FLOW_RUN_ID",
+            "FLOW_PID",
             "FLOW_TASK",
             "FLOW_ATTEMPT",
             "FLOW_OUTPUT",

@@ -948,6 +948,7 @@ fn begun(node: NodeId, attempt: u32) -> Input {
     let process = flow::core::fact::Process {
         pid: 4_711,
         session: 4_000,
+        flow: 4_000,
         alive_ms: 1,
         boot: String::new(),
     };

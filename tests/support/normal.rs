@@ -105,7 +105,7 @@ fn process(text: &str) -> Option<usize> {
     (digits > 0).then_some("process ".len() + digits)
 }
 
-/// `"pid":4711,"session":4000,"alive_ms":86400123,"boot":"0f1c…"`
+/// `"pid":4711,"session":4000,"flow":4001,"alive_ms":86400123,"boot":"0f1c…"`
 fn process_as_json(text: &str) -> Option<usize> {
     let boot = text
         .starts_with("\"pid\":")
