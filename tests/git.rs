@@ -56,3 +56,38 @@ fn a_repository_has_nothing_run() {
         ended.err()
     );
 }
+
+/// What git's files are in a folder that somebody else has packed: nobody waits for a pipe, and nobody reads a device to its end.
+#[test]
+fn files_of_git_that_are_no_files_are_none() {
+    let places = [
+        ".git",
+        ".git/config",
+        ".git/info/exclude",
+        ".gitignore",
+        "src/.gitignore",
+    ];
+    for place in places {
+        for device in [false, true] {
+            let space = Space::with("tasks: {t: {sources: 'src/**', run: echo done}}\n");
+            std::fs::create_dir(space.work().join("src")).expect("it is ours");
+            space.write("src/a", "");
+            let path = space.work().join(place);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("it is ours");
+            let made = match device {
+                true => std::os::unix::fs::symlink("/dev/zero", &path).is_ok(),
+                false => space
+                    .command("mkfifo")
+                    .arg(&path)
+                    .status()
+                    .is_ok_and(|status| status.success()),
+            };
+            assert!(made, "{place}");
+            let script = "ulimit -v 2000000; exec flow -q t";
+            let mut command = space.command("sh");
+            command.args(["-c", script]);
+            let ended = space.finish(command.spawn().expect("there is a shell"));
+            assert_eq!((ended.code, ended.out().as_str()), (0, "done\n"), "{place}");
+        }
+    }
+}

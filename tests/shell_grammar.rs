@@ -485,15 +485,20 @@ impl Shell {
             .stdout(writer.try_clone().expect("the pipe"))
             .stderr(writer)
             .spawn();
-        wait(child.expect("the shell starts"), reader)
+        wait(&mut child.expect("the shell starts"), reader)
     }
 
-    /// Whether it can parse a script, without running it.
+    /// Whether it can parse a script, without running it; there are some that a shell never comes to the end of.
     fn parses(&self, script: &Script, dir: &Path) -> bool {
-        let mut command = self.command(dir);
-        let command = command.args(["-n", "-c", &script.text]);
-        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let mut child = self
+            .command(dir)
+            .args(["-n", "-c", &script.text])
+            .stdout(writer.try_clone().expect("the pipe"))
+            .stderr(writer)
+            .spawn()
+            .expect("the shell starts");
+        !wait(&mut child, reader) && child.wait().expect("it is our child").success()
     }
 }
 
@@ -504,7 +509,7 @@ fn shells() -> &'static [Shell] {
 }
 
 /// Waits until nobody can write into the pipe any more, or until it took too long.
-fn wait(mut child: Child, mut reader: PipeReader) -> bool {
+fn wait(child: &mut Child, mut reader: PipeReader) -> bool {
     let since = Instant::now();
     let left = || DEADLINE.saturating_sub(since.elapsed());
     let mut buffer = [0; 4096];
@@ -522,7 +527,7 @@ fn wait(mut child: Child, mut reader: PipeReader) -> bool {
         }
         std::thread::sleep(Duration::from_micros(200));
     }
-    end_group(&child);
+    end_group(child);
     child.wait().expect("it is our child");
     true
 }

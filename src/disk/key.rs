@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::{Folder, How, draft_name, read_named};
+use super::{Folder, How, draft_name, read_regular};
 use crate::model::hex;
 
 /// No such file is larger, in bytes.
@@ -39,7 +39,7 @@ impl KeyFile {
     pub fn read<const N: usize>(&self) -> io::Result<Option<Option<[u8; N]>>> {
         let bytes = match self {
             Self::Own(folder, name) => folder.read(name, BYTES_MAX),
-            Self::Named(path) => read_named(path, BYTES_MAX),
+            Self::Named(path) => read_regular(path, BYTES_MAX),
         };
         match bytes {
             Ok(bytes) => {

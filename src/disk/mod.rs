@@ -622,12 +622,13 @@ pub fn check_size(file: &File, max: u64) -> io::Result<u64> {
     Ok(size)
 }
 
-/// All of a file that a person has named, such as one with a secret: no pipe or device, and at most so large, in bytes.
+/// All of a file that is not flow's own, such as one with a secret or git's rules: no pipe, at which it would wait for ever, no
+/// device, which may have no end, and at most so large, in bytes.
 ///
 /// # Errors
 ///
 /// When it can't be read, is larger, or is no file.
-pub fn read_named(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+pub fn read_regular(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     let kind = FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);

@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 use rustix::fs::Mode;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::{Folder, How, draft_name, key, layout, read_named};
+use super::{Folder, How, draft_name, key, layout, read_regular};
 use crate::model::hex;
 
 /// The user: where flow keeps what belongs to a person and not to a project.
@@ -153,7 +153,7 @@ impl User {
         let Some(path) = &self.key_file else {
             return Ok(None);
         };
-        let bytes = read_named(path, SMALL)?;
+        let bytes = read_regular(path, SMALL)?;
         if bytes.trim_ascii().len() < MARK_BYTES {
             return Err(io::Error::other(format!(
                 "it is too short to be a key: {MARK_BYTES} bytes at least, such as those of `openssl rand -hex 32`"

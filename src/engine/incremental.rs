@@ -747,8 +747,8 @@ impl Freshness {
         if cached {
             // A file that is too large to be looked through may have one in it.
             let refuse = |path: &Path| {
-                let small = fs::metadata(path).is_ok_and(|file| file.len() <= LOOKED_THROUGH_MAX);
-                !small || fs::read(path).is_ok_and(|text| self.evaluator.has_secret(&text))
+                disk::read_regular(path, LOOKED_THROUGH_MAX)
+                    .map_or(true, |text| self.evaluator.has_secret(&text))
             };
             let refuse: Option<&dyn Fn(&Path) -> bool> = self
                 .evaluator

@@ -1,11 +1,12 @@
-//! The texts by which a secret may be recognised in output: itself, and what base64, hex, URLs, JSON and shells make of it.
+//! The texts by which a secret may be recognised in output: itself, and what base64, hex, URLs, JSON, HTML, Python and shells make
+//! of it, as it is and as it looks when the blanks around it or within are lost.
 //!
 //! It is bytes in, bytes out. It refuses to know where a secret comes from and what is done with its forms (`mask`).
 //!
 //! In base64 a value has no text of its own when something stands before or behind it: at each of three alignments its
 //! middle is always the same, and a character at either end shares bits with its neighbours. The middle is a form, and so
 //! is the middle with the end of the encoding behind it. Of a value in the middle, up to four bits at either end stay.
-//! Base64 that is wrapped into lines is known where the value begins it, at the widths that tools wrap at.
+//! Base64 and hex that are wrapped into lines are known where the value begins them, at the widths that tools wrap at.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +19,13 @@ pub const PIECE_BYTES_MAX: usize = 4096;
 /// How wide base64 is wrapped: by MIME and `base64`, and by PEM and `openssl`.
 const WRAPPED_AT: [usize; 2] = [76, 64];
 
-/// A shorter last line of wrapped base64 says too little to be looked for.
+/// How many bytes stand on a line of hex: of `xxd -p`, and of `od`, `hexdump` and `xxd`; those two with gaps after one and two.
+const HEX_LINES: [(usize, usize); 3] = [(30, 30), (16, 1), (16, 2)];
+
+/// What is left of a value for the last line of hex says too little to be looked for when it is shorter, in bytes.
+const HEX_BYTES_MIN: usize = 8;
+
+/// The same for a line of base64, in characters.
 const WRAPPED_BYTES_MIN: usize = 8;
 
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -51,6 +58,10 @@ impl Forms {
             self.anywhere.extend(escaped(piece));
             self.anywhere.extend(encoded(piece));
         }
+        for changed in without_blanks(value) {
+            self.anywhere.extend(pieces(&changed).flat_map(escaped));
+            self.anywhere.extend(pieces(&changed).flat_map(encoded));
+        }
         if value.contains(&b'\n') {
             self.add_lines(value);
         }
@@ -68,6 +79,19 @@ impl Forms {
 fn without_newlines(value: &[u8]) -> &[u8] {
     let last = value.iter().rposition(|byte| !b"\r\n".contains(byte));
     &value[..last.map_or(0, |last| last + 1)]
+}
+
+/// The value without the blanks around it, which `xargs` and `read` lose, and with one blank for several, as `echo $SECRET` shows it.
+/// Of several lines each is a form of its own.
+fn without_blanks(value: &[u8]) -> Vec<Vec<u8>> {
+    let words = value.split(u8::is_ascii_whitespace);
+    let words: Vec<&[u8]> = words.filter(|word| !word.is_empty()).collect();
+    let mut forms = vec![value.trim_ascii().to_vec()];
+    if !value.contains(&b'\n') {
+        forms.push(words.join(&b' '));
+    }
+    forms.retain(|form| form != value && form.len() >= SHORT_BYTES);
+    forms
 }
 
 /// A long value in pieces. The last one overlaps the one before it, as a short one would be found everywhere.
@@ -107,6 +131,8 @@ fn escaped(value: &[u8]) -> Vec<Vec<u8>> {
         replaced(value, |byte| backslashed(byte, QUOTED_BY_SHELLS)),
     ];
     forms.extend(json_in_ascii(value));
+    forms.extend(HTML_QUOTES.map(|quotes| html(value, quotes)));
+    forms.extend(repr(value));
     for kept in UNRESERVED {
         forms.push(percent(value, kept, b"0123456789ABCDEF"));
         forms.push(percent(value, kept, b"0123456789abcdef"));
@@ -117,6 +143,7 @@ fn escaped(value: &[u8]) -> Vec<Vec<u8>> {
 /// The value in hex and in base64.
 fn encoded(value: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = hex(value).to_vec();
+    forms.extend(hex_lines(value));
     // `echo "$SECRET" | base64` encodes a newline with it.
     for value in [value.to_vec(), [value, b"\n"].concat()] {
         for alphabet in [STANDARD, URL_SAFE] {
@@ -132,6 +159,25 @@ fn encoded(value: &[u8]) -> Vec<Vec<u8>> {
 fn hex(value: &[u8]) -> [Vec<u8>; 2] {
     let lower: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
     [lower.to_uppercase().into_bytes(), lower.into_bytes()]
+}
+
+/// The lines of hex as tools wrap it, and hex with colons.
+fn hex_lines(value: &[u8]) -> Vec<Vec<u8>> {
+    let joined = |bytes: &[u8], size: usize, with: u8| {
+        let groups: Vec<&[u8]> = bytes.chunks(2 * size).collect();
+        groups.join(&with)
+    };
+    let [upper, lower] = hex(value);
+    let mut forms = vec![joined(&upper, 1, b':'), joined(&lower, 1, b':')];
+    for (on_line, size) in HEX_LINES {
+        let lines = lower.chunks(2 * on_line);
+        forms.extend(lines.map(|line| joined(line, size, b' ')));
+    }
+    // `hexdump -C` has a wider gap in the middle of a line.
+    forms.extend(lower.chunks(16).map(|half| joined(half, 1, b' ')));
+    // Lists of numbers look like this too, so less than half a line is none.
+    forms.retain(|line| line.len() > HEX_BYTES_MIN.min(value.len()) * 2);
+    forms
 }
 
 /// Base64 without padding.
@@ -220,6 +266,48 @@ fn json_in_ascii(value: &[u8]) -> Option<Vec<u8>> {
     Some(form)
 }
 
+/// What HTML has for the double and the single quote: Python, Go, JavaScript's libraries; text that is no attribute has them as they are.
+const HTML_QUOTES: [[&[u8]; 2]; 5] = [
+    [b"&quot;", b"&#x27;"],
+    [b"&quot;", b"&#39;"],
+    [b"&#34;", b"&#39;"],
+    [b"&quot;", b"'"],
+    [b"\"", b"'"],
+];
+
+fn html(value: &[u8], [double, single]: [&[u8]; 2]) -> Vec<u8> {
+    replaced(value, |byte| {
+        Some(match byte {
+            b'&' => b"&amp;".to_vec(),
+            b'<' => b"&lt;".to_vec(),
+            b'>' => b"&gt;".to_vec(),
+            b'"' => double.to_vec(),
+            b'\'' => single.to_vec(),
+            _ => return None,
+        })
+    })
+}
+
+/// The inside of what Python shows of a text (`repr`) and of bytes, in single quotes; in double ones it only lacks the backslash
+/// before a single quote.
+fn repr(value: &[u8]) -> [Vec<u8>; 4] {
+    let shown = |quote: &'static [u8], is_bytes: bool| {
+        replaced(value, |byte| match byte {
+            b'\\' => Some(b"\\\\".to_vec()),
+            b'\n' => Some(b"\\n".to_vec()),
+            b'\r' => Some(b"\\r".to_vec()),
+            b'\t' => Some(b"\\t".to_vec()),
+            _ if quote.contains(&byte) => Some(vec![b'\\', byte]),
+            _ if byte < b' ' || byte == 0x7f || is_bytes && !byte.is_ascii() => {
+                Some(format!("\\x{byte:02x}").into_bytes())
+            }
+            _ => None,
+        })
+    };
+    [(&b""[..], false), (b"'", false), (b"", true), (b"'", true)]
+        .map(|(quote, is_bytes)| shown(quote, is_bytes))
+}
+
 fn percent(value: &[u8], kept: &[u8], digits: &[u8; 16]) -> Vec<u8> {
     let is_form = !kept.contains(&b'~');
     replaced(value, |byte| match byte {
@@ -269,6 +357,64 @@ mod tests {
         has("it's$x", &["it'\\''s$x", "it'\"'\"'s$x", "it\\'s\\$x"]);
         has("<a&b>/é😀", &["\\u003ca\\u0026b\\u003e/é😀", "<a&b>\\/é😀"]);
         has("<a&b>/é😀", &["<a&b>/\\u00e9\\ud83d\\ude00"]);
+    }
+
+    #[test]
+    fn what_loses_its_blanks_is_known() {
+        has(
+            "  two  words\t",
+            &["two  words", "two words", "two%20words", "dHdvIHdvcmRz"],
+        );
+        has(" some\n\nlines ", &["some\n\nlines", "some", "lines"]);
+        // What is left says too little.
+        assert!(!forms("   ab   ").anywhere.contains(&b"ab"[..]));
+    }
+
+    #[test]
+    fn pages_and_programs_show_it_in_their_way() {
+        // html.escape of Python, html.EscapeString of Go, `repr` of a text and of bytes.
+        has(
+            "<a>&\"b'",
+            &[
+                "&lt;a&gt;&amp;&quot;b&#x27;",
+                "&lt;a&gt;&amp;&#34;b&#39;",
+                "&lt;a&gt;&amp;\"b'",
+            ],
+        );
+        has(
+            "it's\\a\t\u{1}é",
+            &[
+                "it's\\\\a\\t\\x01é",
+                "it\\'s\\\\a\\t\\x01é",
+                "it's\\\\a\\t\\x01\\xc3\\xa9",
+            ],
+        );
+    }
+
+    #[test]
+    fn hex_is_known_as_tools_write_it() {
+        // xxd -p, od -An -tx1, hexdump -C, xxd, openssl.
+        has(
+            "hunter2!",
+            &[
+                "68 75 6e 74 65 72 32 21",
+                "6875 6e74 6572 3221",
+                "68:75:6e:74:65:72:32:21",
+                "68:75:6E:74:65:72:32:21",
+            ],
+        );
+        let long = "0123456789".repeat(4);
+        has(
+            &long,
+            &["303132333435363738393031323334353637383930313233343536373839"],
+        );
+        has(
+            &long,
+            &[
+                "30 31 32 33 34 35 36 37 38 39 30 31 32 33 34 35",
+                "30 31 32 33 34 35 36 37",
+            ],
+        );
     }
 
     #[test]

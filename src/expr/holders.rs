@@ -230,11 +230,30 @@ impl Holders {
                 text: Vec::new(),
             });
         }
-        let begin = words
-            .iter()
-            .take_while(|word| assigned(word).is_some() || is_wrapper(word))
-            .count();
-        let Some((first, rest)) = words[begin..].split_first() else {
+        if command.condition {
+            let values: Vec<usize> = words.iter().flat_map(|word| self.within(word)).collect();
+            all.extend(
+                [&b"BASH_REMATCH"[..], b"MATCH", b"match"].map(|name| Given {
+                    name: name.to_vec(),
+                    values: values.clone(),
+                    text: Vec::new(),
+                }),
+            );
+        }
+        for begin in begins(&words) {
+            self.given_by_words(scan, command, &words[begin..], all);
+        }
+    }
+
+    /// What a command gives to variables whose name is the first of these words.
+    fn given_by_words(
+        &self,
+        scan: &Scan,
+        command: &Command,
+        words: &[&Word],
+        all: &mut Vec<Given>,
+    ) {
+        let Some((first, rest)) = words.split_first() else {
             return;
         };
         let plain = |word: &&&Word| !word.text.starts_with(b"-");
@@ -256,11 +275,6 @@ impl Holders {
                 text: Vec::new(),
             });
         };
-        if command.condition {
-            for name in [&b"BASH_REMATCH"[..], b"MATCH", b"match"] {
-                give(name, among(&words));
-            }
-        }
         match first.text.as_slice() {
             b"for" | b"select" | b"foreach" => {
                 if let Some((name, items)) = rest.split_first() {
@@ -334,18 +348,58 @@ pub(super) fn assigned(word: &Word) -> Option<(&[u8], usize)> {
     is_name(name).then_some((name, equals + 1))
 }
 
+/// The places in a command at which its name may stand: at the first word that assigns nothing, and behind each that changes what
+/// becomes of a command or may expand to nothing.
+pub(super) fn begins(words: &[&Word]) -> Vec<usize> {
+    let (mut begins, mut at) = (Vec::new(), 0);
+    while let Some(word) = words.get(at) {
+        if assigned(word).is_none() {
+            begins.push(at);
+            if word.text == b"repeat" {
+                // How often, to zsh.
+                at += 1;
+            } else if !is_wrapper(word) && !may_vanish(word) {
+                break;
+            }
+        }
+        at += 1;
+    }
+    begins
+}
+
+/// Whether the name of a command may be this.
+pub(super) fn is_called(command: &Command, is_it: impl Fn(&[u8]) -> bool) -> bool {
+    let words: Vec<&Word> = command.words.iter().filter(|word| !word.fed).collect();
+    begins(&words).iter().any(|at| is_it(&words[*at].text))
+}
+
 /// Words before a command that change what becomes of it, and not what it is.
-pub(super) fn is_wrapper(word: &Word) -> bool {
-    let wrappers: [&[u8]; 7] = [
+fn is_wrapper(word: &Word) -> bool {
+    let wrappers: [&[u8]; 9] = [
         b"command",
         b"builtin",
+        b"coproc",
         b"noglob",
         b"nocorrect",
         b"-",
         b"time",
         b"exec",
+        b"{",
     ];
     wrappers.contains(&word.text.as_slice())
+}
+
+/// Whether a word is nothing but expansions, and none when those are empty.
+fn may_vanish(word: &Word) -> bool {
+    let positional = matches!(word.names.as_slice(), [(_, name)] if name == POSITIONAL);
+    let name = word.text.strip_prefix(b"$").unwrap_or(&word.text);
+    let is_expansion = word.text.is_empty() && word.substituted || word.names.len() == 1;
+    let whole = name.is_empty()
+        || name.len() < word.text.len()
+            && name
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_@*".contains(byte));
+    word.data.is_empty() && whole && is_expansion && (!word.quoted || positional)
 }
 
 /// The assignments of a script to the variables that are expanded in a word, each with the place where its value begins.
@@ -368,10 +422,7 @@ fn files(scan: &Scan) -> Vec<(Vec<u8>, Vec<Word>)> {
     let mut files = Vec::new();
     for command in &scan.commands {
         let fed = fed(scan, command).into_iter().cloned();
-        let is_tee = command
-            .words
-            .first()
-            .is_some_and(|first| first.text == b"tee");
+        let is_tee = is_called(command, |name| name == b"tee");
         let named = command.words.iter().skip(1).filter(|_| is_tee);
         let targets: Vec<&Word> = command.targets.iter().chain(named).collect();
         if targets.is_empty() {

@@ -151,22 +151,20 @@ fn special(name: &[u8]) -> Option<Kind> {
 fn kinds(scan: &Scan) -> Vec<(Vec<u8>, Kind)> {
     let mut kinds = Vec::new();
     for command in &scan.commands {
-        let skipped = |word: &&Word| assigned(word).is_some() || holders::is_wrapper(word);
-        let mut words = command.words.iter().skip_while(skipped);
-        let Some(first) = words.next() else { continue };
-        let rest: Vec<&Word> = words.collect();
-        let declares = matches!(
-            first.text.as_slice(),
-            b"declare" | b"typeset" | b"local" | b"export" | b"readonly"
-        );
+        let words = &command.words;
+        let declares = |name: &[u8]| {
+            matches!(
+                name,
+                b"declare" | b"typeset" | b"local" | b"export" | b"readonly"
+            )
+        };
         let parses =
-            |word: &&Word| is_option(word) && word.text.iter().any(|byte| b"inEF".contains(byte));
-        if first.text == b"integer"
-            || first.text == b"float"
-            || first.text == b"nameref"
-            || declares && rest.iter().any(parses)
+            |word: &Word| is_option(word) && word.text.iter().any(|byte| b"inEF".contains(byte));
+        let is_number = |name: &[u8]| matches!(name, b"integer" | b"float" | b"nameref");
+        if holders::is_called(command, is_number)
+            || words.iter().any(parses) && holders::is_called(command, declares)
         {
-            for word in rest.iter().filter(|word| !is_option(word)) {
+            for word in words.iter().filter(|word| !is_option(word)) {
                 let name = assigned(word).map_or(word.text.as_slice(), |(name, _)| name);
                 kinds.push((name.to_vec(), Kind::Number));
             }
@@ -356,30 +354,21 @@ fn parses_all(name: &str) -> bool {
 impl Look<'_> {
     fn command(&mut self) {
         let words: Vec<&Word> = self.command.words.iter().filter(|word| !word.fed).collect();
-        let is_assignment = |word: &&&Word| is_assignment(word);
-        let begin = words.iter().take_while(is_assignment).count();
-        for word in &words[..begin] {
+        let begins = holders::begins(&words);
+        let last = begins.last().copied().unwrap_or(words.len());
+        for word in words[..last].iter().filter(|word| is_assignment(word)) {
             self.assignment(word);
         }
-        let words = &words[begin..];
         if self.command.condition {
-            self.comparison(words);
+            self.comparison(&words);
         }
-        let wrappers = words
-            .iter()
-            .take_while(|word| holders::is_wrapper(word))
-            .count();
-        for from in [0, wrappers] {
+        for from in begins {
             self.named(&words[from..]);
         }
     }
 
     /// A command, which its first word names.
     fn named(&mut self, words: &[&Word]) {
-        let vanishing = words.iter().take_while(|word| may_vanish(word)).count();
-        if let Some(next) = words.get(vanishing).filter(|_| vanishing > 0) {
-            self.program(name(next).unwrap_or_default(), &words[vanishing + 1..]);
-        }
         let Some(word) = words.first() else {
             return;
         };
@@ -428,13 +417,7 @@ impl Look<'_> {
     fn other_name(&mut self, word: &Word, rest: &[&Word]) {
         let written = self.holders.written(&word.text);
         self.each_as_code("the shell", &written.iter().collect::<Vec<_>>());
-        let is_alias = |command: &&Command| {
-            let mut words = command
-                .words
-                .iter()
-                .skip_while(|word| holders::is_wrapper(word));
-            words.next().is_some_and(|first| first.text == b"alias")
-        };
+        let is_alias = |command: &&Command| holders::is_called(command, |name| name == b"alias");
         let aliases = self
             .scan
             .commands
@@ -472,13 +455,9 @@ impl Look<'_> {
         );
         if word.names.iter().any(|(_, name)| name == POSITIONAL) {
             let sets = |command: &&Command| {
-                let mut first = command
-                    .words
-                    .iter()
-                    .take(2)
-                    .map(|word| word.text.as_slice());
-                first
-                    .any(|name| name == b"set" || self.scan.functions.iter().any(|one| one == name))
+                holders::is_called(command, |name| {
+                    name == b"set" || self.scan.functions.iter().any(|one| one == name)
+                })
             };
             let words = self
                 .scan
@@ -673,11 +652,7 @@ impl Look<'_> {
             held.into_iter()
                 .for_each(|one| self.refuse(one, parsed_again(program)));
         }
-        if text == b"-"
-            || text.starts_with(b"/dev/stdin")
-            || text.starts_with(b"/dev/fd/")
-            || text.starts_with(b"/proc/self/fd/")
-        {
+        if is_stdin(text) {
             self.stdin(program);
         }
         let written = self.holders.written(text);
@@ -899,7 +874,15 @@ impl Look<'_> {
     }
 
     fn awk(&mut self, rest: &[&Word]) {
-        if rest.iter().any(|word| word.text.starts_with(b"-f")) {
+        let mut has_file = false;
+        for (at, word) in rest.iter().enumerate() {
+            if let Some(file) = word.text.strip_prefix(b"-f") {
+                has_file = true;
+                let next = rest.get(at + 1).filter(|_| file.is_empty());
+                self.program_file("awk", next.unwrap_or(word));
+            }
+        }
+        if has_file {
             return;
         }
         if let Some(program) = operands(rest, "Fv").first() {
@@ -919,6 +902,25 @@ impl Look<'_> {
     fn language(&mut self, program: &str, rest: &[&Word]) {
         let options = program_option(program).unwrap_or_default();
         let own = rest.iter().take_while(|word| is_option(word)).count();
+        let is_code = |word: &&Word| {
+            options
+                .iter()
+                .any(|option| is_this(option, &word.text, program))
+        };
+        // `perl -eTEXT`
+        let with_text: Vec<&Word> = rest[..own]
+            .iter()
+            .filter(|word| is_code(word))
+            .copied()
+            .collect();
+        for word in with_text {
+            self.program_text(program, word);
+        }
+        if program == "perl" {
+            // The program stands behind `-e`.
+            let files = own + usize::from(own > 0 && is_code(&rest[own - 1]));
+            self.opened_by_perl(&rest[..own], rest.get(files..).unwrap_or_default());
+        }
         for at in 0..own {
             if let Some(text) = rest.get(at + 1)
                 && options
@@ -940,16 +942,45 @@ impl Look<'_> {
             }
         }
         // Without a script what it is fed is its program.
-        let reads = !options.is_empty() && rest[own..].iter().all(|word| word.text == b"-");
-        if reads
-            && !rest.iter().any(|word| {
-                options
-                    .iter()
-                    .any(|option| is_this(option, &word.text, program))
-            })
-        {
-            let data = self.fed();
-            self.program_data(program, &data);
+        let script = rest[own..].iter().find(|word| word.text != b"-");
+        if !options.is_empty() && !rest[..own].iter().any(is_code) {
+            match script {
+                Some(script) => self.program_file(program, script),
+                None => {
+                    let data = self.fed();
+                    self.program_data(program, &data);
+                }
+            }
+        }
+    }
+
+    /// A file that another language reads its program from.
+    fn program_file(&mut self, program: &str, file: &Word) {
+        let mut data = self.holders.in_file(&file.text);
+        if is_stdin(file.text.strip_prefix(b"-f").unwrap_or(&file.text)) {
+            data.extend(self.fed());
+        }
+        if file.process {
+            data.extend(self.holders.expanded(file));
+        }
+        self.program_data(program, &data);
+    }
+
+    /// What `perl -n` and `-p` read: a name that begins or ends with `|` is a command (perlop, "I/O Operators"); `-i` takes it as it is.
+    fn opened_by_perl(&mut self, options: &[&Word], rest: &[&Word]) {
+        let has = |letter: &u8| {
+            let mut letters = options.iter().filter(|word| !word.text.starts_with(b"--"));
+            letters.any(|word| word.text.contains(letter))
+        };
+        if (has(&b'n') || has(&b'p')) && !has(&b'i') {
+            for one in rest.iter().flat_map(|word| self.holders.within(word)) {
+                let message = "`perl -n` and `-p` take a file's name that begins or ends with '|' for a command";
+                let problem = Problem::new("data-in-code", message);
+                self.refuse(
+                    one,
+                    problem.help("let it read the file: `perl -ne '…' < {{ file }}`"),
+                );
+            }
         }
     }
 
@@ -1061,19 +1092,6 @@ fn makes_numbers(format: &[u8]) -> bool {
     })
 }
 
-/// Whether a word is nothing but expansions, and none when those are empty.
-fn may_vanish(word: &Word) -> bool {
-    let positional = matches!(word.names.as_slice(), [(_, name)] if name == POSITIONAL);
-    let name = word.text.strip_prefix(b"$").unwrap_or(&word.text);
-    let is_expansion = word.text.is_empty() && word.substituted || word.names.len() == 1;
-    let whole = name.is_empty()
-        || name.len() < word.text.len()
-            && name
-                .iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"_@*".contains(byte));
-    word.data.is_empty() && whole && is_expansion && (!word.quoted || positional)
-}
-
 fn is_assignment(word: &Word) -> bool {
     assigned(word).is_some()
 }
@@ -1090,6 +1108,14 @@ fn names_command(word: &Word) -> bool {
     ]
     .iter()
     .any(|name| text.starts_with(name))
+}
+
+/// Whether a file is what a program is fed.
+fn is_stdin(name: &[u8]) -> bool {
+    name == b"-"
+        || [&b"/dev/stdin"[..], b"/dev/fd/", b"/proc/self/fd/"]
+            .iter()
+            .any(|path| name.starts_with(path))
 }
 
 /// Words without long options of shells, and what two of them take.
@@ -1109,10 +1135,12 @@ fn without_long_options<'w>(words: &[&'w Word]) -> Vec<&'w Word> {
     kept
 }
 
-/// Whether a word is this option; perl and ruby take it among other letters, as in `-pe`.
+/// Whether a word is this option; some take it among other letters, as in `-pe`.
 fn is_this(option: &str, word: &[u8], program: &str) -> bool {
     let letter = option.as_bytes()[option.len() - 1];
-    let among = matches!(program, "perl" | "ruby")
+    let bundles = matches!(program, "perl" | "ruby" | "node") || program.starts_with("python");
+    let among = bundles
+        && option.len() == 2
         && word.len() > 1
         && word[0] == b'-'
         && word[1] != b'-'
@@ -1146,7 +1174,11 @@ fn reads_code(command: &[u8]) -> bool {
 }
 
 fn parsed_again(program: &str) -> Problem {
-    let message = format!("`{program}` parses this value as code once more");
+    let who = match program {
+        "the shell" | "the shell of xargs" => program.to_owned(),
+        program => format!("`{program}`"),
+    };
+    let message = format!("{who} parses this value as code once more");
     let help = match program {
         "ssh" => "quote it for the other shell: `ssh host \"rm {{ p | quote }}\"`".to_owned(),
         "alias" | "bind" | "compgen" | "complete" | "enable" | "hash" | "the shell" => {

@@ -111,6 +111,16 @@ pub(super) struct Scan {
     pub(super) feeding: OnceCell<super::holders::Feeding>,
 }
 
+/// How long the text is that stands before the brace which closes it.
+fn braced(text: &[u8]) -> usize {
+    let mut depth = 1;
+    let end = text.iter().position(|byte| {
+        depth += i32::from(*byte == b'{') - i32::from(*byte == b'}');
+        depth == 0
+    });
+    end.unwrap_or(text.len())
+}
+
 /// A line that goes on in the next one.
 const CONTINUED: &[u8] = b"\\\n";
 
@@ -646,6 +656,9 @@ impl Lexer<'_> {
                 let frame = self.nested(false);
                 self.open(frame, 2);
             }
+            Some(b'{') if matches!(self.peek(2), Some(b' ' | b'\t' | b'\n' | b'|')) => {
+                self.command_in_braces();
+            }
             Some(b'{') => self.brace(!bare),
             Some(first) => {
                 let rest = &self.text[self.at + 1..];
@@ -680,14 +693,36 @@ impl Lexer<'_> {
         }
     }
 
+    /// `${ …; }` and `${| …; }`, whose content ksh, mksh and bash run as commands.
+    fn command_in_braces(&mut self) {
+        let content = self.at + 2..self.at + 2 + braced(&self.text[self.at + 2..]);
+        let content = content.start..content.end.min(self.limit());
+        let script = self.text[content.clone()].iter();
+        // A value is refused here anyway.
+        let script: Vec<u8> = script
+            .map(|byte| if *byte == 0 { b'x' } else { *byte })
+            .collect();
+        if let Some(word) = self.word() {
+            word.substituted = true;
+        }
+        for name in variables(&script) {
+            self.expansion(&name);
+        }
+        self.at = content.start;
+        while self.at < content.end {
+            match self.text[self.at] {
+                0 => self.datum(How::Refused(Why::Braces)),
+                _ => self.at += 1,
+            }
+        }
+        self.at = (self.at + 1).min(self.text.len());
+        self.scan.backquoted.push(script);
+    }
+
     /// `${`, and what stands in it.
     fn brace(&mut self, double: bool) {
-        let (mut depth, rest) = (1, &self.text[self.at + 2..]);
-        let end = rest.iter().position(|byte| {
-            depth += i32::from(*byte == b'{') - i32::from(*byte == b'}');
-            depth == 0
-        });
-        let content = rest[..end.unwrap_or(rest.len())].to_vec();
+        let rest = &self.text[self.at + 2..];
+        let content = rest[..braced(rest)].to_vec();
         self.open(Frame::Brace { double }, 2);
         let length = content
             .strip_prefix(b"#")
@@ -700,8 +735,9 @@ impl Lexer<'_> {
         if content.first() == Some(&b'(')
             && let Some(end) = content.iter().position(|byte| *byte == b')')
         {
-            // The flags of zsh, some of which evaluate.
+            // The flags of zsh, some of which evaluate, also what they are given.
             is_evaluated = true;
+            self.scan.evaluated.extend(variables(&content[..end]));
             content = &content[end + 1..];
         }
         while let Some(b'^' | b'=' | b'~') = content.first() {

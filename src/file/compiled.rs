@@ -4,13 +4,12 @@
 //! build of flow, and whatever is wrong with it (it is damaged, from another build, in a folder that can't be written) means
 //! that the file is read as if there were none. Small files are read faster than looked up and are never kept.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::Folder;
 use crate::disk::trust::Key;
+use crate::disk::{self, Folder};
 use crate::model::language::Workflow;
 
 /// Files that are smaller than this in all are read faster than they are found here, in bytes.
@@ -156,7 +155,7 @@ pub fn contents<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Option<Cont
 
 /// The hash of a file, `None` within when it isn't there, `None` when it can't be told.
 fn hash_of(path: &Path) -> Option<Option<[u8; 32]>> {
-    match fs::read(path) {
+    match disk::read_regular(path, super::text::BYTES_MAX as u64) {
         Ok(bytes) => Some(Some(*blake3::hash(&bytes).as_bytes())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(None),
         Err(_) => None,
@@ -165,6 +164,8 @@ fn hash_of(path: &Path) -> Option<Option<[u8; 32]>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::disk::trust::User;
 

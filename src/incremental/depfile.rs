@@ -4,10 +4,11 @@
 //! space and a `#` of a name, `$$` is a `$`. Rules without prerequisites (`-MP`) say nothing.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+
+use crate::disk;
 
 /// A larger one is none, in bytes.
 const BYTES_MAX: u64 = 16 << 20;
@@ -18,16 +19,8 @@ const BYTES_MAX: u64 = 16 << 20;
 ///
 /// What is wrong with it, as the end of a sentence.
 pub(super) fn read(path: &Path, folder: &Path) -> Result<Option<Vec<PathBuf>>, String> {
-    let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| {
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("it is no file"));
-        }
-        file.take(BYTES_MAX + 1).read_to_end(&mut text)
-    });
-    match read {
-        Ok(_) if text.len() as u64 > BYTES_MAX => Err("it has more than 16 MiB".to_owned()),
-        Ok(_) => {
+    match disk::read_regular(path, BYTES_MAX) {
+        Ok(text) => {
             let mut files = Vec::new();
             for name in prerequisites(&text)? {
                 let file = crate::model::path::clean(&folder.join(OsString::from_vec(name)));

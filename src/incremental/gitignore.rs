@@ -1,9 +1,10 @@
 //! Which files git does not look at, by the rules of `gitignore(5)`: the `.gitignore` files of a project, `info/exclude` of its
 //! repository, and the file that the user has for all repositories (`core.excludesFile`).
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+
+use crate::disk;
 
 /// The rules that hold in a folder: those of its own file, then those of the folders above it.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +37,7 @@ impl Ignore {
         if let Some(repository) = repository {
             let git = git_folder(repository);
             for file in [excludes_file(&git), Some(git.join("info/exclude"))] {
-                let text = file.and_then(|file| fs::read(file).ok());
+                let text = file.and_then(|file| read(&file));
                 rules = rules.with(top, &text.unwrap_or_default());
             }
         }
@@ -51,9 +52,9 @@ impl Ignore {
 
     /// The rules for a folder in one that these are for.
     pub(super) fn within(&self, folder: &Path) -> Self {
-        match fs::read(folder.join(".gitignore")) {
-            Ok(text) => self.with(folder, &text),
-            Err(_) => self.clone(),
+        match read(&folder.join(".gitignore")) {
+            Some(text) => self.with(folder, &text),
+            None => self.clone(),
         }
     }
 
@@ -134,15 +135,27 @@ pub fn of_user(user: User) {
 /// The folder of the repository at `top`: in a further work tree, the one that all of them share.
 fn git_folder(top: &Path) -> PathBuf {
     let git = top.join(".git");
-    let Ok(text) = fs::read_to_string(&git) else {
+    let Some(text) = read_text(&git) else {
         return git;
     };
     let own = text.trim().strip_prefix("gitdir:").map(str::trim);
     let own = top.join(own.unwrap_or_default());
-    match fs::read_to_string(own.join("commondir")) {
-        Ok(common) => own.join(common.trim()),
-        Err(_) => own,
+    match read_text(&own.join("commondir")) {
+        Some(common) => own.join(common.trim()),
+        None => own,
     }
+}
+
+/// How large a file of rules may be, in bytes: git reads no larger ones either.
+const BYTES_MAX: u64 = 100 << 20;
+
+/// A file of git's; one that can't be read counts as one that is not there.
+fn read(path: &Path) -> Option<Vec<u8>> {
+    disk::read_regular(path, BYTES_MAX).ok()
+}
+
+fn read_text(path: &Path) -> Option<String> {
+    String::from_utf8(read(path)?).ok()
 }
 
 /// The file that `core.excludesFile` names, else the one that git takes without it (git-config(1)).
@@ -162,7 +175,7 @@ fn excludes_file(git: &Path) -> Option<PathBuf> {
     let texts = files
         .into_iter()
         .flatten()
-        .filter_map(|file| fs::read_to_string(file).ok());
+        .filter_map(|file| read_text(&file));
     let mut named = texts.filter_map(|text| excludes_in(&text));
     match named.next() {
         Some(path) => match (path.strip_prefix("~/"), home) {
@@ -253,6 +266,8 @@ fn without_spaces(line: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
+
+    use std::fs;
 
     use super::*;
 

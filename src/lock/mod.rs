@@ -9,7 +9,7 @@
 //! by name, and waits for nothing: whoever wants a lock asks again.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
 use serde::{Deserialize, Serialize};
@@ -187,10 +187,10 @@ impl Locks {
         }
         let all: io::Result<Vec<Held>> = all
             .into_iter()
-            .map(|(lock, mut file)| {
-                let mut before = String::new();
-                file.read_to_string(&mut before)?;
-                let before = serde_json::from_str::<Holder>(&before).ok();
+            .map(|(lock, file)| {
+                // What says nothing that can be read is nobody's.
+                let before = disk::whole(&file, BYTES_MAX).unwrap_or_default();
+                let before = serde_json::from_slice::<Holder>(&before).ok();
                 let holder = Holder {
                     lock: lock.clone(),
                     who: who.clone(),
