@@ -355,6 +355,69 @@ fn values_come_out_byte_for_byte_in_every_context_and_shell() {
     }
 }
 
+/// `| quote` makes one word for a shell that parses once more; fish reads backslashes in quotes in a way of its own.
+#[test]
+fn a_quoted_value_is_one_word_to_a_second_shell() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let home = tempfile::tempdir().expect("a folder");
+    let mut random = fastrand::Rng::with_seed(7);
+    let fixed = [
+        "\\",
+        "'",
+        "\\'",
+        "a\\\\'b\\",
+        "$(touch x)",
+        "(touch x)",
+        "a\nb",
+    ];
+    let fixed = fixed.map(|value| value.as_bytes().to_vec());
+    let made = (0..60).map(|_| hostile(&mut random)).collect::<Vec<_>>();
+    // A text in another encoding is none to fish.
+    let is_text = |value: &Vec<u8>| std::str::from_utf8(value).is_ok();
+    let values = || {
+        fixed
+            .iter()
+            .chain(made.iter().filter(|value| is_text(value)))
+    };
+    let seconds: [&[&str]; 3] = [&["fish", "--no-config"], &["zsh", "-f"], &["mksh"]];
+    for second in seconds {
+        if !Path::new("/usr/bin").join(second[0]).exists()
+            && !Path::new("/bin").join(second[0]).exists()
+        {
+            support::skipped(&format!(
+                "quoted values in '{}': it is not installed",
+                second[0]
+            ));
+            continue;
+        }
+        for value in values() {
+            let source = format!("{} -c \"printf %s {{{{ v | quote }}}}\"", second.join(" "));
+            let script = expr::command(&source, &scope(value)).expect("it is quoted");
+            let output = Command::new("/bin/sh")
+                .args(["-c", &script.text])
+                .envs(
+                    script
+                        .env
+                        .iter()
+                        .map(|(name, value)| (name, std::ffi::OsString::from_vec(value.clone()))),
+                )
+                .env("HOME", home.path())
+                .env("LC_ALL", "C.UTF-8")
+                .current_dir(dir.path())
+                .stdin(Stdio::null())
+                .output()
+                .expect("the shell starts");
+            let shown = String::from_utf8_lossy(value);
+            assert_eq!(
+                output.stdout, *value,
+                "{}: {shown:?}: {output:?}",
+                second[0]
+            );
+        }
+    }
+    nothing_was_run(dir.path(), || "quoted values".to_owned());
+}
+
 /// What is not text where it stands is refused, says what to do, and is accepted as a number or when the author wrote it.
 #[test]
 fn where_no_reference_is_text_data_is_refused() {

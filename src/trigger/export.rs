@@ -46,6 +46,9 @@ fn lossy(what: impl Into<String>, help: impl Into<String>) -> Lossy {
 /// How far it is looked whether a time falls into a clock change.
 const YEARS: i64 = 10;
 
+/// What ends a line for whoever reads crontabs and units.
+const ENDS_LINE: [char; 3] = ['\n', '\r', '\0'];
+
 const SERVE: &str = "let `flow serve` run it";
 
 /// The line of a crontab.
@@ -97,7 +100,7 @@ pub fn crontab(trigger: &Trigger, around: &Surroundings) -> Result<String, Lossy
         Overlap::Allow => call,
         Overlap::Cancel => return Err(lossy("cron can't cancel the run before", SERVE)),
     };
-    if call.contains(['\n', '\r', '\0']) {
+    if call.contains(ENDS_LINE) {
         let what = "a line of a crontab can't hold the line break in one of its values or paths";
         return Err(lossy(what, SERVE));
     }
@@ -166,11 +169,12 @@ pub fn systemd(trigger: &Trigger, around: &Surroundings) -> Result<String, Lossy
         jitter = format!("RandomizedDelaySec={micros}us\nFixedRandomDelay=true\n");
     }
     let name = format!("flow-{}", trigger.name);
-    let what = trigger.desc.as_deref().and_then(|desc| desc.lines().next());
+    let what = trigger.desc.as_deref();
+    let what = what.and_then(|desc| desc.split(ENDS_LINE).next());
     let what = what.unwrap_or(&trigger.run).replace('%', "%%");
     let value = |name: &str, text: &str| unit_word(&format!("{name}={text}"));
     let exec = call(trigger, around, unit_word, value);
-    if around.folder.contains(['\n', '\r']) {
+    if around.folder.contains(ENDS_LINE) {
         return Err(lossy("a unit can't name a folder with a line break", SERVE));
     }
     let folder = around.folder.replace('%', "%%");
@@ -196,6 +200,7 @@ fn unit_word(text: &str) -> String {
         text.replace('\\', "\\\\")
             .replace('"', "\\\"")
             .replace('\n', "\\n")
+            .replace('\r', "\\r")
     )
 }
 
