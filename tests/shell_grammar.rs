@@ -329,7 +329,12 @@ impl Step {
     fn fits(&self, source: &str) -> bool {
         let word = source.split_whitespace().next().unwrap_or_default();
         let compound = KEYWORDS.iter().any(|keyword| word.starts_with(keyword));
-        !compound || !matches!(self, Self::Before(_))
+        // What goes on in the next line has no end where the first one has.
+        let goes_on = source
+            .lines()
+            .next()
+            .is_some_and(|line| line.ends_with('\\'));
+        !(compound && matches!(self, Self::Before(_)) || goes_on && matches!(self, Self::After(_)))
     }
 }
 

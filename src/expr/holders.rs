@@ -310,6 +310,8 @@ impl Holders {
                     give(&name.text, among(rest));
                 }
             }
+            // `() { …; } ARGUMENTS`, a function without a name, of zsh.
+            b"}" => give(POSITIONAL, among(rest)),
             b"set" => {
                 let array = rest.windows(2).find(|pair| pair[0].text.ends_with(b"A"));
                 give(array.map_or(POSITIONAL, |pair| &pair[1].text), among(rest));
@@ -352,14 +354,19 @@ pub(super) fn assigned(word: &Word) -> Option<(&[u8], usize)> {
 /// becomes of a command or may expand to nothing.
 pub(super) fn begins(words: &[&Word]) -> Vec<usize> {
     let (mut begins, mut at) = (Vec::new(), 0);
+    // Whether the name has come.
+    let mut named = false;
     while let Some(word) = words.get(at) {
-        if assigned(word).is_none() {
+        named &= !word.may_begin;
+        if !named && assigned(word).is_none() {
             begins.push(at);
+            // `command -p`, `exec --`
+            let is_option = at > 0 && word.text.starts_with(b"-");
             if word.text == b"repeat" {
                 // How often, to zsh.
                 at += 1;
-            } else if !is_wrapper(word) && !may_vanish(word) {
-                break;
+            } else if !is_option && !is_wrapper(word) && !may_vanish(word) {
+                named = true;
             }
         }
         at += 1;
@@ -375,7 +382,15 @@ pub(super) fn is_called(command: &Command, is_it: impl Fn(&[u8]) -> bool) -> boo
 
 /// Words before a command that change what becomes of it, and not what it is.
 fn is_wrapper(word: &Word) -> bool {
-    let wrappers: [&[u8]; 9] = [
+    let wrappers: [&[u8]; 17] = [
+        b"if",
+        b"then",
+        b"elif",
+        b"else",
+        b"while",
+        b"until",
+        b"do",
+        b"!",
         b"command",
         b"builtin",
         b"coproc",
@@ -464,12 +479,12 @@ fn feeding(scan: &Scan) -> &Feeding {
     scan.feeding.get_or_init(|| {
         let mut feeding = Feeding::default();
         for (number, command) in scan.commands.iter().enumerate() {
-            let first = command.words.iter().find(|word| !word.fed);
-            let is_group = first.is_none_or(|word| {
-                let text = word.text.as_slice();
+            let is_named = |text: &[u8]| {
                 let ends = ENDS_GROUP.contains(&text) || text == b"exec";
-                ends || scan.functions.contains(&word.text)
-            });
+                ends || scan.functions.iter().any(|function| function == text)
+            };
+            let is_group =
+                command.words.iter().all(|word| word.fed) || is_called(command, is_named);
             let feeds = (is_group || command.piped.is_some())
                 && chain(scan, command).0.iter().any(|word| carries(word));
             if feeds {

@@ -290,9 +290,12 @@ fn runs_another(name: &str) -> bool {
 fn program_option(name: &str) -> Option<&'static [&'static str]> {
     Some(match name {
         "perl" => &["-e", "-E"],
-        "ruby" | "lua" | "Rscript" => &["-e"],
+        "ruby" | "Rscript" | "julia" => &["-e"],
+        "tclsh" | "wish" => &[],
+        "expect" => &["-c"],
+        _ if name.starts_with("lua") => &["-e"],
         "node" | "deno" | "bun" => &["-e", "-p", "--eval", "--print"],
-        "php" => &["-r"],
+        "php" => &["-r", "--run"],
         _ if name.starts_with("python") => &["-c"],
         _ => return None,
     })
@@ -863,6 +866,16 @@ impl Look<'_> {
                 self.refuse(*one, problem.help("write `ssh -- {{ host }} …`"));
             }
         }
+        let after = rest.windows(2).filter(|pair| pair[0].text == b"-o");
+        let after = after
+            .map(|pair| pair[1])
+            .filter(|word| names_option(&word.text));
+        let joined = rest.iter().copied().filter(|word| {
+            let text = word.text.strip_prefix(b"-o");
+            text.is_some_and(|text| !text.is_empty() && names_option(text))
+        });
+        let options: Vec<&Word> = after.chain(joined).collect();
+        self.refuse_words(&options, || parsed_again("ssh"));
         for word in rest.iter().filter(|word| names_command(word)) {
             self.refuse_words(&[word], || parsed_again("ssh"));
         }
@@ -900,7 +913,9 @@ impl Look<'_> {
     }
 
     fn language(&mut self, program: &str, rest: &[&Word]) {
-        let options = program_option(program).unwrap_or_default();
+        let Some(options) = program_option(program) else {
+            return;
+        };
         let own = rest.iter().take_while(|word| is_option(word)).count();
         let is_code = |word: &&Word| {
             options
@@ -922,7 +937,10 @@ impl Look<'_> {
             self.opened_by_perl(&rest[..own], rest.get(files..).unwrap_or_default());
         }
         for at in 0..own {
+            // `--eval=TEXT` has it in itself.
+            let is_whole = rest[at].text.starts_with(b"--") && rest[at].text.contains(&b'=');
             if let Some(text) = rest.get(at + 1)
+                && !is_whole
                 && options
                     .iter()
                     .any(|option| is_this(option, &rest[at].text, program))
@@ -943,7 +961,7 @@ impl Look<'_> {
         }
         // Without a script what it is fed is its program.
         let script = rest[own..].iter().find(|word| word.text != b"-");
-        if !options.is_empty() && !rest[..own].iter().any(is_code) {
+        if !rest[..own].iter().any(is_code) {
             match script {
                 Some(script) => self.program_file(program, script),
                 None => {
@@ -1096,7 +1114,14 @@ fn is_assignment(word: &Word) -> bool {
     assigned(word).is_some()
 }
 
-/// `-o ProxyCommand=…`, and an option whose name is a value.
+/// Whether a value stands in what names an option of ssh.
+fn names_option(text: &[u8]) -> bool {
+    let ends = |byte: &u8| *byte == b'=' || *byte == b' ';
+    let name = text.split(ends).next().unwrap_or(text);
+    name.contains(&0)
+}
+
+/// `-o ProxyCommand=…`.
 fn names_command(word: &Word) -> bool {
     let text = word.text.to_ascii_lowercase();
     let text = text.strip_prefix(b"-o").unwrap_or(&text);
@@ -1145,7 +1170,10 @@ fn is_this(option: &str, word: &[u8], program: &str) -> bool {
         && word[0] == b'-'
         && word[1] != b'-'
         && word[1..].contains(&letter);
-    among || word == option.as_bytes()
+    let with_text = || word.strip_prefix(option.as_bytes());
+    among
+        || word == option.as_bytes()
+        || option.starts_with("--") && with_text().is_some_and(|text| text.starts_with(b"="))
 }
 
 /// The words that are no options; the letters in `with` take the word after them.

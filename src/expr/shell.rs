@@ -91,6 +91,8 @@ pub(super) struct Word {
     pub(super) quoted: bool,
     /// Something is substituted in it: `$( … )`, `${…}`, backquotes.
     pub(super) substituted: bool,
+    /// It stands behind `&>file`, where a shell that does not know that operator begins a command.
+    pub(super) may_begin: bool,
 }
 
 /// What a script is made of.
@@ -231,6 +233,8 @@ struct Shell {
     piped: Option<Piped>,
     /// The items of an array.
     array: bool,
+    /// Behind `&>`.
+    may_begin: bool,
     /// Behind a word that assigns nothing: `word( … )`, which zsh takes for what its files have to be like.
     qualifier: bool,
 }
@@ -941,6 +945,9 @@ impl Lexer<'_> {
         if byte == b'&' && self.peek(1) == Some(b'>') {
             self.end_word();
             self.at += 1;
+            if let Some(shell) = self.shell() {
+                shell.may_begin = true;
+            }
             return self.redirect(b'>');
         }
         let doubled = self.peek(1) == Some(byte);
@@ -1250,8 +1257,9 @@ impl Lexer<'_> {
             // What follows is a command of its own: `for n do`, and zsh's `for n (…) {` and `always {`.
             return self.end_command();
         }
-        let unquoted = !word.quoted;
+        let (unquoted, mut word) = (!word.quoted, word);
         if let Some(Frame::Shell(shell)) = self.stack.last_mut() {
+            word.may_begin = mem::take(&mut shell.may_begin);
             match word.text.as_slice() {
                 b"[[" if unquoted => shell.condition = true,
                 b"]]" if unquoted => shell.condition = false,
@@ -1420,7 +1428,7 @@ const DECLARES: [&[u8]; 8] = [
 ];
 
 /// Words that begin a loop over items.
-const LOOPS: [&[u8]; 3] = [b"for", b"select", b"foreach"];
+const LOOPS: [&[u8]; 4] = [b"for", b"select", b"foreach", b"repeat"];
 
 /// Words that end a group of commands.
 pub(super) const ENDS_GROUP: [&[u8]; 4] = [b"}", b"fi", b"done", b"esac"];
