@@ -556,6 +556,7 @@ fn where_no_reference_is_text_data_is_refused() {
         ("command -- alias e=eval\ne {{ v }}", "`env`"),
         ("true &>x eval {{ v }}", "`eval`"),
         ("repeat 1 { if eval {{ v }}; then :; fi\n}", "`eval`"),
+        ("command true x=({{ v }})", "| int"),
         ("() { eval \"$1\"; } {{ v }}", "`eval`"),
         ("n={{ v }}; echo ${(l:$n:)x}", "| int"),
     ];

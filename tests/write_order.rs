@@ -2,6 +2,8 @@
 
 pub mod support;
 
+use std::time::{Duration, Instant};
+
 use support::Space;
 
 /// A call that matters.
@@ -26,6 +28,10 @@ enum Call {
 fn calls(workflow: &str) -> Option<Vec<Call>> {
     let space = Space::with(workflow);
     assert_eq!(space.run(&["-q", "all"]).code, 0);
+    traced(&space)
+}
+
+fn traced(space: &Space) -> Option<Vec<Call>> {
     let mut strace = space.command("strace");
     strace.args([
         "-f",
@@ -114,12 +120,27 @@ fn a_command_starts_after_its_fact_is_written() {
         .iter()
         .rposition(|call| matches!(call, Call::Facts | Call::Began));
     let end = &calls[last.expect("there are facts") + 1..];
-    assert_eq!(end, [Call::Synced, Call::Head], "{calls:?}");
-    let synced = calls.iter().filter(|call| **call == Call::Synced).count();
+    assert_eq!(end.last(), Some(&Call::Head), "{calls:?}");
+}
+
+#[test]
+fn a_run_of_some_length_is_synced_at_its_end_and_a_brief_one_is_not() {
+    let long = THREE.replace("'true', 'true'", "'true', sleep 0.06");
+    let Some(calls) = calls(&long) else {
+        return;
+    };
     assert_eq!(
-        synced, 2,
-        "beside the first command, and at the end: {calls:?}"
+        calls[calls.len() - 2..],
+        [Call::Synced, Call::Head],
+        "{calls:?}"
     );
+    let space = Space::with(THREE);
+    let since = Instant::now();
+    let calls = traced(&space).expect("it worked before");
+    // On a machine that is busy no run is brief.
+    if since.elapsed() < Duration::from_millis(50) {
+        assert!(!calls.contains(&Call::Synced), "{calls:?}");
+    }
 }
 
 #[test]

@@ -199,12 +199,12 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
     {
         let mut ready = Ready::default();
         let mut inputs = first;
-        let mut synced = self.number != 0;
         loop {
+            let mut grown = false;
             let jobs = {
                 let mut shared = self.crew.lock();
                 if shared.over.is_none() {
-                    self.listen(&mut shared.going);
+                    grown = self.listen(&mut shared.going);
                     self.take_in(&mut shared, ready, &mut inputs);
                     self.turn(&mut shared, std::mem::take(&mut inputs), scope);
                 }
@@ -214,8 +214,8 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
                 std::mem::take(&mut self.jobs)
             };
             self.start(jobs);
-            if !std::mem::replace(&mut synced, true) {
-                // The first commands run now. Syncing the young file beside them leaves less to wait for at the end.
+            if grown {
+                // Syncing the young file beside the commands leaves less to wait for at the end.
                 self.sync();
             }
             ready = if self.failed.is_empty() && self.begun.is_empty() {
@@ -226,8 +226,8 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
         }
     }
 
-    /// The first thread hears what other processes ask, once it is time for that.
-    fn listen(&mut self, going: &mut Going<'a>) {
+    /// The first thread hears what other processes ask, once it is time for that; then it says so, once.
+    fn listen(&mut self, going: &mut Going<'a>) -> bool {
         let due = going
             .listen_at
             .is_some_and(|at| at <= going.clock.instant());
@@ -236,13 +236,15 @@ impl<'c, 'a: 'c> Hand<'c, 'a, '_> {
             going.listen_at = Some(going.clock.instant() + REAP_EVERY);
             going.stops.reap_orphans();
             if std::mem::replace(&mut going.listens, true) {
-                return;
+                return false;
             }
             // Where there can be no pipe nobody can reach the run.
             if let Ok(Some(requests)) = going.journal.listen() {
                 self.inbox.listen(requests);
             }
+            return true;
         }
+        false
     }
 
     /// Takes a turn, and what there is to start; the rest is for others, who are woken or begin.

@@ -67,6 +67,8 @@ pub(super) struct Going<'a> {
     pub(super) parent: Option<(RunId, IsCancelled<'a>)>,
     /// From when on other processes can ask something, and then when orphans are looked for the next time.
     pub(super) listen_at: Option<Instant>,
+    /// When this process began to work on the run.
+    pub(super) began: Instant,
     /// It has begun to hear other processes.
     pub(super) listens: bool,
     /// The first signal that flow got.

@@ -213,6 +213,7 @@ impl Engine<'_> {
             clock: self.clock,
             observers: self.observers,
             signal: None,
+            began: self.clock.instant(),
             listen_at: Some(self.clock.instant() + LISTEN_AFTER),
             listens: false,
             lines: String::new(),
@@ -291,8 +292,12 @@ impl Engine<'_> {
             going.journal.discard()
         } else {
             let head = going.chain.head(&going.run, going.state.seq());
-            let journal = &mut going.journal;
-            journal.sync().and_then(|()| journal.keep_head(&head))
+            let brief = going.clock.instant() < going.began + SYNCED_AFTER;
+            let synced = match brief && !going.keeps_to_disk() {
+                true => Ok(()),
+                false => going.journal.sync(),
+            };
+            synced.and_then(|()| going.journal.keep_head(&head))
         };
         kept.map_err(Error::Store)?;
         for observer in &mut going.observers {
@@ -304,6 +309,10 @@ impl Engine<'_> {
 
 /// When other processes can reach a run: a shorter one has nothing to do with them, and does not pay for it.
 const LISTEN_AFTER: Duration = Duration::from_millis(100);
+
+/// A run that is shorter and keeps nothing to disk is left to the kernel, which writes it within half a minute: a sync would take it
+/// about as long as all the rest.
+const SYNCED_AFTER: Duration = Duration::from_millis(50);
 
 /// How long killed processes are waited for.
 const GAVE_UP: Duration = Duration::from_secs(2);

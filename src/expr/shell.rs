@@ -1014,8 +1014,12 @@ impl Lexer<'_> {
         let command = self.shell().and_then(|shell| shell.command);
         let words = command.map_or(&[][..], |number| &self.scan.commands[number].words[..]);
         let is_assignment = |word: &&Word| word.text.contains(&b'=');
-        let first = words.iter().find(|word| !is_assignment(word));
-        first.is_none_or(|word| DECLARES.contains(&word.text.as_slice()))
+        let mut before = words.iter().filter(|word| !is_assignment(word)).peekable();
+        let is_wrapper = |word: &&Word| matches!(word.text.as_slice(), b"command" | b"builtin");
+        before.peek().is_none()
+            || before
+                .find(|word| !is_wrapper(word))
+                .is_some_and(|word| DECLARES.contains(&word.text.as_slice()))
     }
 
     fn close(&mut self) {
@@ -1416,15 +1420,13 @@ const PRINTS_ARGUMENTS: [&[u8]; 14] = [
 ];
 
 /// Words that make what stands behind them assignments.
-const DECLARES: [&[u8]; 8] = [
+const DECLARES: [&[u8]; 6] = [
     b"declare",
     b"typeset",
     b"local",
     b"export",
     b"readonly",
     b"integer",
-    b"command",
-    b"builtin",
 ];
 
 /// Words that begin a loop over items.
