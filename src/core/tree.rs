@@ -370,7 +370,6 @@ impl RunState {
         if let Some(task) = self.tasks[id.index()].as_deref_mut() {
             self.open -= u32::from(std::mem::take(&mut task.open));
         }
-        self.is_decided(id);
         let ok = self.counts_as_ok(id, outcome);
         if outcome.is_failure() && !ok {
             self.failed += 1;
@@ -383,6 +382,8 @@ impl RunState {
             let handed = self.hand_on(id);
             self.want(handed);
         }
+        // What it has handed on is part of the run by now.
+        self.is_decided(id);
         let heirs = self
             .task_state(id)
             .map_or_else(Vec::new, |task| task.heirs.clone());
