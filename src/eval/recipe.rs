@@ -404,7 +404,7 @@ impl Frame {
             };
             let (bytes, secret) = typed::bytes(&value).unwrap_or_else(|_| {
                 let secret = !value.secrets().is_empty();
-                (format!("{value:?}").into_bytes(), secret)
+                (typed::encoded(&value), secret)
             });
             parts.add(PartKind::Value, &name, &bytes, secret);
         }
@@ -478,7 +478,7 @@ fn structure(hasher: &mut blake3::Hasher, node: &Node, of: NodeId) {
             hasher.update(b"group");
             add(
                 hasher,
-                format!("{:?} {:?}", group.parallel_max, group.wait_for).as_bytes(),
+                &serde_json::to_vec(&(group.parallel_max, group.wait_for)).unwrap_or_default(),
             );
         }
         Kind::Check => drop(hasher.update(b"check")),

@@ -43,6 +43,48 @@ pub(super) fn given(value: &Data, data: &impl Fn(Vec<u8>) -> Value) -> Value {
     }
 }
 
+/// A value as bytes that tell it from all others, also one that is no text, such as a map.
+pub(super) fn encoded(value: &Value) -> Vec<u8> {
+    let mut all = Vec::new();
+    encode(value, &mut all);
+    all
+}
+
+fn encode(value: &Value, all: &mut Vec<u8>) {
+    let mut add = |kind: u8, bytes: &[u8]| {
+        all.push(kind);
+        all.extend((bytes.len() as u64).to_le_bytes());
+        all.extend_from_slice(bytes);
+    };
+    match value {
+        Value::None => add(b'0', b""),
+        Value::Bool(value) => add(b'b', &[u8::from(*value)]),
+        Value::Int(_) | Value::Float(_) | Value::Number(_) => {
+            add(b'n', &value.bytes().unwrap_or_default());
+        }
+        Value::Text(text) => {
+            let bytes = text.parts.iter().flat_map(|part| match part {
+                Part::Code(text) => text.as_bytes(),
+                Part::Data { bytes, .. } => bytes,
+            });
+            add(b't', &bytes.copied().collect::<Vec<u8>>());
+        }
+        Value::List(items) => {
+            add(b'l', &(items.len() as u64).to_le_bytes());
+            items.iter().for_each(|item| encode(item, all));
+        }
+        Value::Map(members) => {
+            add(b'm', &(members.len() as u64).to_le_bytes());
+            for (name, value) in members.iter() {
+                all.extend((name.len() as u64).to_le_bytes());
+                all.extend_from_slice(name.as_bytes());
+                encode(value, all);
+            }
+        }
+        Value::Names(_) | Value::Unreadable(_) => add(b'?', b""),
+    }
+}
+
 /// The bytes of a value that is to be one text, with whether it is secret.
 pub(super) fn bytes(value: &Value) -> Result<(Vec<u8>, bool), Problem> {
     let mut secret = false;

@@ -57,8 +57,8 @@ struct Live {
 
 /// What tells the times of a trigger from others.
 pub fn definition(trigger: &Trigger) -> String {
-    let text = format!("{:?} {}", trigger.when, trigger.enabled);
-    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
+    let text = serde_json::to_vec(&(&trigger.when, trigger.enabled)).unwrap_or_default();
+    blake3::hash(&text).to_hex()[..16].to_owned()
 }
 
 /// By how much later a trigger starts than its times say: up to its jitter, for one trigger of a project always the same.
