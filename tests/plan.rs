@@ -25,10 +25,7 @@ fn workflow(count: usize, needs: impl Fn(usize) -> Vec<usize>) -> Workflow {
     let task = |index: usize| Task {
         name: format!("t{index}"),
         depends_on: needs(index).into_iter().map(need).collect(),
-        steps: vec![Step::command(Text {
-            text: "true".to_owned(),
-            place: Place::default(),
-        })],
+        steps: vec![Step::command(Text::plain("true", Place::default()))],
         ..Task::default()
     };
     Workflow {
@@ -186,10 +183,7 @@ fn folders_are_made_absolute_without_asking_the_disk() {
     let dir = |text: &str| {
         let mut workflow = workflow(1, |_| Vec::new());
         workflow.files[0].dir = PathBuf::from("/w");
-        workflow.tasks[0].dir = Some(Text {
-            text: text.to_owned(),
-            place: Place::default(),
-        });
+        workflow.tasks[0].dir = Some(Text::plain(text, Place::default()));
         let plan = plan(&workflow, &asked(vec![0])).expect("it is right");
         plan.contexts[0].dir.display().to_string()
     };
@@ -197,4 +191,125 @@ fn folders_are_made_absolute_without_asking_the_disk() {
         ["a/./b/../c", "../../../x", "/abs/", "."].map(dir),
         ["/w/a/c", "/x", "/abs", "/w"]
     );
+}
+
+/// A file in which `<<<<<<<<<<<<` stands within texts that are what they are: literals of expressions, and what is no template.
+const LITERALS: &str = r#"
+vars: {note: "see <<<<<<<<<<<<", loud: "{{ '<<<<<<<<<<<<' | upper }}"}
+env: {SAID: "<<<<<<<<<<<<"}
+tasks:
+  dep: {outputs: {x: "{{ 1 }}"}, run: echo <<<<<<<<<<<<}
+  first: {if: "env.MODE == '<<<<<<<<<<<<'", depends_on: [dep], run: "echo {{ '<<<<<<<<<<<<' }}"}
+  looped: {for: {in: [1, 2], as: i}, if: "env.MODE == '<<<<<<<<<<<<'", depends_on: [dep], run: "echo {{ loud }}"}
+  made: {vars: {v: "{{ '<<<<<<<<<<<<' }}"}, if: "v == '<<<<<<<<<<<<'", sources: "<<<<<<<<<<<<.c", depends_on: [dep], run: [echo a, echo <<<<<<<<<<<<]}
+  late: {if: "tasks.dep.outputs.x != '<<<<<<<<<<<<'", depends_on: [dep], run: "echo {{ tasks.dep.stdout }}"}
+  all: {depends_on: [first, looped, made, late], run: "echo {{ env.SAID }} <<<<<<<<<<<<"}
+"#;
+
+/// What letters a literal has is no matter of the plan: names are read by expressions, and not searched for in texts.
+#[test]
+fn letters_in_a_literal_never_change_a_plan() {
+    let path = PathBuf::from("/w/Workflowfile.yml");
+    let planned = |word: &str| {
+        let word = format!("{word:z^12}");
+        let source = LITERALS.replace("<<<<<<<<<<<<", &word);
+        let loaded = flow::file::from_bytes("Workflowfile.yml", source.into(), &path);
+        let workflow = loaded
+            .unwrap_or_else(|wrong| panic!("{word}: {wrong}"))
+            .workflow;
+        let all = workflow.find("all").expect("it is there");
+        let plan = plan(&workflow, &asked(vec![all])).expect("it can be planned");
+        let shown = serde_json::to_string_pretty(&plan).expect("it can be written");
+        shown.replace(&word, "<<<<<<<<<<<<")
+    };
+    let plain = planned("q");
+    let words = [
+        "tasks",
+        "steps",
+        "outputs",
+        "item",
+        "i",
+        "args",
+        "git",
+        "stderr",
+        "env",
+        "dep",
+        "x",
+        "v",
+        "loud",
+        "note",
+        "SAID",
+        "tasks.dep",
+        "secrets",
+        "run",
+        "loop",
+    ];
+    for word in words {
+        assert!(
+            planned(word) == plain,
+            "the plan is another one with {word:?}:\n{}",
+            planned(word)
+        );
+    }
+    let mut rng = Rng::with_seed(1);
+    for _ in 0..200 {
+        let word: String = (0..rng.usize(1..12)).map(|_| rng.alphanumeric()).collect();
+        assert!(
+            planned(&word) == plain,
+            "the plan is another one with {word:?}"
+        );
+    }
+}
+
+/// A condition is asked before the needs of its task unless it reads what they made, or an item, by whatever way.
+#[test]
+fn a_condition_is_asked_first_unless_it_reads_results() {
+    let path = PathBuf::from("/w/Workflowfile.yml");
+    let cases = [
+        ("if: \"env.HOME == '1'\"", true),
+        (
+            "if: \"x == '1'\", vars: {x: '1', y: '{{ tasks.dep.stdout }}'}",
+            true,
+        ),
+        ("if: \"tasks.dep.stdout == '1'\"", false),
+        (
+            "if: \"x == '1'\", vars: {x: '{{ y }}', y: '{{ tasks.dep.stdout }}'}",
+            false,
+        ),
+        (
+            "if: \"x == '1'\", params: {x: {default: '{{ tasks.dep.stdout }}'}}",
+            false,
+        ),
+        (
+            "if: \"env.X == '1'\", env: {X: '{{ tasks.dep.stdout }}'}",
+            false,
+        ),
+        (
+            "if: \"env.X == '1'\", env: {Y: '{{ tasks.dep.stdout }}'}",
+            true,
+        ),
+        ("if: \"of_file == '1'\"", false),
+        ("for: {in: [1], as: i}, if: \"env.X == 'i'\"", true),
+        ("for: {in: [1], as: i}, if: \"i == 1\"", false),
+        (
+            "for: {in: [1], as: i}, vars: {x: '{{ i }}'}, if: \"x == '1'\"",
+            false,
+        ),
+    ];
+    for (keys, first) in cases {
+        let source = format!(
+            "vars: {{of_file: '{{{{ tasks.dep.stdout }}}}'}}\ntasks:\n  dep: echo 1\n  a: {{depends_on: [dep], {keys}, run: echo a}}\n"
+        );
+        let loaded = flow::file::from_bytes("Workflowfile.yml", source.into(), &path);
+        let workflow = loaded
+            .unwrap_or_else(|wrong| panic!("{keys}: {wrong}"))
+            .workflow;
+        let all = workflow.find("a").expect("it is there");
+        let plan = plan(&workflow, &asked(vec![all])).expect("it can be planned");
+        let (_, task) = plan
+            .tasks()
+            .find(|(_, task)| task.name == "a")
+            .expect("it is planned");
+        assert_eq!(task.ask_first, first, "{keys}");
+    }
 }

@@ -165,10 +165,7 @@ impl Evaluator {
                 shell,
                 ..
             } => {
-                let text = Text {
-                    text: command.clone(),
-                    place: *place,
-                };
+                let text = Text::plain(command.clone(), *place);
                 if shell.is_none() && has_interpreter(command) {
                     let text = foreign(&frame.text(&text)?, "the program in its first line")?;
                     (Program::File(text.clone()), text, Vec::new())
@@ -616,10 +613,7 @@ fn as_code(value: &Value) -> Option<Data> {
         Value::Int(value) => Data::Int(*value),
         Value::Float(value) => Data::Float(*value),
         Value::Number(written) => Data::Number(written.clone()),
-        Value::Text(text) => Data::Text(Text {
-            text: code_of(text)?,
-            place: Place::default(),
-        }),
+        Value::Text(text) => Data::Text(Text::plain(code_of(text)?, Place::default())),
         Value::List(items) => Data::List(items.iter().map(as_code).collect::<Option<_>>()?),
         Value::Map(entries) => {
             let entry = |(name, value): &(String, Value)| Some((name.clone(), as_code(value)?));

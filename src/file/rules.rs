@@ -10,7 +10,7 @@ use super::values::Reader;
 use crate::diagnostic::Diagnostic;
 use crate::model::language::rules::Backoff;
 use crate::model::language::rules::wrong_lock_name;
-use crate::model::language::{Check, Condition, Expr, Lock, LockHold, Retry, Setting, Text};
+use crate::model::language::{Check, Condition, Expr, Lock, LockHold, Reads, Retry, Setting, Text};
 use crate::model::time::parse_span;
 
 const CONDITION: &str =
@@ -56,6 +56,7 @@ impl Reader<'_, '_> {
             return Some(Expr {
                 text: written.to_owned(),
                 place: self.place(at),
+                reads: Reads::default(),
             });
         }
         self.expression(at, owner, &wanted)
@@ -212,10 +213,7 @@ impl Reader<'_, '_> {
             );
             return None;
         }
-        Some(Text {
-            text: text.trim().to_owned(),
-            place: self.place(at),
-        })
+        Some(Text::plain(text.trim(), self.place(at)))
     }
 
     /// `locks`: one or several, each a name or a map.

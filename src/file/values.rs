@@ -10,7 +10,7 @@ use super::raw::{Defaults, Owner, Placed, RawNeed, Read};
 use super::tree::{At, Entry, NodeId, Resolved, Tree, Value, Walk};
 use crate::diagnostic::{Diagnostic, Found, Lines, Severity};
 use crate::expr::{self, Checked, Problem, Use};
-use crate::model::language::{FileIndex, Place, Text};
+use crate::model::language::{FileIndex, Place, Reads, Text};
 use crate::suggest::Suggest;
 
 /// What the readers share: the way through the tree, and what was found wrong on it.
@@ -197,14 +197,12 @@ impl<'w, 't> Reader<'w, 't> {
         owner: &Owner,
         script: bool,
     ) -> Option<Text> {
-        let text = Text {
-            text: text.to_owned(),
-            place: self.place(at),
-        };
+        let mut text = Text::plain(text, self.place(at));
         if text.is_template() {
             let usage = if script { Use::Command } else { Use::Other };
             let checked = expr::check_template(&text.text, usage);
             self.found_in(at, &checked, owner);
+            text.reads = reads(&checked);
         }
         Some(text)
     }
@@ -316,6 +314,11 @@ impl<'w, 't> Reader<'w, 't> {
             Diagnostic::error("not-in-this-version", message).help(help),
         );
     }
+}
+
+/// The names that were read.
+pub(super) fn reads(checked: &Checked) -> Reads {
+    checked.names.iter().map(|name| name.path.clone()).collect()
 }
 
 /// Shows also where an alias or a merge key brings the place in.

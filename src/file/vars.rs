@@ -337,6 +337,7 @@ impl<'w> Reader<'w, '_> {
         Some(Expr {
             text: text.to_owned(),
             place: self.place(at),
+            reads: super::values::reads(&checked),
         })
     }
 }

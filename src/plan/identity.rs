@@ -150,8 +150,8 @@ fn without_places(var: &Var) -> Var {
 fn nowhere(data: &Data) -> Data {
     match data {
         Data::Text(text) => Data::Text(Text {
-            text: text.text.clone(),
             place: Place::default(),
+            ..text.clone()
         }),
         Data::List(items) => Data::List(items.iter().map(nowhere).collect()),
         Data::Map(entries) => {

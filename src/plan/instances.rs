@@ -502,10 +502,10 @@ fn known(var: &Var) -> Option<Data> {
 fn plain(data: &Data) -> Option<Data> {
     Some(match data {
         Data::Text(text) if text.is_template() => return None,
-        Data::Text(text) => Data::Text(Text {
-            text: text.text.clone(),
-            place: crate::model::language::Place::default(),
-        }),
+        Data::Text(text) => Data::Text(Text::plain(
+            text.text.clone(),
+            crate::model::language::Place::default(),
+        )),
         Data::List(items) => Data::List(items.iter().map(plain).collect::<Option<_>>()?),
         Data::Map(entries) => {
             let entry = |(name, value): &(String, Data)| Some((name.clone(), plain(value)?));

@@ -12,8 +12,8 @@ use crate::model::language::rules::Backoff;
 use crate::model::language::step::has_interpreter;
 use crate::model::language::task::{as_identifier, relative};
 use crate::model::language::{
-    Action, Condition, Loop, On as WrittenOn, OnLost as WrittenOnLost, Retry as WrittenRetry,
-    Setting, Step, StepRules, Task, TaskIndex, TaskRules, Text, Var, Wait,
+    Action, Condition, File, Loop, On as WrittenOn, OnLost as WrittenOnLost, Profile, Reads,
+    Retry as WrittenRetry, Setting, Step, StepRules, Task, TaskIndex, TaskRules, Text, Var, Wait,
     WaitFor as WrittenWaitFor, Workflow,
 };
 use crate::model::plan::{
@@ -174,14 +174,10 @@ impl<'a> Planner<'a> {
         let Some(condition) = &rules.condition else {
             return (None, None);
         };
-        let text = condition.text();
-        let mentions = |text: &str| RESULT_NAMES.iter().any(|name| text.contains(name));
-        let file = self.workflow.file_of(seen.task);
-        let mut vars = seen.task.vars.iter().chain(&file.vars);
-        let reads_results = mentions(text)
-            || seen.results.is_some() && vars.any(|var| mentions(&format!("{:?}", var.value)));
+        let reached = self.reached(seen.task, condition.reads());
         let names = rules.each.iter().flat_map(Loop::names);
-        let reads_item = names.into_iter().any(|name| text.contains(&name));
+        let reads_item = names.into_iter().any(|name| reached.contains(&*name));
+        let reads_results = RESULT_NAMES.iter().any(|name| reached.contains(name));
         if reads_results || reads_item {
             return (None, Some(condition.clone()));
         }
@@ -780,19 +776,63 @@ impl<'a> Planner<'a> {
         Ok(id)
     }
 
+    /// All names that are read where a text of a task reads these: those, and what the vars and variables among them read.
+    fn reached(&self, task: &'a Task, first: &'a Reads) -> HashSet<&'a str> {
+        let file = self.workflow.file_of(task);
+        let profile = self.scopes.profile().filter(|_| task.place.file == 0);
+        let of_profile = |all: fn(&'a Profile) -> &'a [Var]| profile.map_or(&[][..], all);
+        let vars = || {
+            task.vars
+                .iter()
+                .chain(&file.vars)
+                .chain(of_profile(|profile| &profile.vars))
+        };
+        let of_profile = profile.map_or(&[][..], |profile| &profile.env);
+        let env = || task.env.iter().chain(&file.env).chain(of_profile);
+        let (mut reached, mut seen, mut left) = (HashSet::new(), HashSet::new(), vec![first]);
+        while let Some(reads) = left.pop() {
+            for path in reads.paths().filter(|path| seen.insert(*path)) {
+                let Some((root, members)) = path.split_first() else {
+                    continue;
+                };
+                reached.insert(root.as_str());
+                if root == "env" {
+                    // Which one is read may only be known when it is.
+                    let is_read = |name: &String| members.first().is_none_or(|one| one == name);
+                    let read = env().filter(|variable| is_read(&variable.name));
+                    left.extend(read.map(|variable| &variable.value.reads));
+                    continue;
+                }
+                for var in vars().filter(|var| var.name == *root) {
+                    var.each_reads(&mut |reads| left.push(reads));
+                }
+                let defaults = task.params.iter().filter(|param| param.name == *root);
+                for default in defaults.filter_map(|param| param.default.as_ref()) {
+                    default.each_reads(&mut |reads| left.push(reads));
+                }
+            }
+        }
+        reached
+    }
+
     /// A place for what a task can read of others, if it reads anything.
     fn results_of(&mut self, task: &Task) -> Option<u32> {
         let file = self.workflow.file_of(task);
-        let in_file = |names: &[&str]| {
-            let mut texts = file.vars.iter().map(|var| format!("{:?}", var.value));
-            texts.any(|text| names.iter().any(|name| text.contains(name)))
+        let reads = |is_it: &dyn Fn(&[String]) -> bool| {
+            let mut found = task.reads(is_it);
+            let mut visit = |reads: &Reads| found |= reads.paths().any(is_it);
+            file.vars.iter().for_each(|var| var.each_reads(&mut visit));
+            found
         };
-        let mentions = |names: &[&str]| task.mentions(names) || in_file(names);
-        if !mentions(&RESULT_NAMES) {
+        let of_others = |path: &[String]| {
+            path.first()
+                .is_some_and(|root| RESULT_NAMES.contains(&root.as_str()))
+        };
+        if !reads(&of_others) {
             return None;
         }
         self.results.push(Results {
-            stderr: mentions(&["stderr"]),
+            stderr: reads(&|path| of_others(path) && reads_stderr(path)),
             ..Results::default()
         });
         u32::try_from(self.results.len() - 1).ok()
@@ -810,7 +850,8 @@ impl<'a> Planner<'a> {
             let other = &self.workflow.tasks[index];
             let name = as_identifier(relative(&other.name, namespace));
             let first = self.first[self.identities.first(index)];
-            if let Some(id) = first.filter(|_| task_reads(task, &name, &other.name)) {
+            if let Some(id) = first.filter(|_| task_reads(self.workflow.file_of(task), task, &name))
+            {
                 self.results[results].tasks.push((name, id));
             }
             left.extend(other.depends_on.iter().map(|need| need.task));
@@ -859,9 +900,36 @@ pub(super) fn keep_printed(plan: &mut Plan) {
     }
 }
 
-/// Whether a task has a text with this name of another.
-fn task_reads(task: &Task, identifier: &str, name: &str) -> bool {
-    task.mentions(&[identifier, name.rsplit(':').next().unwrap_or(name)])
+/// Whether a text of a task, or a var of its file, reads the result of another that expressions call so.
+fn task_reads(file: &File, task: &Task, identifier: &str) -> bool {
+    let is_read = |path: &[String]| match path {
+        [root, name, ..] => root == "tasks" && as_identifier(name) == identifier,
+        // Which one is read is only known when it is.
+        [root] => root == "tasks",
+        [] => false,
+    };
+    let mut found = task.reads(is_read);
+    let mut visit = |reads: &Reads| found |= reads.paths().any(is_read);
+    file.vars.iter().for_each(|var| var.each_reads(&mut visit));
+    found
+}
+
+/// Whether the stderr of a result may be read: `steps.NAME.stderr`.
+fn reads_stderr(path: &[String]) -> bool {
+    let others = [
+        "status",
+        "exit_code",
+        "stdout",
+        "outputs",
+        "duration",
+        "runs",
+    ];
+    match path {
+        [root, ..] if root == "outputs" => false,
+        [_, _, member, ..] => !others.contains(&member.as_str()),
+        // Which member is read is only known when it is.
+        _ => true,
+    }
 }
 
 fn on_of(on: crate::model::language::On) -> On {

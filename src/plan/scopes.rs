@@ -2,7 +2,7 @@
 
 use super::instances::Instance;
 use crate::model::language::{
-    Action, Data, EnvVar, File, Profile, SecretFrom, Step, Task, Text, Var, VarValue, Workflow,
+    Action, EnvVar, File, Profile, SecretFrom, Step, Task, Text, Var, VarValue, Workflow,
 };
 use crate::model::path::clean;
 use crate::model::plan::{Context, Scope};
@@ -123,10 +123,7 @@ impl<'a> Scopes<'a> {
 
     /// The context of the files that a task reads and makes, and of the commands that say whether it has to run.
     pub(super) fn of_files(&mut self, seen: &Instance<'_>, texts: &[&Text]) -> Scoped {
-        let none = Text {
-            text: String::new(),
-            place: seen.task.place,
-        };
+        let none = Text::plain("", seen.task.place);
         self.of_work(seen, &Step::command(none), texts)
     }
 
@@ -190,18 +187,16 @@ impl<'a> Scopes<'a> {
     }
 }
 
-/// Whether anything that a task may read mentions `args`.
+/// Whether anything that a task may read reads `args`.
 pub(super) fn reads_args(workflow: &Workflow, task: &Task) -> bool {
+    const ARGS: [&str; 1] = ["args"];
     let file = workflow.file_of(task);
-    let mentions = |text: &Text| text.is_template() && text.text.contains("args");
-    let var = |var: &Var| match &var.value {
-        VarValue::Data(data) => data_has(data, &mentions),
-        VarValue::Sh(text) => mentions(text),
-        VarValue::Ref(expression) => expression.text.contains("args"),
-    };
-    file.vars.iter().any(var)
-        || file.env.iter().any(|variable| mentions(&variable.value))
-        || task.mentions(&["args"])
+    file.vars.iter().any(|var| var.reads_any_of(&ARGS))
+        || file
+            .env
+            .iter()
+            .any(|variable| variable.value.reads.any_of(&ARGS))
+        || task.reads(|path| path.first().is_some_and(|root| root == "args"))
 }
 
 fn any_template(variables: &[EnvVar]) -> bool {
@@ -212,27 +207,13 @@ fn any_template(variables: &[EnvVar]) -> bool {
 
 /// Whether a value of these may come from a command.
 fn any_slow(vars: &[Var]) -> bool {
-    vars.iter().any(|var| match &var.value {
-        VarValue::Sh(_) => true,
-        VarValue::Ref(expression) => expression.text.contains("git"),
-        VarValue::Data(data) => data_reads_git(data),
-    })
+    vars.iter()
+        .any(|var| matches!(var.value, VarValue::Sh(_)) || var.reads_any_of(&GIT))
 }
 
-fn data_reads_git(data: &Data) -> bool {
-    data_has(data, &reads_git)
-}
+/// `git.…` is read by running git.
+const GIT: [&str; 1] = ["git"];
 
-fn data_has(data: &Data, wanted: &impl Fn(&Text) -> bool) -> bool {
-    match data {
-        Data::Text(text) => wanted(text),
-        Data::List(items) => items.iter().any(|item| data_has(item, wanted)),
-        Data::Map(entries) => entries.iter().any(|(_, value)| data_has(value, wanted)),
-        _ => false,
-    }
-}
-
-/// `git.…` is read by running git. A text that only looks like it is asked about for nothing.
 fn reads_git(text: &Text) -> bool {
-    text.is_template() && text.text.contains("git")
+    text.reads.any_of(&GIT)
 }

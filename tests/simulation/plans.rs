@@ -108,10 +108,7 @@ pub(crate) fn random(rng: &mut Rng, taste: Taste) -> Plan {
 
 fn lock(name: &str) -> LockName {
     LockName {
-        text: Text {
-            text: name.to_owned(),
-            place: Place::default(),
-        },
+        text: Text::plain(name, Place::default()),
         slots: 1,
         scope: None,
     }

@@ -7,10 +7,10 @@
 pub mod json;
 pub mod number;
 pub mod param;
+mod reads;
 pub mod rules;
 pub mod step;
 pub mod task;
-mod texts;
 pub mod trigger;
 pub mod value;
 
@@ -29,7 +29,7 @@ pub use self::task::{
     TaskRules, Unusable,
 };
 pub use self::trigger::{CatchUp, Overlap, Trigger, When};
-pub use self::value::{Data, EnvVar, Expr, Place, Secret, SecretFrom, Text, Var, VarValue};
+pub use self::value::{Data, EnvVar, Expr, Place, Reads, Secret, SecretFrom, Text, Var, VarValue};
 
 /// The members of `run` in expressions.
 pub const RUN: [&str; 5] = ["id", "started_at", "cwd", "trigger", "scheduled_at"];

@@ -113,10 +113,7 @@ impl ParamKind {
 impl Data {
     /// A text that stands nowhere.
     pub fn text(text: &str) -> Self {
-        Self::Text(Text {
-            text: text.to_owned(),
-            place: Place::default(),
-        })
+        Self::Text(Text::plain(text, Place::default()))
     }
 
     /// A number that keeps how it is written, where that is not how flow writes it.

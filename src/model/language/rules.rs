@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::step::Step;
-use super::value::{Expr, Place, Text};
+use super::value::{Expr, Place, Reads, Text};
 
 /// A value that is known, or a template that gives it when its time comes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,14 @@ impl Condition {
     pub fn written(&self) -> String {
         let words: Vec<&str> = self.text().split_whitespace().collect();
         words.join(" ")
+    }
+
+    /// What it reads.
+    pub const fn reads(&self) -> &Reads {
+        match self {
+            Self::Expr(expression) => &expression.reads,
+            Self::Sh(text) => &text.reads,
+        }
     }
 
     /// As it was written.

@@ -1,6 +1,10 @@
 //! Values as they are written: data, texts that may be templates, expressions, and where they stand.
+//!
+//! A template is parsed once, when the file is read. What it reads stands beside it from then on, so that nobody searches its text for
+//! names.
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::FileIndex;
 
@@ -15,16 +19,61 @@ pub struct Place {
     pub column: u32,
 }
 
+/// The names that a text reads from outside, each with the members read from it as far as they are constants:
+/// `["tasks", "build", "outputs"]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Reads(Vec<Vec<String>>);
+
+impl Reads {
+    /// Each name with its members.
+    pub fn paths(&self) -> impl Iterator<Item = &[String]> {
+        self.0.iter().map(Vec::as_slice)
+    }
+
+    /// The names, without members.
+    pub fn roots(&self) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .filter_map(|path| Some(path.first()?.as_str()))
+    }
+
+    /// Whether one of these names is among them.
+    pub fn any_of(&self, names: &[&str]) -> bool {
+        self.roots().any(|root| names.contains(&root))
+    }
+}
+
+impl FromIterator<Vec<String>> for Reads {
+    fn from_iter<I: IntoIterator<Item = Vec<String>>>(paths: I) -> Self {
+        let mut all: Vec<Vec<String>> = paths.into_iter().collect();
+        all.sort();
+        all.dedup();
+        Self(all)
+    }
+}
+
 /// A text, which is a template if it has `{{` or `{%`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Text {
     /// As it was written, after YAML's own escapes.
     pub text: String,
     /// Where it stands.
     pub place: Place,
+    /// What it reads; nothing where it is no template.
+    pub reads: Reads,
 }
 
 impl Text {
+    /// One that reads nothing.
+    pub fn plain(text: impl Into<String>, place: Place) -> Self {
+        Self {
+            text: text.into(),
+            place,
+            reads: Reads::default(),
+        }
+    }
+
     /// Whether there is anything to evaluate in it.
     pub fn is_template(&self) -> bool {
         self.text.contains("{{") || self.text.contains("{%")
@@ -32,12 +81,66 @@ impl Text {
 }
 
 /// An expression, without the braces that may stand around it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Expr {
     /// As it was written.
     pub text: String,
     /// Where it stands.
     pub place: Place,
+    /// What it reads.
+    pub reads: Reads,
+}
+
+/// A text or an expression as it is stored. Plans are JSON and have many that read nothing, so `reads` is left out there; the kept
+/// model has no names of fields and always has it.
+#[derive(Deserialize)]
+struct Stored {
+    text: String,
+    place: Place,
+    #[serde(default)]
+    reads: Reads,
+}
+
+fn store<S: Serializer>(
+    serializer: S,
+    text: &str,
+    place: Place,
+    reads: &Reads,
+) -> Result<S::Ok, S::Error> {
+    let has_reads = !serializer.is_human_readable() || *reads != Reads::default();
+    let mut stored = serializer.serialize_struct("Stored", 2 + usize::from(has_reads))?;
+    stored.serialize_field("text", text)?;
+    stored.serialize_field("place", &place)?;
+    if has_reads {
+        stored.serialize_field("reads", reads)?;
+    }
+    stored.end()
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        store(serializer, &self.text, self.place, &self.reads)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Stored { text, place, reads } = Stored::deserialize(deserializer)?;
+        Ok(Self { text, place, reads })
+    }
+}
+
+impl Serialize for Expr {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        store(serializer, &self.text, self.place, &self.reads)
+    }
+}
+
+impl<'de> Deserialize<'de> for Expr {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Stored { text, place, reads } = Stored::deserialize(deserializer)?;
+        Ok(Self { text, place, reads })
+    }
 }
 
 /// A value of any YAML type; the texts in it may be templates.

@@ -1,25 +1,23 @@
-//! Every text of a task that may read names: its templates, its expressions, its commands.
-//!
-//! For questions such as "does anything here read `args`?", which a few words more than is needed don't hurt.
+//! What the texts of a task read: its templates, its expressions, its commands.
 
 use super::rules::{Check, Condition, Setting};
 use super::step::{Action, Axis, Items, Loop, Step, Wait};
 use super::task::Task;
-use super::value::{Data, EnvVar, Var, VarValue};
+use super::value::{Data, EnvVar, Reads, Var, VarValue};
 
-/// What is called with each text.
-type Visit<'v, 'a> = &'v mut dyn FnMut(&'a str);
+/// What is called with what each text reads.
+type Visit<'v, 'a> = &'v mut dyn FnMut(&'a Reads);
 
 impl Task {
-    /// Whether a template or an expression of it has one of these words.
-    pub fn mentions(&self, words: &[&str]) -> bool {
+    /// Whether a text of it reads a name with members such as these.
+    pub fn reads(&self, is_it: impl Fn(&[String]) -> bool) -> bool {
         let mut found = false;
-        self.each_text(&mut |text| found |= words.iter().any(|word| text.contains(word)));
+        self.each_reads(&mut |reads| found |= reads.paths().any(&is_it));
         found
     }
 
-    /// Calls `visit` with every text of the task and its steps.
-    pub fn each_text<'a>(&'a self, visit: Visit<'_, 'a>) {
+    /// Calls `visit` with what every text of the task and its steps reads.
+    pub fn each_reads<'a>(&'a self, visit: Visit<'_, 'a>) {
         vars(&self.vars, visit);
         env(&self.env, visit);
         self.depends_on.iter().for_each(|need| {
@@ -34,7 +32,7 @@ impl Task {
         self.dotenv
             .iter()
             .chain(&self.dir)
-            .for_each(|text| visit(&text.text));
+            .for_each(|text| visit(&text.reads));
         self.each_step(&mut |one| step(one, visit));
         if let Some(rules) = self.rules.as_deref() {
             rules.condition.iter().for_each(|one| condition(one, visit));
@@ -44,26 +42,26 @@ impl Task {
             rules
                 .outputs
                 .iter()
-                .for_each(|(_, value)| visit(&value.text));
+                .for_each(|(_, value)| visit(&value.reads));
             let locks = rules.locks.iter();
-            locks.for_each(|lock| visit(&lock.name.text));
+            locks.for_each(|lock| visit(&lock.name.reads));
             let asked = rules.confirm.iter().chain(&rules.label);
-            asked.for_each(|text| visit(&text.text));
+            asked.for_each(|text| visit(&text.reads));
             let files = rules.sources.iter().flatten().chain(&rules.generates);
             files
                 .chain(&rules.optional_sources)
                 .chain(&rules.depfile)
                 .chain(&rules.watch)
                 .chain(&rules.status)
-                .for_each(|text| visit(&text.text));
+                .for_each(|text| visit(&text.reads));
         }
     }
 }
 
 fn step<'a>(step: &'a Step, visit: Visit<'_, 'a>) {
     match &step.action {
-        Action::Run(text) => visit(&text.text),
-        Action::Argv(args) => args.iter().for_each(|arg| visit(&arg.text)),
+        Action::Run(text) => visit(&text.reads),
+        Action::Argv(args) => args.iter().for_each(|arg| visit(&arg.reads)),
         Action::Task(call) => vars(&call.vars, visit),
         Action::Branch { condition: one, .. } => condition(one, visit),
         Action::Wait(Wait::Until { condition: one, .. }) => condition(one, visit),
@@ -77,27 +75,46 @@ fn step<'a>(step: &'a Step, visit: Visit<'_, 'a>) {
     rules.each.iter().for_each(|one| each(one, visit));
     vars(&rules.vars, visit);
     env(&rules.env, visit);
-    rules.dir.iter().for_each(|text| visit(&text.text));
-    rules.label.iter().for_each(|text| visit(&text.text));
+    rules.dir.iter().for_each(|text| visit(&text.reads));
+    rules.label.iter().for_each(|text| visit(&text.reads));
 }
 
 fn vars<'a>(vars: &'a [Var], visit: Visit<'_, 'a>) {
-    for var in vars {
-        match &var.value {
+    vars.iter().for_each(|var| var.each_reads(visit));
+}
+
+impl Var {
+    /// Calls `visit` with what each of its texts reads.
+    pub fn each_reads<'a>(&'a self, visit: Visit<'_, 'a>) {
+        match &self.value {
             VarValue::Data(value) => data(value, visit),
-            VarValue::Sh(text) => visit(&text.text),
-            VarValue::Ref(expression) => visit(&expression.text),
+            VarValue::Sh(text) => visit(&text.reads),
+            VarValue::Ref(expression) => visit(&expression.reads),
         }
+    }
+
+    /// Whether it reads one of these names.
+    pub fn reads_any_of(&self, names: &[&str]) -> bool {
+        let mut found = false;
+        self.each_reads(&mut |reads| found |= reads.any_of(names));
+        found
+    }
+}
+
+impl Data {
+    /// Calls `visit` with what each text in it reads.
+    pub fn each_reads<'a>(&'a self, visit: Visit<'_, 'a>) {
+        data(self, visit);
     }
 }
 
 fn env<'a>(env: &'a [EnvVar], visit: Visit<'_, 'a>) {
-    env.iter().for_each(|variable| visit(&variable.value.text));
+    env.iter().for_each(|variable| visit(&variable.value.reads));
 }
 
 fn data<'a>(value: &'a Data, visit: Visit<'_, 'a>) {
     match value {
-        Data::Text(text) => visit(&text.text),
+        Data::Text(text) => visit(&text.reads),
         Data::List(items) => items.iter().for_each(|item| data(item, visit)),
         Data::Map(entries) => entries.iter().for_each(|(_, value)| data(value, visit)),
         Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) | Data::Number(_) => {}
@@ -105,24 +122,24 @@ fn data<'a>(value: &'a Data, visit: Visit<'_, 'a>) {
 }
 
 fn condition<'a>(condition: &'a Condition, visit: Visit<'_, 'a>) {
-    visit(condition.text());
+    visit(condition.reads());
 }
 
 fn check<'a>(check: &'a Check, visit: Visit<'_, 'a>) {
     condition(&check.condition, visit);
-    check.message.iter().for_each(|text| visit(&text.text));
+    check.message.iter().for_each(|text| visit(&text.reads));
 }
 
 fn each<'a>(each: &'a Loop, visit: Visit<'_, 'a>) {
     match &each.items {
         Items::List(items) => items.iter().for_each(|item| data(item, visit)),
-        Items::In(expression) => visit(&expression.text),
-        Items::Glob(patterns) => patterns.iter().for_each(|pattern| visit(&pattern.text)),
-        Items::Sh(text) => visit(&text.text),
+        Items::In(expression) => visit(&expression.reads),
+        Items::Glob(patterns) => patterns.iter().for_each(|pattern| visit(&pattern.reads)),
+        Items::Sh(text) => visit(&text.reads),
         Items::Range(first, last) => {
             for bound in [first, last] {
                 if let Setting::Template(text) = bound {
-                    visit(&text.text);
+                    visit(&text.reads);
                 }
             }
         }
@@ -134,7 +151,7 @@ fn each<'a>(each: &'a Loop, visit: Visit<'_, 'a>) {
             for (_, axis) in axes {
                 match axis {
                     Axis::List(items) => items.iter().for_each(|item| data(item, visit)),
-                    Axis::In(expression) => visit(&expression.text),
+                    Axis::In(expression) => visit(&expression.reads),
                 }
             }
             let more = exclude.iter().chain(include).flatten();
