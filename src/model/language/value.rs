@@ -23,19 +23,23 @@ pub struct Place {
 /// `["tasks", "build", "outputs"]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Reads(Vec<Vec<String>>);
+pub struct Reads(Option<Box<Paths>>);
+
+/// Behind a pointer, because most texts read nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Paths(Vec<Vec<String>>);
 
 impl Reads {
     /// Each name with its members.
     pub fn paths(&self) -> impl Iterator<Item = &[String]> {
-        self.0.iter().map(Vec::as_slice)
+        let paths = self.0.iter().flat_map(|paths| &paths.0);
+        paths.map(Vec::as_slice)
     }
 
     /// The names, without members.
     pub fn roots(&self) -> impl Iterator<Item = &str> {
-        self.0
-            .iter()
-            .filter_map(|path| Some(path.first()?.as_str()))
+        self.paths().filter_map(|path| Some(path.first()?.as_str()))
     }
 
     /// Whether one of these names is among them.
@@ -49,7 +53,7 @@ impl FromIterator<Vec<String>> for Reads {
         let mut all: Vec<Vec<String>> = paths.into_iter().collect();
         all.sort();
         all.dedup();
-        Self(all)
+        Self((!all.is_empty()).then(|| Box::new(Paths(all))))
     }
 }
 
@@ -107,7 +111,7 @@ fn store<S: Serializer>(
     place: Place,
     reads: &Reads,
 ) -> Result<S::Ok, S::Error> {
-    let has_reads = !serializer.is_human_readable() || *reads != Reads::default();
+    let has_reads = !serializer.is_human_readable() || reads.0.is_some();
     let mut stored = serializer.serialize_struct("Stored", 2 + usize::from(has_reads))?;
     stored.serialize_field("text", text)?;
     stored.serialize_field("place", &place)?;
