@@ -206,19 +206,21 @@ tasks:
   all: {depends_on: [first, looped, made, late], run: "echo {{ env.SAID }} <<<<<<<<<<<<"}
 "#;
 
+/// The plan of a task of this file.
+fn plan_of(source: &str, task: &str) -> Plan {
+    let path = PathBuf::from("/w/Workflowfile.yml");
+    let loaded = flow::file::from_bytes("Workflowfile.yml", source.into(), &path);
+    let loaded = loaded.unwrap_or_else(|wrong| panic!("{source}: {wrong}"));
+    let task = loaded.workflow.find(task).expect("it is there");
+    plan(&loaded.workflow, &asked(vec![task])).expect("it can be planned")
+}
+
 /// What letters a literal has is no matter of the plan: names are read by expressions, and not searched for in texts.
 #[test]
 fn letters_in_a_literal_never_change_a_plan() {
-    let path = PathBuf::from("/w/Workflowfile.yml");
     let planned = |word: &str| {
         let word = format!("{word:z^12}");
-        let source = LITERALS.replace("<<<<<<<<<<<<", &word);
-        let loaded = flow::file::from_bytes("Workflowfile.yml", source.into(), &path);
-        let workflow = loaded
-            .unwrap_or_else(|wrong| panic!("{word}: {wrong}"))
-            .workflow;
-        let all = workflow.find("all").expect("it is there");
-        let plan = plan(&workflow, &asked(vec![all])).expect("it can be planned");
+        let plan = plan_of(&LITERALS.replace("<<<<<<<<<<<<", &word), "all");
         let shown = serde_json::to_string_pretty(&plan).expect("it can be written");
         shown.replace(&word, "<<<<<<<<<<<<")
     };
@@ -264,7 +266,6 @@ fn letters_in_a_literal_never_change_a_plan() {
 /// A condition is asked before the needs of its task unless it reads what they made, or an item, by whatever way.
 #[test]
 fn a_condition_is_asked_first_unless_it_reads_results() {
-    let path = PathBuf::from("/w/Workflowfile.yml");
     let cases = [
         ("if: \"env.HOME == '1'\"", true),
         (
@@ -300,12 +301,7 @@ fn a_condition_is_asked_first_unless_it_reads_results() {
         let source = format!(
             "vars: {{of_file: '{{{{ tasks.dep.stdout }}}}'}}\ntasks:\n  dep: echo 1\n  a: {{depends_on: [dep], {keys}, run: echo a}}\n"
         );
-        let loaded = flow::file::from_bytes("Workflowfile.yml", source.into(), &path);
-        let workflow = loaded
-            .unwrap_or_else(|wrong| panic!("{keys}: {wrong}"))
-            .workflow;
-        let all = workflow.find("a").expect("it is there");
-        let plan = plan(&workflow, &asked(vec![all])).expect("it can be planned");
+        let plan = plan_of(&source, "a");
         let (_, task) = plan
             .tasks()
             .find(|(_, task)| task.name == "a")

@@ -62,13 +62,7 @@ fn encode(value: &Value, all: &mut Vec<u8>) {
         Value::Int(_) | Value::Float(_) | Value::Number(_) => {
             add(b'n', &value.bytes().unwrap_or_default());
         }
-        Value::Text(text) => {
-            let bytes = text.parts.iter().flat_map(|part| match part {
-                Part::Code(text) => text.as_bytes(),
-                Part::Data { bytes, .. } => bytes,
-            });
-            add(b't', &bytes.copied().collect::<Vec<u8>>());
-        }
+        Value::Text(text) => add(b't', &text.bytes()),
         Value::List(items) => {
             add(b'l', &(items.len() as u64).to_le_bytes());
             items.iter().for_each(|item| encode(item, all));

@@ -173,7 +173,6 @@ pub(super) fn marked(run: &RunId, logs: &Path) -> Vec<Left> {
 const RUN: &[u8] = b"FLOW_RUN_ID=";
 const TASK: &[u8] = b"FLOW_TASK=";
 const OUTPUT: &[u8] = b"FLOW_OUTPUT=";
-const FLOW: &[u8] = b"FLOW_PID=";
 
 /// The variable that tells a command which process is its flow. A run that is taken up has another one than before.
 pub const FLOW_PID: &str = "FLOW_PID";
@@ -185,7 +184,7 @@ pub fn flow_pid() -> Vec<u8> {
 
 /// Whether the flow that started a process with this environment still has it.
 fn has_flow(pid: i32, environ: &[u8]) -> bool {
-    let flow = variable(environ, FLOW).parse();
+    let flow = variable(environ, format!("{FLOW_PID}=").as_bytes()).parse();
     flow.is_ok_and(|flow| descends_from(pid, flow))
 }
 

@@ -54,13 +54,9 @@ impl Forms {
             self.alone.extend(short(value));
             return;
         }
-        for piece in pieces(value) {
-            self.anywhere.extend(escaped(piece));
-            self.anywhere.extend(encoded(piece));
-        }
-        for changed in without_blanks(value) {
-            self.anywhere.extend(pieces(&changed).flat_map(escaped));
-            self.anywhere.extend(pieces(&changed).flat_map(encoded));
+        for value in [vec![value.to_vec()], without_blanks(value)].concat() {
+            self.anywhere.extend(pieces(&value).flat_map(escaped));
+            self.anywhere.extend(pieces(&value).flat_map(encoded));
         }
         if value.contains(&b'\n') {
             self.add_lines(value);

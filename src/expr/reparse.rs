@@ -26,12 +26,16 @@ fn within(scan: &Scan, quoted: &[bool], depth: usize, known: &Holders) -> Vec<(u
         return found;
     }
     let (holders, given) = Holders::of(scan, known);
+    let aliases = scan.commands.iter();
+    let aliases = aliases.filter(|command| holders::is_called(command, |name| name == b"alias"));
+    let aliases: Vec<&Word> = aliases.flat_map(|command| &command.words).collect();
     for command in &scan.commands {
         let before = found.len();
         let mut look = Look {
             scan,
             quoted,
             holders: &holders,
+            aliases: &aliases,
             command,
             depth,
             found: &mut found,
@@ -217,6 +221,8 @@ struct Look<'a> {
     scan: &'a Scan,
     quoted: &'a [bool],
     holders: &'a Holders,
+    /// The words of the commands that make aliases.
+    aliases: &'a [&'a Word],
     command: &'a Command,
     depth: usize,
     found: &'a mut Vec<(usize, Problem)>,
@@ -420,13 +426,7 @@ impl Look<'_> {
     fn other_name(&mut self, word: &Word, rest: &[&Word]) {
         let written = self.holders.written(&word.text);
         self.each_as_code("the shell", &written.iter().collect::<Vec<_>>());
-        let is_alias = |command: &&Command| holders::is_called(command, |name| name == b"alias");
-        let aliases = self
-            .scan
-            .commands
-            .iter()
-            .filter(is_alias)
-            .flat_map(|command| &command.words);
+        let aliases = self.aliases.iter();
         let texts: Vec<Vec<u8>> = aliases
             .filter_map(|alias| {
                 let (name, from) = assigned(alias)?;
@@ -941,9 +941,7 @@ impl Look<'_> {
             let is_whole = rest[at].text.starts_with(b"--") && rest[at].text.contains(&b'=');
             if let Some(text) = rest.get(at + 1)
                 && !is_whole
-                && options
-                    .iter()
-                    .any(|option| is_this(option, &rest[at].text, program))
+                && is_code(&rest[at])
             {
                 self.program_text(program, text);
                 let runs = [&b"eval"[..], b"exec", b"system"];

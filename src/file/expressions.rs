@@ -10,7 +10,7 @@ use super::raw::{Owner, Read};
 use super::values::used_here;
 use crate::diagnostic::Diagnostic;
 use crate::model::language::task::{as_identifier, relative};
-use crate::model::language::{File, PROJECT, Profile, RUN, Task, Workflow};
+use crate::model::language::{File, PROJECT, Profile, RESULT, RUN, Task, Workflow};
 use crate::model::listed::listed;
 use crate::suggest::Suggest;
 
@@ -69,17 +69,6 @@ const OF_OTHER_TOOLS: [(&str, &str); 16] = [
         "EXIT_CODE",
         "write error.exit_code, in 'on_failure' and 'finally'",
     ),
-];
-
-/// What is known of a step or a task that has ended.
-const RESULT: [&str; 7] = [
-    "status",
-    "exit_code",
-    "stdout",
-    "stderr",
-    "outputs",
-    "duration",
-    "runs",
 ];
 
 /// How many tasks are looked at to see who has surely run before whom; beyond that it is found out when it is read.

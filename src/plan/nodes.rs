@@ -12,9 +12,9 @@ use crate::model::language::rules::Backoff;
 use crate::model::language::step::has_interpreter;
 use crate::model::language::task::{as_identifier, relative};
 use crate::model::language::{
-    Action, Condition, File, Loop, On as WrittenOn, OnLost as WrittenOnLost, Profile, Reads,
-    Retry as WrittenRetry, Setting, Step, StepRules, Task, TaskIndex, TaskRules, Text, Var, Wait,
-    WaitFor as WrittenWaitFor, Workflow,
+    Action, Condition, File, Loop, On as WrittenOn, OnLost as WrittenOnLost, Profile, RESULT,
+    Reads, Retry as WrittenRetry, Setting, Step, StepRules, Task, TaskIndex, TaskRules, Text, Var,
+    Wait, WaitFor as WrittenWaitFor, Workflow,
 };
 use crate::model::plan::{
     About, Ask, Called, Confirm, Group, Handlers, Incremental, Kind, Label, Locks, Need, Node, On,
@@ -791,11 +791,8 @@ impl<'a> Planner<'a> {
         let env = || task.env.iter().chain(&file.env).chain(of_profile);
         let (mut reached, mut seen, mut left) = (HashSet::new(), HashSet::new(), vec![first]);
         while let Some(reads) = left.pop() {
-            for path in reads.paths().filter(|path| seen.insert(*path)) {
-                let Some((root, members)) = path.split_first() else {
-                    continue;
-                };
-                reached.insert(root.as_str());
+            for (root, members) in reads.names().filter(|name| seen.insert(*name)) {
+                reached.insert(root);
                 if root == "env" {
                     // Which one is read may only be known when it is.
                     let is_read = |name: &String| members.first().is_none_or(|one| one == name);
@@ -803,10 +800,10 @@ impl<'a> Planner<'a> {
                     left.extend(read.map(|variable| &variable.value.reads));
                     continue;
                 }
-                for var in vars().filter(|var| var.name == *root) {
+                for var in vars().filter(|var| var.name == root) {
                     var.each_reads(&mut |reads| left.push(reads));
                 }
-                let defaults = task.params.iter().filter(|param| param.name == *root);
+                let defaults = task.params.iter().filter(|param| param.name == root);
                 for default in defaults.filter_map(|param| param.default.as_ref()) {
                     default.each_reads(&mut |reads| left.push(reads));
                 }
@@ -818,21 +815,12 @@ impl<'a> Planner<'a> {
     /// A place for what a task can read of others, if it reads anything.
     fn results_of(&mut self, task: &Task) -> Option<u32> {
         let file = self.workflow.file_of(task);
-        let reads = |is_it: &dyn Fn(&[String]) -> bool| {
-            let mut found = task.reads(is_it);
-            let mut visit = |reads: &Reads| found |= reads.paths().any(is_it);
-            file.vars.iter().for_each(|var| var.each_reads(&mut visit));
-            found
-        };
-        let of_others = |path: &[String]| {
-            path.first()
-                .is_some_and(|root| RESULT_NAMES.contains(&root.as_str()))
-        };
-        if !reads(&of_others) {
+        let of_others = |name: &str, _: &[String]| RESULT_NAMES.contains(&name);
+        if !reads(file, task, of_others) {
             return None;
         }
         self.results.push(Results {
-            stderr: reads(&|path| of_others(path) && reads_stderr(path)),
+            stderr: reads(file, task, reads_stderr),
             ..Results::default()
         });
         u32::try_from(self.results.len() - 1).ok()
@@ -850,8 +838,14 @@ impl<'a> Planner<'a> {
             let other = &self.workflow.tasks[index];
             let name = as_identifier(relative(&other.name, namespace));
             let first = self.first[self.identities.first(index)];
-            if let Some(id) = first.filter(|_| task_reads(self.workflow.file_of(task), task, &name))
-            {
+            let file = self.workflow.file_of(task);
+            // Without members it is only known later which one is read.
+            let is_it = |of: &str, members: &[String]| {
+                let task = members.first();
+                of == "tasks" && task.is_none_or(|task| as_identifier(task) == name)
+            };
+            let is_read = || reads(file, task, is_it);
+            if let Some(id) = first.filter(|_| is_read()) {
                 self.results[results].tasks.push((name, id));
             }
             left.extend(other.depends_on.iter().map(|need| need.task));
@@ -900,36 +894,16 @@ pub(super) fn keep_printed(plan: &mut Plan) {
     }
 }
 
-/// Whether a text of a task, or a var of its file, reads the result of another that expressions call so.
-fn task_reads(file: &File, task: &Task, identifier: &str) -> bool {
-    let is_read = |path: &[String]| match path {
-        [root, name, ..] => root == "tasks" && as_identifier(name) == identifier,
-        // Which one is read is only known when it is.
-        [root] => root == "tasks",
-        [] => false,
-    };
-    let mut found = task.reads(is_read);
-    let mut visit = |reads: &Reads| found |= reads.paths().any(is_read);
-    file.vars.iter().for_each(|var| var.each_reads(&mut visit));
-    found
+/// Whether a text of a task, or a var of its file, reads such a name, with such members.
+fn reads(file: &File, task: &Task, is_it: impl Fn(&str, &[String]) -> bool) -> bool {
+    task.reads(&is_it) || file.vars.iter().any(|var| var.reads(&is_it))
 }
 
 /// Whether the stderr of a result may be read: `steps.NAME.stderr`.
-fn reads_stderr(path: &[String]) -> bool {
-    let others = [
-        "status",
-        "exit_code",
-        "stdout",
-        "outputs",
-        "duration",
-        "runs",
-    ];
-    match path {
-        [root, ..] if root == "outputs" => false,
-        [_, _, member, ..] => !others.contains(&member.as_str()),
-        // Which member is read is only known when it is.
-        _ => true,
-    }
+fn reads_stderr(name: &str, members: &[String]) -> bool {
+    // Which member is read may only be known when it is.
+    let is_another = |member: &String| member != "stderr" && RESULT.contains(&member.as_str());
+    matches!(name, "steps" | "tasks") && members.get(1).is_none_or(|member| !is_another(member))
 }
 
 fn on_of(on: crate::model::language::On) -> On {

@@ -189,14 +189,14 @@ impl<'a> Scopes<'a> {
 
 /// Whether anything that a task may read reads `args`.
 pub(super) fn reads_args(workflow: &Workflow, task: &Task) -> bool {
-    const ARGS: [&str; 1] = ["args"];
     let file = workflow.file_of(task);
-    file.vars.iter().any(|var| var.reads_any_of(&ARGS))
+    let is_args = |name: &str, _: &[String]| name == "args";
+    file.vars.iter().any(|var| var.reads(is_args))
         || file
             .env
             .iter()
-            .any(|variable| variable.value.reads.any_of(&ARGS))
-        || task.reads(|path| path.first().is_some_and(|root| root == "args"))
+            .any(|variable| variable.value.reads.any(is_args))
+        || task.reads(is_args)
 }
 
 fn any_template(variables: &[EnvVar]) -> bool {
@@ -208,12 +208,14 @@ fn any_template(variables: &[EnvVar]) -> bool {
 /// Whether a value of these may come from a command.
 fn any_slow(vars: &[Var]) -> bool {
     vars.iter()
-        .any(|var| matches!(var.value, VarValue::Sh(_)) || var.reads_any_of(&GIT))
+        .any(|var| matches!(var.value, VarValue::Sh(_)) || var.reads(is_git))
 }
 
 /// `git.…` is read by running git.
-const GIT: [&str; 1] = ["git"];
+fn is_git(name: &str, _: &[String]) -> bool {
+    name == "git"
+}
 
 fn reads_git(text: &Text) -> bool {
-    text.reads.any_of(&GIT)
+    text.reads.any(is_git)
 }

@@ -34,6 +34,17 @@ pub use self::value::{Data, EnvVar, Expr, Place, Reads, Secret, SecretFrom, Text
 /// The members of `run` in expressions.
 pub const RUN: [&str; 5] = ["id", "started_at", "cwd", "trigger", "scheduled_at"];
 
+/// The members of `steps.NAME` and `tasks.NAME` in expressions: what is known of a step or a task that has ended.
+pub const RESULT: [&str; 7] = [
+    "status",
+    "exit_code",
+    "stdout",
+    "stderr",
+    "outputs",
+    "duration",
+    "runs",
+];
+
 /// The members of `project` in expressions.
 pub const PROJECT: [&str; 4] = ["name", "desc", "dir", "meta"];
 

@@ -9,10 +9,10 @@ use super::value::{Data, EnvVar, Reads, Var, VarValue};
 type Visit<'v, 'a> = &'v mut dyn FnMut(&'a Reads);
 
 impl Task {
-    /// Whether a text of it reads a name with members such as these.
-    pub fn reads(&self, is_it: impl Fn(&[String]) -> bool) -> bool {
+    /// Whether a text of it reads such a name, with such members.
+    pub fn reads(&self, is_it: impl Fn(&str, &[String]) -> bool) -> bool {
         let mut found = false;
-        self.each_reads(&mut |reads| found |= reads.paths().any(&is_it));
+        self.each_reads(&mut |reads| found |= reads.any(&is_it));
         found
     }
 
@@ -93,10 +93,10 @@ impl Var {
         }
     }
 
-    /// Whether it reads one of these names.
-    pub fn reads_any_of(&self, names: &[&str]) -> bool {
+    /// Whether a text of it reads such a name, with such members.
+    pub fn reads(&self, is_it: impl Fn(&str, &[String]) -> bool) -> bool {
         let mut found = false;
-        self.each_reads(&mut |reads| found |= reads.any_of(names));
+        self.each_reads(&mut |reads| found |= reads.any(&is_it));
         found
     }
 }

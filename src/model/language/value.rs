@@ -31,20 +31,18 @@ pub struct Reads(Option<Box<Paths>>);
 struct Paths(Vec<Vec<String>>);
 
 impl Reads {
-    /// Each name with its members.
-    pub fn paths(&self) -> impl Iterator<Item = &[String]> {
+    /// Each name, with its members.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &[String])> {
         let paths = self.0.iter().flat_map(|paths| &paths.0);
-        paths.map(Vec::as_slice)
+        paths.filter_map(|path| {
+            let (name, members) = path.split_first()?;
+            Some((name.as_str(), members))
+        })
     }
 
-    /// The names, without members.
-    pub fn roots(&self) -> impl Iterator<Item = &str> {
-        self.paths().filter_map(|path| Some(path.first()?.as_str()))
-    }
-
-    /// Whether one of these names is among them.
-    pub fn any_of(&self, names: &[&str]) -> bool {
-        self.roots().any(|root| names.contains(&root))
+    /// Whether such a name, with such members, is among them.
+    pub fn any(&self, is_it: impl Fn(&str, &[String]) -> bool) -> bool {
+        self.names().any(|(name, members)| is_it(name, members))
     }
 }
 
