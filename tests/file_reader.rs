@@ -76,19 +76,19 @@ fn needs(task: &Task) -> Vec<usize> {
 /// Its environment.
 fn env(task: &Task) -> Vec<(&str, &str)> {
     let env = task.env.iter();
-    env.map(|variable| (variable.name.as_str(), variable.value.text.as_str()))
+    env.map(|variable| (variable.name.as_str(), &*variable.value.text))
         .collect()
 }
 
 fn dir(task: &Task) -> Option<&str> {
-    task.dir.as_ref().map(|dir| dir.text.as_str())
+    task.dir.as_ref().map(|dir| &*dir.text)
 }
 
 fn commands(task: &Task) -> Vec<&str> {
     task.steps
         .iter()
         .map(|step| match &step.action {
-            Action::Run(command) => command.text.as_str(),
+            Action::Run(command) => &*command.text,
             _ => panic!("it is no command"),
         })
         .collect()

@@ -79,7 +79,7 @@ fn missing(workflow: &Workflow, runs: impl Fn(Place) -> bool) -> Vec<Missing<'_>
 }
 
 fn of_list<'w>(dir: &Path, list: &'w [Text]) -> Vec<Missing<'w>> {
-    let is_there = |text: &&Text| text.is_template() || dir.join(&text.text).exists();
+    let is_there = |text: &&Text| text.is_template() || dir.join(&*text.text).exists();
     let any = list.iter().any(|text| is_there(&text));
     let gone = list.iter().filter(|text| !is_there(text));
     let missing = gone.map(|text| Missing {
@@ -98,7 +98,7 @@ fn near(dir: &Path, path: &str, list: &[Text]) -> Option<String> {
     let names = beside.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let shown = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let names: Vec<String> = names
-        .filter(|name| name.contains("env") && !list.iter().any(|text| text.text == shown(name)))
+        .filter(|name| name.contains("env") && !list.iter().any(|text| *text.text == *shown(name)))
         .collect();
     let near = Suggest::new().nearest(name, names.iter().map(String::as_str))?;
     Some(shown(near))

@@ -68,7 +68,7 @@ impl Known for Looked<'_> {
         let evaluator = &self.evaluator;
         let text = evaluator.text(confirm.scope, &confirm.text, &Here::default());
         Some(text.map_or_else(
-            |_| confirm.text.text.clone(),
+            |_| confirm.text.text.to_string(),
             |text| evaluator.hidden(&eval::written(&text)),
         ))
     }

@@ -121,7 +121,7 @@ pub(super) fn written(value: &Data) -> String {
         Data::Bool(value) => value.to_string(),
         Data::Int(_) | Data::Float(_) | Data::Number(_) => value.written(),
         Data::Text(text) if text.text.is_empty() => "''".to_owned(),
-        Data::Text(text) => text.text.clone(),
+        Data::Text(text) => text.text.to_string(),
         Data::List(items) => {
             let items: Vec<String> = items.iter().map(written).collect();
             format!("[{}]", items.join(", "))

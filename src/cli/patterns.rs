@@ -42,14 +42,14 @@ fn folder(workflow: &Workflow, task: &Task) -> Option<PathBuf> {
     let file = workflow.file_of(task);
     match &task.dir {
         Some(dir) if dir.is_template() => None,
-        Some(dir) => Some(clean(&file.dir.join(&dir.text))),
+        Some(dir) => Some(clean(&file.dir.join(&*dir.text))),
         None => Some(file.dir.clone()),
     }
 }
 
 fn fixed(texts: &[Text]) -> Vec<String> {
     let fixed = texts.iter().filter(|text| !text.is_template());
-    fixed.map(|text| text.text.clone()).collect()
+    fixed.map(|text| text.text.to_string()).collect()
 }
 
 /// The sources that match nothing, and that no task makes.
@@ -75,8 +75,8 @@ fn unmatched(workflow: &Workflow) -> Vec<Found> {
             if text.is_template() || text.text.starts_with('!') {
                 continue;
             }
-            let own = std::slice::from_ref(&text.text);
-            let texts = [own, &without[..]].concat();
+            let own = std::slice::from_ref(text);
+            let texts = [fixed(own), without.clone()].concat();
             let globs = Globs::read(&folder, &texts);
             if ground.has_files(&globs) {
                 continue;

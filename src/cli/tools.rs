@@ -132,7 +132,7 @@ fn dir_of(workflow: &Workflow, task: &Task, step: &Step) -> PathBuf {
     let file = &workflow.file_of(task).dir;
     let dir = step.dir().or(task.dir.as_ref());
     match dir.filter(|dir| !dir.is_template()) {
-        Some(dir) => file.join(Path::new(&dir.text)),
+        Some(dir) => file.join(Path::new(&*dir.text)),
         None => file.clone(),
     }
 }

@@ -502,7 +502,7 @@ impl Going<'_> {
                 .evaluator
                 .text(label.scope, &label.text, &here)
                 .map(|text| self.evaluator.hidden(&eval::written(&text))),
-            false => Ok(label.text.text.clone()),
+            false => Ok(label.text.text.to_string()),
         });
         let label = match label.transpose() {
             Ok(label) => label,

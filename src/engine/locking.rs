@@ -409,7 +409,7 @@ impl Name {
             slots: *slots,
         };
         let Some((_, scope)) = scope else {
-            return Ok(wanted(text.text.clone()));
+            return Ok(wanted(text.text.to_string()));
         };
         let here = self.here.as_ref().ok_or("it is not known yet")?;
         let value = evaluator.text(*scope, text, here);

@@ -257,7 +257,7 @@ fn read(
 fn dotenv_path(frame: &Frame, file: &Text) -> Result<PathBuf, Problem> {
     let dir = &frame.file().dir;
     if !file.is_template() {
-        return Ok(dir.join(&file.text));
+        return Ok(dir.join(&*file.text));
     }
     let path = frame.once(Key::Dotenv(file.place), || {
         expr::text(&file.text, &frame.naming_dotenv())
@@ -359,7 +359,7 @@ pub(super) fn show(frame: &Frame) -> Vec<Shown> {
             name: format!("env.{name}"),
             value: Ok(value.clone()),
             origin: Origin::Dotenv,
-            place: Some(file.text.clone()),
+            place: Some(file.text.to_string()),
             lost: true,
         });
         let strongest = Shown {
@@ -404,5 +404,5 @@ fn origin(frame: &Frame, name: &str) -> (Origin, Option<String>) {
         return (Origin::Inherited, None);
     }
     let file = in_dotenv(frame, name).ok().flatten();
-    (Origin::Dotenv, file.map(|(file, _)| file.text))
+    (Origin::Dotenv, file.map(|(file, _)| file.text.into()))
 }

@@ -445,7 +445,7 @@ impl Frame {
     pub(super) fn script(&self, text: &Text) -> Result<Script, Problem> {
         if !text.is_template() {
             return Ok(Script {
-                text: text.text.clone(),
+                text: text.text.to_string(),
                 ..Script::default()
             });
         }

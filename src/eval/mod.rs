@@ -638,7 +638,7 @@ fn as_written(work: &Work) -> Program {
         },
         Work::Argv { args, .. } => Program::Direct(
             args.iter()
-                .map(|arg| arg.text.clone().into_bytes())
+                .map(|arg| arg.text.as_bytes().to_vec())
                 .collect(),
         ),
     }

@@ -12,10 +12,10 @@ use super::frame::Frame;
 use super::here::Here;
 use super::outside::{Command, Holds, NoOutput};
 use super::{Evaluator, inside, problem, typed};
-use crate::expr::{self, Names, Problem, Script, Use, Value};
+use crate::expr::{self, Names, Problem, Script, Value};
 use crate::model::id::NodeId;
-use crate::model::language::{Axis, Condition, Data, Items, Setting, Text};
-use crate::model::plan::{About, Incremental, Kind, Node, Program, Work};
+use crate::model::language::{Reads, Text};
+use crate::model::plan::{Incremental, Kind, Node, Program, Work};
 
 /// What a task is made of, beside files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -199,7 +199,10 @@ impl Evaluator {
             let folder = self.files_of(&of_none, here).map_err(|_| problem)?.folder;
             Ok(Files {
                 folder,
-                depfile: incremental.depfile.as_ref().map(|text| text.text.clone()),
+                depfile: incremental
+                    .depfile
+                    .as_ref()
+                    .map(|text| text.text.to_string()),
                 sources: incremental.sources.as_deref().map(texts),
                 optional_sources: texts(&incremental.optional_sources),
                 generates: texts(&incremental.generates),
@@ -216,13 +219,14 @@ impl Evaluator {
     ) -> Result<Files, Problem> {
         let context = &self.plan.contexts[incremental.context as usize];
         let Some(scope) = context.scope else {
-            let texts = |texts: &Vec<Text>| texts.iter().map(|text| text.text.clone()).collect();
+            let texts =
+                |texts: &Vec<Text>| texts.iter().map(|text| text.text.to_string()).collect();
             let depfile = incremental.depfile.as_ref();
             return Ok(Files {
                 folder: context.dir.clone(),
                 sources: incremental.sources.as_ref().map(texts),
                 optional_sources: texts(&incremental.optional_sources),
-                depfile: depfile.map(|text| text.text.clone()),
+                depfile: depfile.map(|text| text.text.to_string()),
                 generates: texts(&incremental.generates),
                 watch: texts(&incremental.watch),
             });
@@ -282,7 +286,7 @@ impl Evaluator {
                 Some(frame) => (frame.script(text)?, frame.dir()?, frame.environment()?),
                 None => {
                     let script = Script {
-                        text: text.text.clone(),
+                        text: text.text.to_string(),
                         ..Script::default()
                     };
                     let env = context.env.iter();
@@ -335,10 +339,8 @@ impl Evaluator {
             parts.add(PartKind::Env, name, value, self.has_secret(value));
         }
         match work {
-            Work::Shell { command, .. } => frame.reads(command, false, parts),
-            Work::Argv { args, .. } => args
-                .iter()
-                .for_each(|arg| frame.reads(&arg.text, false, parts)),
+            Work::Shell { reads, .. } => frame.reads(reads, parts),
+            Work::Argv { args, .. } => args.iter().for_each(|arg| frame.reads(&arg.reads, parts)),
         }
         let Ok(command) = self.command(work, here) else {
             return;
@@ -371,35 +373,23 @@ impl Evaluator {
     /// What is asked before something begins reads values too.
     fn asked(self: &Arc<Self>, node: &Node, here: &Here, parts: &mut Parts) {
         let Some(ask) = &node.ask else { return };
-        let texts = texts_of(&ask.about);
-        if texts.is_empty() {
-            return;
-        }
-        let frame = Frame::of_scope(self, ask.scope, here.clone());
-        for (text, is_expression) in texts {
-            frame.reads(text, is_expression, parts);
-        }
+        let mut frame = None;
+        ask.about.each_text(&mut |text| {
+            let frame = frame.get_or_insert_with(|| Frame::of_scope(self, ask.scope, here.clone()));
+            frame.reads(&text.reads, parts);
+        });
     }
 }
 
 impl Frame {
     /// The values that a text reads.
-    fn reads(&self, text: &str, is_expression: bool, parts: &mut Parts) {
-        if !is_expression && !text.contains("{{") && !text.contains("{%") {
-            return;
-        }
-        let checked = if is_expression {
-            expr::check_expression(text)
-        } else {
-            expr::check_template(text, Use::Other)
-        };
-        for read in checked.names {
-            let root = read.path.first().map_or("", String::as_str);
-            let name = read.path.join(".");
+    fn reads(&self, reads: &Reads, parts: &mut Parts) {
+        for (root, members) in reads.names() {
+            let name = [&[root.to_owned()], members].concat().join(".");
             if OWN.contains(&root) || parts.0.contains_key(&(PartKind::Value, name.clone())) {
                 continue;
             }
-            let Ok(Some(value)) = self.member(&read.path) else {
+            let Ok(Some(value)) = self.member(root, members) else {
                 continue;
             };
             let (bytes, secret) = typed::bytes(&value).unwrap_or_else(|_| {
@@ -411,12 +401,9 @@ impl Frame {
     }
 
     /// The value at a path, as far as it goes by names.
-    fn member(&self, path: &[String]) -> Result<Option<Value>, Problem> {
-        let Some((first, rest)) = path.split_first() else {
-            return Ok(None);
-        };
-        let mut value = self.get(first)?;
-        for name in rest {
+    fn member(&self, root: &str, members: &[String]) -> Result<Option<Value>, Problem> {
+        let mut value = self.get(root)?;
+        for name in members {
             value = match value {
                 Some(Value::Names(names)) => names.get(name)?,
                 Some(Value::Map(members)) => members
@@ -488,87 +475,8 @@ fn structure(hasher: &mut blake3::Hasher, node: &Node, of: NodeId) {
         add(hasher, called.as_bytes());
     }
     if let Some(ask) = &node.ask {
-        texts_of(&ask.about)
-            .iter()
-            .for_each(|(text, _)| add(hasher, text.as_bytes()));
-    }
-}
-
-/// The texts of a question, each with whether it is an expression.
-fn texts_of(about: &About) -> Vec<(&str, bool)> {
-    let mut texts = Vec::new();
-    match about {
-        About::Begin {
-            condition,
-            preconditions,
-        } => {
-            let checks = preconditions.iter().map(|check| &check.condition);
-            condition
-                .iter()
-                .chain(checks)
-                .for_each(|condition| add_condition(&mut texts, condition));
-        }
-        About::Branch(condition) | About::Until { condition, .. } => {
-            add_condition(&mut texts, condition)
-        }
-        About::Verify(check) => add_condition(&mut texts, &check.condition),
-        About::Set(outputs) => outputs
-            .iter()
-            .for_each(|(_, value)| add_data(&mut texts, value)),
-        About::Outputs(outputs) => {
-            texts.extend(outputs.iter().map(|(_, value)| (&value.text[..], true)))
-        }
-        About::Items { items, .. } => add_items(&mut texts, items),
-        About::Made(_) => {}
-    }
-    texts
-}
-
-fn add_condition<'a>(texts: &mut Vec<(&'a str, bool)>, condition: &'a Condition) {
-    texts.push((condition.text(), matches!(condition, Condition::Expr(_))));
-}
-
-fn add_data<'a>(texts: &mut Vec<(&'a str, bool)>, data: &'a Data) {
-    match data {
-        Data::Text(text) => texts.push((&text.text, false)),
-        Data::List(items) => items.iter().for_each(|item| add_data(texts, item)),
-        Data::Map(entries) => entries.iter().for_each(|(_, value)| add_data(texts, value)),
-        Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) | Data::Number(_) => {}
-    }
-}
-
-fn add_items<'a>(texts: &mut Vec<(&'a str, bool)>, items: &'a Items) {
-    match items {
-        Items::List(items) => items.iter().for_each(|item| add_data(texts, item)),
-        Items::In(expression) => texts.push((&expression.text, true)),
-        Items::Glob(patterns) => {
-            texts.extend(patterns.iter().map(|pattern| (&pattern.text[..], false)))
-        }
-        Items::Sh(text) => texts.push((&text.text, false)),
-        Items::Range(first, last) => {
-            for bound in [first, last] {
-                if let Setting::Template(text) = bound {
-                    texts.push((&text.text, false));
-                }
-            }
-        }
-        Items::Matrix {
-            axes,
-            exclude,
-            include,
-        } => {
-            for (_, axis) in axes {
-                match axis {
-                    Axis::List(items) => items.iter().for_each(|item| add_data(texts, item)),
-                    Axis::In(expression) => texts.push((&expression.text, true)),
-                }
-            }
-            exclude
-                .iter()
-                .chain(include)
-                .flatten()
-                .for_each(|(_, value)| add_data(texts, value));
-        }
+        ask.about
+            .each_text(&mut |text| add(hasher, text.text.as_bytes()));
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn given(value: &Data, data: &impl Fn(Vec<u8>) -> Value) -> Value {
         Data::Int(value) => Value::Int(*value),
         Data::Float(value) => Value::Float(*value),
         Data::Number(written) => Value::Number(written.clone()),
-        Data::Text(text) => data(text.text.clone().into_bytes()),
+        Data::Text(text) => data(text.text.as_bytes().to_vec()),
         Data::List(items) => Value::List(items.iter().map(|item| given(item, data)).collect()),
         Data::Map(entries) => {
             let entries = entries.iter();

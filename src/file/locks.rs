@@ -15,7 +15,7 @@ pub(super) fn check(tasks: &[Task], raws: &[(usize, Written)], nodes: &mut [Node
             if lock.name.is_template() {
                 continue;
             }
-            let name = lock.name.text.as_str();
+            let name = &*lock.name.text;
             let (slots, first) = *known.entry(name).or_insert((lock.slots, &task.name));
             if slots != lock.slots {
                 let message = format!(

@@ -10,7 +10,7 @@ use super::values::Reader;
 use crate::diagnostic::Diagnostic;
 use crate::model::language::rules::Backoff;
 use crate::model::language::rules::wrong_lock_name;
-use crate::model::language::{Check, Condition, Expr, Lock, LockHold, Reads, Retry, Setting, Text};
+use crate::model::language::{Check, Condition, Expr, Lock, LockHold, Retry, Setting, Text};
 use crate::model::time::parse_span;
 
 const CONDITION: &str =
@@ -53,11 +53,7 @@ impl Reader<'_, '_> {
             let found = Diagnostic::error("foreign-condition", slip.message);
             self.report(at, found.help(slip.help));
             // A condition is there, so nothing more is said of one that is missing.
-            return Some(Expr {
-                text: written.to_owned(),
-                place: self.place(at),
-                reads: Reads::default(),
-            });
+            return Some(Expr(Text::plain(written, self.place(at))));
         }
         self.expression(at, owner, &wanted)
     }

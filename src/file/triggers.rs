@@ -289,7 +289,7 @@ impl Reader<'_, '_> {
 
     fn watched(&mut self, at: At) -> Option<When> {
         let texts = self.patterns(at, &Owner::File, "watch");
-        let mut patterns = Vec::new();
+        let mut patterns: Vec<String> = Vec::new();
         for text in texts {
             if text.is_template() {
                 let message = "a template in 'watch' of a trigger is not in this version of flow";
@@ -297,7 +297,7 @@ impl Reader<'_, '_> {
                 self.report(at, diagnostic.help("write the pattern itself"));
                 return None;
             }
-            patterns.push(text.text);
+            patterns.push(text.text.into());
         }
         if patterns.iter().all(|pattern| pattern.starts_with('!')) {
             let message = "no pattern says which files to watch";

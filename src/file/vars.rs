@@ -334,11 +334,11 @@ impl<'w> Reader<'w, '_> {
         let text = self.text(at, wanted, "write an expression, such as 'name | upper'")?;
         let checked = crate::expr::check_expression(text);
         self.found_in(at, &checked, owner);
-        Some(Expr {
-            text: text.to_owned(),
+        Some(Expr(Text {
+            text: text.into(),
             place: self.place(at),
             reads: super::values::reads(&checked),
-        })
+        }))
     }
 }
 

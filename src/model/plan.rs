@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::NodeId;
 use super::language::{
-    Check, Condition, Data, EnvVar, Expr, File, Items, Param, Place, Profile, Text, Var,
+    Check, Condition, Data, EnvVar, Expr, File, Items, Param, Place, Profile, Reads, Text, Var,
 };
 
 /// What one run will do.
@@ -380,6 +380,26 @@ pub enum About {
 }
 
 impl About {
+    /// Calls `visit` with each text that is evaluated to answer it.
+    pub fn each_text<'a>(&'a self, visit: &mut dyn FnMut(&'a Text)) {
+        match self {
+            Self::Begin {
+                condition,
+                preconditions,
+            } => {
+                let checks = preconditions.iter().map(|check| &check.condition);
+                let all = condition.iter().chain(checks);
+                all.for_each(|condition| visit(condition.as_text()));
+            }
+            Self::Branch(condition) | Self::Until { condition, .. } => visit(condition.as_text()),
+            Self::Verify(check) => visit(check.condition.as_text()),
+            Self::Set(outputs) => outputs.iter().for_each(|(_, value)| value.each_text(visit)),
+            Self::Outputs(outputs) => outputs.iter().for_each(|(_, value)| visit(value)),
+            Self::Items { items, .. } => items.each_text(visit),
+            Self::Made(_) => {}
+        }
+    }
+
     /// Where it stands in the file, where that is one place.
     pub fn place(&self) -> Option<Place> {
         match self {
@@ -555,6 +575,9 @@ pub enum Work {
     Shell {
         /// Its text.
         command: String,
+        /// What it reads.
+        #[serde(default, skip_serializing_if = "is_default")]
+        reads: Reads,
         /// The number of its folder and environment in [`Plan::contexts`].
         context: u32,
         /// Where it stands in the file.

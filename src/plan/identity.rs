@@ -109,7 +109,7 @@ fn same_environment(files: &[File], one: Option<u32>, other: Option<u32>) -> boo
         return false;
     };
     let (one, other) = (&files[one as usize], &files[other as usize]);
-    let env = |file: &File| -> Vec<(String, String)> {
+    let env = |file: &File| -> Vec<(String, Box<str>)> {
         let pair = |variable: &EnvVar| (variable.name.clone(), variable.value.text.clone());
         file.env.iter().map(pair).collect()
     };
@@ -142,7 +142,7 @@ fn without_places(var: &Var) -> Var {
     match &mut var.value {
         VarValue::Data(data) => *data = nowhere(data),
         VarValue::Sh(text) => text.place = Place::default(),
-        VarValue::Ref(expression) => expression.place = Place::default(),
+        VarValue::Ref(expression) => expression.0.place = Place::default(),
     }
     var
 }

@@ -15,12 +15,12 @@ use crate::model::plan::{LockName, Locks, Node};
 pub(super) fn of_runs(workflow: &Workflow) -> HashSet<&str> {
     let locks = workflow.tasks.iter().flat_map(|task| &task.rules().locks);
     let of_runs = locks.filter(|lock| lock.hold == LockHold::Run && !lock.name.is_template());
-    of_runs.map(|lock| lock.name.text.as_str()).collect()
+    of_runs.map(|lock| &*lock.name.text).collect()
 }
 
 /// Whether the run holds a lock.
 pub(super) fn is_of_run(lock: &Lock, of_runs: &HashSet<&str>) -> bool {
-    lock.hold == LockHold::Run || of_runs.contains(lock.name.text.as_str())
+    lock.hold == LockHold::Run || of_runs.contains(&*lock.name.text)
 }
 
 /// What a task needs for itself, at a node and in a scope, and what the tasks need that it calls.

@@ -174,7 +174,7 @@ impl<'a> Planner<'a> {
         let Some(condition) = &rules.condition else {
             return (None, None);
         };
-        let reached = self.reached(seen.task, condition.reads());
+        let reached = self.reached(seen.task, &condition.as_text().reads);
         let names = rules.each.iter().flat_map(Loop::names);
         let reads_item = names.into_iter().any(|name| reached.contains(&*name));
         let reads_results = RESULT_NAMES.iter().any(|name| reached.contains(name));
@@ -481,10 +481,11 @@ impl<'a> Planner<'a> {
                 let of_task = of_task.filter(|_| !has_interpreter(&command.text));
                 let shell = rules.shell.as_ref().or(of_task);
                 self.command(at, seen, step, &[command], |context| Work::Shell {
-                    command: command.text.clone(),
+                    command: command.text.to_string(),
+                    reads: command.reads.clone(),
                     context,
                     place: command.place,
-                    shell: shell.map(|shell| shell.text.as_str().into()),
+                    shell: shell.map(|shell| shell.text.clone()),
                 })?
             }
             Action::Argv(args) => {
@@ -801,11 +802,11 @@ impl<'a> Planner<'a> {
                     continue;
                 }
                 for var in vars().filter(|var| var.name == root) {
-                    var.each_reads(&mut |reads| left.push(reads));
+                    var.each_text(&mut |text| left.push(&text.reads));
                 }
                 let defaults = task.params.iter().filter(|param| param.name == root);
                 for default in defaults.filter_map(|param| param.default.as_ref()) {
-                    default.each_reads(&mut |reads| left.push(reads));
+                    default.each_text(&mut |text| left.push(&text.reads));
                 }
             }
         }

@@ -88,7 +88,7 @@ impl<'a> Scopes<'a> {
             && !dir.is_some_and(Text::is_template)
             && !texts.iter().any(|text| text.is_template());
         if closed {
-            let dir = dir.map_or_else(|| file.dir.clone(), |dir| clean(&file.dir.join(&dir.text)));
+            let dir = dir.map_or_else(|| file.dir.clone(), |dir| clean(&file.dir.join(&*dir.text)));
             let context = Context {
                 dir,
                 env: self.environment(number, task, step),
@@ -180,7 +180,7 @@ impl<'a> Scopes<'a> {
         let mut env: Vec<(String, String)> = Vec::new();
         for variable in levels.into_iter().flatten() {
             if !env.iter().any(|(name, _)| *name == variable.name) {
-                env.push((variable.name.clone(), variable.value.text.clone()));
+                env.push((variable.name.clone(), variable.value.text.to_string()));
             }
         }
         env

@@ -48,6 +48,7 @@ mod tests {
         };
         let work = Work::Shell {
             command: command.to_owned(),
+            reads: crate::model::language::Reads::default(),
             context: 0,
             place,
             shell: shell.map(Into::into),

@@ -172,6 +172,7 @@ impl Maker<'_> {
         let command = Work::Shell {
             shell: None,
             command: String::new(),
+            reads: flow::model::language::Reads::default(),
             context: 0,
             place: NOWHERE,
         };

@@ -925,7 +925,7 @@ fn lock_names(state: &RunState, node: NodeId) -> Vec<String> {
     let locks = state.rules(node).locks.as_ref();
     locks
         .map(|locks| {
-            let name = |lock: &LockName| lock.text.text.clone();
+            let name = |lock: &LockName| lock.text.text.to_string();
             locks.names.iter().map(name).collect()
         })
         .unwrap_or_default()

@@ -204,7 +204,7 @@ pub(super) fn definition(workflow: &Workflow) -> Vec<PathBuf> {
         .iter()
         .map(|file| file.path.clone())
         .collect();
-    let known = |dir: &PathBuf, text: &Text| (!text.is_template()).then(|| dir.join(&text.text));
+    let known = |dir: &PathBuf, text: &Text| (!text.is_template()).then(|| dir.join(&*text.text));
     for file in &workflow.files {
         paths.extend(file.dotenv.iter().filter_map(|text| known(&file.dir, text)));
     }

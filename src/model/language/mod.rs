@@ -7,10 +7,10 @@
 pub mod json;
 pub mod number;
 pub mod param;
-mod reads;
 pub mod rules;
 pub mod step;
 pub mod task;
+mod texts;
 pub mod trigger;
 pub mod value;
 

@@ -135,7 +135,7 @@ impl Data {
             Self::Int(value) => value.to_string(),
             Self::Float(value) => number::written(number::Number::Float(*value)),
             Self::Number(written) => written.clone(),
-            Self::Text(text) => text.text.clone(),
+            Self::Text(text) => text.text.to_string(),
             Self::List(items) => {
                 let items: Vec<String> = items.iter().map(Self::written).collect();
                 items.join(" ")

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::step::Step;
-use super::value::{Expr, Place, Reads, Text};
+use super::value::{Expr, Place, Text};
 
 /// A value that is known, or a template that gives it when its time comes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,28 +32,21 @@ impl Condition {
         words.join(" ")
     }
 
-    /// What it reads.
-    pub const fn reads(&self) -> &Reads {
+    /// Its text, whichever it is.
+    pub const fn as_text(&self) -> &Text {
         match self {
-            Self::Expr(expression) => &expression.reads,
-            Self::Sh(text) => &text.reads,
+            Self::Expr(Expr(text)) | Self::Sh(text) => text,
         }
     }
 
     /// As it was written.
     pub fn text(&self) -> &str {
-        match self {
-            Self::Expr(expression) => &expression.text,
-            Self::Sh(text) => &text.text,
-        }
+        &self.as_text().text
     }
 
     /// Where it stands.
     pub const fn place(&self) -> Place {
-        match self {
-            Self::Expr(expression) => expression.place,
-            Self::Sh(text) => text.place,
-        }
+        self.as_text().place
     }
 }
 

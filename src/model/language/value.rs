@@ -3,6 +3,8 @@
 //! A template is parsed once, when the file is read. What it reads stands beside it from then on, so that nobody searches its text for
 //! names.
 
+use std::ops::Deref;
+
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -59,7 +61,7 @@ impl FromIterator<Vec<String>> for Reads {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Text {
     /// As it was written, after YAML's own escapes.
-    pub text: String,
+    pub text: Box<str>,
     /// Where it stands.
     pub place: Place,
     /// What it reads; nothing where it is no template.
@@ -68,7 +70,7 @@ pub struct Text {
 
 impl Text {
     /// One that reads nothing.
-    pub fn plain(text: impl Into<String>, place: Place) -> Self {
+    pub fn plain(text: impl Into<Box<str>>, place: Place) -> Self {
         Self {
             text: text.into(),
             place,
@@ -83,62 +85,42 @@ impl Text {
 }
 
 /// An expression, without the braces that may stand around it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Expr {
-    /// As it was written.
-    pub text: String,
-    /// Where it stands.
-    pub place: Place,
-    /// What it reads.
-    pub reads: Reads,
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Expr(pub Text);
+
+impl Deref for Expr {
+    type Target = Text;
+
+    fn deref(&self) -> &Text {
+        &self.0
+    }
 }
 
-/// A text or an expression as it is stored. Plans are JSON and have many that read nothing, so `reads` is left out there; the kept
-/// model has no names of fields and always has it.
+/// A text as it is stored. Plans are JSON and have many texts that read nothing, so `reads` is left out there; the kept model has
+/// no names of fields and always has it.
 #[derive(Deserialize)]
 struct Stored {
-    text: String,
+    text: Box<str>,
     place: Place,
     #[serde(default)]
     reads: Reads,
 }
 
-fn store<S: Serializer>(
-    serializer: S,
-    text: &str,
-    place: Place,
-    reads: &Reads,
-) -> Result<S::Ok, S::Error> {
-    let has_reads = !serializer.is_human_readable() || reads.0.is_some();
-    let mut stored = serializer.serialize_struct("Stored", 2 + usize::from(has_reads))?;
-    stored.serialize_field("text", text)?;
-    stored.serialize_field("place", &place)?;
-    if has_reads {
-        stored.serialize_field("reads", reads)?;
-    }
-    stored.end()
-}
-
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        store(serializer, &self.text, self.place, &self.reads)
+        let has_reads = !serializer.is_human_readable() || self.reads.0.is_some();
+        let mut stored = serializer.serialize_struct("Stored", 2 + usize::from(has_reads))?;
+        stored.serialize_field("text", &self.text)?;
+        stored.serialize_field("place", &self.place)?;
+        if has_reads {
+            stored.serialize_field("reads", &self.reads)?;
+        }
+        stored.end()
     }
 }
 
 impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Stored { text, place, reads } = Stored::deserialize(deserializer)?;
-        Ok(Self { text, place, reads })
-    }
-}
-
-impl Serialize for Expr {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        store(serializer, &self.text, self.place, &self.reads)
-    }
-}
-
-impl<'de> Deserialize<'de> for Expr {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Stored { text, place, reads } = Stored::deserialize(deserializer)?;
         Ok(Self { text, place, reads })
