@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use flow::expr::FILTERS;
 use flow::file::keys::{self, KEYS, Scope, Shape};
+use flow::model::language::builtin::{BUILT_IN, RESULT};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -85,7 +86,11 @@ fn links_lead_somewhere() {
 
 #[test]
 fn the_reference_is_what_the_tables_say() {
-    let pages = [("filters.md", filters()), ("keys.md", key_pages())];
+    let pages = [
+        ("filters.md", filters()),
+        ("keys.md", key_pages()),
+        ("names.md", names()),
+    ];
     for (name, page) in pages {
         let path = root().join("docs/reference").join(name);
         if std::env::var_os("FLOW_CASES").is_some_and(|value| value == "accept") {
@@ -117,6 +122,29 @@ fn filters() -> String {
             cell(&doc.result.replace('\n', "⏎"))
         )
         .expect("a String takes all");
+    }
+    page
+}
+
+fn names() -> String {
+    let mut page = format!(
+        "{GENERATED}\n# Names\n\nWhat every expression can read. A var or a param of the same name wins; `flow.NAME` always means these.\n\n\
+         | name | what it is |\n| --- | --- |\n"
+    );
+    for row in &BUILT_IN {
+        let only_in = row.only_in.map(|place| format!("; only {place}"));
+        let only_in = only_in.unwrap_or_default();
+        writeln!(page, "| `{}` | {}{only_in} |", row.name, row.meaning)
+            .expect("a String takes all");
+        for (member, meaning) in row.members {
+            writeln!(page, "| `{}.{member}` | {meaning} |", row.name).expect("a String takes all");
+        }
+    }
+    page.push_str(
+        "\nOf a step or a task that has ended:\n\n| member | what it is |\n| --- | --- |\n",
+    );
+    for (member, meaning) in RESULT {
+        writeln!(page, "| `tasks.NAME.{member}` | {meaning} |").expect("a String takes all");
     }
     page
 }

@@ -9,45 +9,51 @@ use super::outside::{Command, NoOutput};
 use super::results::{self, Named, Of};
 use super::{Evaluator, inside, problem, typed};
 use crate::expr::{Names, Problem, Script, Value};
-use crate::model::language::{PROJECT, RUN, SecretFrom};
-
-/// All of them.
-pub(super) const NAMES: [&str; 15] = [
-    "env", "secrets", "args", "run", "git", "os", "arch", "cpus", "file", "flow", "steps", "tasks",
-    "outputs", "error", "project",
-];
+use crate::model::language::builtin::BUILT_IN;
+use crate::model::language::{BuiltIn, SecretFrom};
 
 /// The value of a built-in name.
 pub(super) fn value(frame: &Frame, name: &str) -> Result<Option<Value>, Problem> {
-    if frame.evaluator().closed && !matches!(name, "os" | "arch" | "flow") {
+    let Some(known) = BuiltIn::of(name) else {
+        return Ok(None);
+    };
+    if frame.evaluator().closed && !matches!(known, BuiltIn::Os | BuiltIn::Arch | BuiltIn::Flow) {
         let message = format!("'{name}' is not known before anything runs");
         return Err(problem("not-now", message, None));
     }
-    Ok(Some(match name {
-        "steps" | "tasks" => {
-            let of = if name == "steps" {
-                Of::Steps
-            } else {
-                Of::Tasks
-            };
-            let frame = frame.clone();
-            Value::Names(Arc::new(Named { frame, of }))
-        }
-        "outputs" => results::own_outputs(frame),
-        "error" => error(frame),
-        "env" => Value::Names(Arc::new(Environment::of(frame))),
-        "secrets" => Value::Names(Arc::new(Secrets(frame.clone()))),
-        "git" => Value::Names(Arc::new(Git(frame.clone()))),
-        "flow" => Value::Names(Arc::new(Always(frame.clone()))),
-        "args" => args(frame),
-        "run" => run(frame),
-        "os" => typed::code(std::env::consts::OS),
-        "arch" => typed::code(std::env::consts::ARCH),
-        "cpus" => Value::Int(i64::try_from(frame.evaluator().outside.cpus()).unwrap_or(1)),
-        "file" => file(frame),
-        "project" => project(frame),
-        _ => return Ok(None),
+    let results = |of| {
+        let frame = frame.clone();
+        Value::Names(Arc::new(Named { frame, of }))
+    };
+    Ok(Some(match known {
+        BuiltIn::Steps => results(Of::Steps),
+        BuiltIn::Tasks => results(Of::Tasks),
+        BuiltIn::Outputs => results::own_outputs(frame),
+        BuiltIn::Error => error(frame),
+        BuiltIn::Env => Value::Names(Arc::new(Environment::of(frame))),
+        BuiltIn::Secrets => Value::Names(Arc::new(Secrets(frame.clone()))),
+        BuiltIn::Git => Value::Names(Arc::new(Git(frame.clone()))),
+        BuiltIn::Flow => Value::Names(Arc::new(Always(frame.clone()))),
+        BuiltIn::Args => args(frame),
+        BuiltIn::Run => run(frame),
+        BuiltIn::Os => typed::code(std::env::consts::OS),
+        BuiltIn::Arch => typed::code(std::env::consts::ARCH),
+        BuiltIn::Cpus => Value::Int(i64::try_from(frame.evaluator().outside.cpus()).unwrap_or(1)),
+        BuiltIn::File => file(frame),
+        BuiltIn::Project => project(frame),
     }))
+}
+
+/// What all of them are called.
+pub(super) fn names() -> impl Iterator<Item = String> {
+    BUILT_IN.iter().map(|row| row.name.to_owned())
+}
+
+/// A map of texts that are data.
+fn texts<'t>(members: impl IntoIterator<Item = (&'static str, &'t str)>) -> Value {
+    let text = |text: &str| typed::data(text.as_bytes().to_vec(), false);
+    let member = |(name, value): (&str, &str)| (name.to_owned(), text(value));
+    Value::Map(members.into_iter().map(member).collect())
 }
 
 /// What went wrong, in a handler; nothing when nothing did.
@@ -85,61 +91,42 @@ fn args(frame: &Frame) -> Value {
 fn run(frame: &Frame) -> Value {
     let evaluator = frame.evaluator();
     let names = evaluator.run();
-    let member = |name: &str| match name {
-        "id" => names.id.clone(),
-        "started_at" => names.started_at.clone(),
-        "trigger" => names.trigger.clone(),
-        "scheduled_at" => names.scheduled_at.clone(),
-        // What is left is `cwd`.
-        _ => {
-            let cwd = &evaluator.plan.surroundings.called_in;
-            cwd.to_string_lossy().into_owned()
-        }
-    };
-    let text = |name: &str| typed::data(member(name).into_bytes(), false);
-    Value::Map(
-        RUN.iter()
-            .map(|name| ((*name).to_owned(), text(name)))
-            .collect(),
-    )
+    texts([
+        ("id", &names.id[..]),
+        ("started_at", &names.started_at),
+        (
+            "cwd",
+            &evaluator.plan.surroundings.called_in.to_string_lossy(),
+        ),
+        ("trigger", &names.trigger),
+        ("scheduled_at", &names.scheduled_at),
+    ])
 }
 
 /// What the root file says of itself, wherever it is read.
 fn project(frame: &Frame) -> Value {
     let plan = &frame.evaluator().plan;
     let text = |text: &str| typed::data(text.as_bytes().to_vec(), false);
-    let member = |name: &str| match name {
-        "name" => text(&plan.project_name()),
-        "desc" => plan.project.desc.as_deref().map_or(Value::None, text),
-        "dir" => text(&plan.project_dir().to_string_lossy()),
-        // What is left is `meta`.
-        _ => Value::Map(
-            plan.project
-                .meta
-                .iter()
-                .map(|(name, value)| (name.clone(), text(value)))
-                .collect(),
+    let meta = plan.project.meta.iter();
+    let meta = meta.map(|(name, value)| (name.clone(), text(value)));
+    let members = [
+        ("name", text(&plan.project_name())),
+        (
+            "desc",
+            plan.project.desc.as_deref().map_or(Value::None, text),
         ),
-    };
-    Value::Map(
-        PROJECT
-            .iter()
-            .map(|name| ((*name).to_owned(), member(name)))
-            .collect(),
-    )
+        ("dir", text(&plan.project_dir().to_string_lossy())),
+        ("meta", Value::Map(meta.collect())),
+    ];
+    Value::Map(members.map(|(name, value)| (name.to_owned(), value)).into())
 }
 
 fn file(frame: &Frame) -> Value {
     let file = frame.file();
-    let text = |path: &std::path::Path| {
-        typed::data(path.to_string_lossy().into_owned().into_bytes(), false)
-    };
-    Value::Map(vec![
-        ("path".to_owned(), text(&file.path)),
-        (
-            "dir".to_owned(),
-            text(file.path.parent().unwrap_or(&file.dir)),
-        ),
+    let dir = file.path.parent().unwrap_or(&file.dir);
+    texts([
+        ("path", &file.path.to_string_lossy()[..]),
+        ("dir", &dir.to_string_lossy()),
     ])
 }
 
@@ -153,7 +140,7 @@ impl Names for Always {
     }
 
     fn known(&self) -> Vec<String> {
-        NAMES.iter().map(|name| (*name).to_owned()).collect()
+        names().collect()
     }
 }
 

@@ -576,7 +576,7 @@ impl Names for Frame {
         names.extend(params.map(|param| param.name.clone()));
         names.sort_unstable();
         names.dedup();
-        names.extend(builtin::NAMES.iter().map(|name| (*name).to_owned()));
+        names.extend(builtin::names());
         names
     }
 

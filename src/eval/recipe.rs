@@ -14,7 +14,7 @@ use super::outside::{Command, Holds, NoOutput};
 use super::{Evaluator, inside, problem, typed};
 use crate::expr::{self, Names, Problem, Script, Value};
 use crate::model::id::NodeId;
-use crate::model::language::{Reads, Text};
+use crate::model::language::{BuiltIn, Reads, Text};
 use crate::model::plan::{Incremental, Kind, Node, Program, Work};
 
 /// What a task is made of, beside files.
@@ -68,9 +68,6 @@ pub struct Files {
     /// What else it is run for in a watch.
     pub watch: Vec<String>,
 }
-
-/// Names whose values are another in each run, or are made by the task itself.
-const OWN: [&str; 5] = ["steps", "outputs", "error", "run", "trigger"];
 
 impl Evaluator {
     /// What a task is made of whose node of the plan is `spec`, and that is here.
@@ -386,7 +383,9 @@ impl Frame {
     fn reads(&self, reads: &Reads, parts: &mut Parts) {
         for (root, members) in reads.names() {
             let name = [&[root.to_owned()], members].concat().join(".");
-            if OWN.contains(&root) || parts.0.contains_key(&(PartKind::Value, name.clone())) {
+            // Another value in each run would make it run each time.
+            let is_of_this_run = BuiltIn::of(root).is_some_and(BuiltIn::is_of_this_run);
+            if is_of_this_run || parts.0.contains_key(&(PartKind::Value, name.clone())) {
                 continue;
             }
             let Ok(Some(value)) = self.member(root, members) else {

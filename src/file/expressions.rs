@@ -9,37 +9,19 @@ use super::includes::Node;
 use super::raw::{Owner, Read};
 use super::values::used_here;
 use crate::diagnostic::Diagnostic;
+use crate::model::language::builtin::{BUILT_IN, RESULT, has_result};
 use crate::model::language::task::{as_identifier, relative};
-use crate::model::language::{File, PROJECT, Profile, RESULT, RUN, Task, Workflow};
+use crate::model::language::{BuiltIn, File, Profile, Task, Workflow};
 use crate::model::listed::listed;
 use crate::suggest::Suggest;
-
-/// Built-in names, and their members where those are known.
-const BUILT_IN: [(&str, &[&str]); 14] = [
-    ("project", &PROJECT),
-    ("env", &[]),
-    ("secrets", &[]),
-    ("args", &[]),
-    ("run", &RUN),
-    ("git", &["sha", "short_sha", "branch", "tag", "dirty"]),
-    ("os", &[]),
-    ("arch", &[]),
-    ("cpus", &[]),
-    ("file", &["path", "dir"]),
-    ("flow", &[]),
-    ("outputs", &[]),
-    ("steps", &[]),
-    ("tasks", &[]),
-];
 
 /// Names that later versions have.
 const LATER: [&str; 1] = ["trigger"];
 
-/// Names that only hold in some places, and where.
-const ONLY_IN: [(&str, &str); 3] = [
+/// Names that loops declare unless they name their item, and where.
+const ONLY_IN: [(&str, &str); 2] = [
     ("item", "in a task or a step with 'for'"),
     ("index", "in a task or a step with 'for'"),
-    ("error", "in 'on_failure' and 'finally'"),
 ];
 
 /// Names of other tools, and how it is said here.
@@ -177,13 +159,17 @@ impl<'a> Seen<'a> {
             &read.path[..]
         };
         let name = path.first()?;
-        if matches!(name.as_str(), "steps" | "tasks") {
+        if matches!(BuiltIn::of(name), Some(BuiltIn::Steps | BuiltIn::Tasks)) {
             return self.wrong_result(name, path, &read.owner, suggest);
         }
-        if let Some((_, members)) = BUILT_IN.iter().find(|(known, _)| known == name) {
-            return self.wrong_member(name, members, path.get(1)?, suggest);
+        let built_in = BuiltIn::row(name);
+        if let Some(row) = built_in.filter(|row| row.only_in.is_none()) {
+            let members: Vec<&str> = row.members.iter().map(|(member, _)| *member).collect();
+            return self.wrong_member(name, &members, path.get(1)?, suggest);
         }
-        if let Some((_, place)) = ONLY_IN.iter().find(|(known, _)| known == name) {
+        let only_in = ONLY_IN.iter().find(|(known, _)| known == name);
+        let only_in = only_in.map(|(_, place)| *place);
+        if let Some(place) = built_in.and_then(|row| row.only_in).or(only_in) {
             let message = format!("there is no '{name}' here");
             let help = format!("it is there {place}; or declare a var of that name");
             return Some(Diagnostic::error("unknown-name", message).help(help));
@@ -200,7 +186,8 @@ impl<'a> Seen<'a> {
             return Some(Diagnostic::error("unknown-name", message).help(*help));
         }
         let tasks = self.of_task(&read.owner);
-        let built_in = BUILT_IN.iter().map(|(name, _)| *name);
+        let built_in = BUILT_IN.iter().filter(|row| row.only_in.is_none());
+        let built_in = built_in.map(|row| row.name);
         let near = suggest.nearest(
             name,
             tasks.chain(self.of_file.iter().copied()).chain(built_in),
@@ -262,13 +249,14 @@ impl<'a> Seen<'a> {
         suggest: &mut Suggest,
     ) -> Option<Diagnostic> {
         let (wanted, member) = (path.get(1)?, path.get(2));
-        if let Some(member) = member.filter(|member| !RESULT.contains(&member.as_str())) {
+        if let Some(member) = member.filter(|member| !has_result(member)) {
             let message = format!("there is no '{of}.{wanted}.{member}'");
-            let help = match suggest.nearest(member, RESULT.into_iter()) {
+            let known = RESULT.iter().map(|(known, _)| *known);
+            let help = match suggest.nearest(member, known.clone()) {
                 Some(near) => format!("did you mean '{of}.{wanted}.{near}'?"),
                 None => format!(
                     "there are: {}; what it handed on is in 'outputs'",
-                    RESULT.join(", ")
+                    known.collect::<Vec<_>>().join(", ")
                 ),
             };
             return Some(Diagnostic::error("unknown-name", message).help(help));

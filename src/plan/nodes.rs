@@ -8,11 +8,12 @@ use super::instances::{CALLS_MAX, Instance, Instances};
 use super::scopes::Scopes;
 use super::{Contexts, Refused, Request, elsewhere, given, locks};
 use crate::model::id::NodeId;
+use crate::model::language::builtin::has_result;
 use crate::model::language::rules::Backoff;
 use crate::model::language::step::has_interpreter;
 use crate::model::language::task::{as_identifier, relative};
 use crate::model::language::{
-    Action, Condition, File, Loop, On as WrittenOn, OnLost as WrittenOnLost, Profile, RESULT,
+    Action, BuiltIn, Condition, File, Loop, On as WrittenOn, OnLost as WrittenOnLost, Profile,
     Reads, Retry as WrittenRetry, Setting, Step, StepRules, Task, TaskIndex, TaskRules, Text, Var,
     Wait, WaitFor as WrittenWaitFor, Workflow,
 };
@@ -27,9 +28,6 @@ const NODES_MAX: usize = 2_000_000;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// The delay of a retry whose backoff grows, where none is given.
 const DELAY: Duration = Duration::from_secs(1);
-
-/// Names by which results are read.
-const RESULT_NAMES: [&str; 3] = ["steps", "tasks", "outputs"];
 
 pub(super) struct Planner<'a> {
     pub(super) workflow: &'a Workflow,
@@ -177,7 +175,7 @@ impl<'a> Planner<'a> {
         let reached = self.reached(seen.task, &condition.as_text().reads);
         let names = rules.each.iter().flat_map(Loop::names);
         let reads_item = names.into_iter().any(|name| reached.contains(&*name));
-        let reads_results = RESULT_NAMES.iter().any(|name| reached.contains(name));
+        let reads_results = reached.iter().any(|name| is_result(name));
         if reads_results || reads_item {
             return (None, Some(condition.clone()));
         }
@@ -816,7 +814,7 @@ impl<'a> Planner<'a> {
     /// A place for what a task can read of others, if it reads anything.
     fn results_of(&mut self, task: &Task) -> Option<u32> {
         let file = self.workflow.file_of(task);
-        let of_others = |name: &str, _: &[String]| RESULT_NAMES.contains(&name);
+        let of_others = |name: &str, _: &[String]| is_result(name);
         if !reads(file, task, of_others) {
             return None;
         }
@@ -900,10 +898,15 @@ fn reads(file: &File, task: &Task, is_it: impl Fn(&str, &[String]) -> bool) -> b
     task.reads(&is_it) || file.vars.iter().any(|var| var.reads(&is_it))
 }
 
+/// Whether it is the name of what steps or tasks have come to.
+fn is_result(name: &str) -> bool {
+    BuiltIn::of(name).is_some_and(BuiltIn::is_result)
+}
+
 /// Whether the stderr of a result may be read: `steps.NAME.stderr`.
 fn reads_stderr(name: &str, members: &[String]) -> bool {
     // Which member is read may only be known when it is.
-    let is_another = |member: &String| member != "stderr" && RESULT.contains(&member.as_str());
+    let is_another = |member: &String| member != "stderr" && has_result(member);
     matches!(name, "steps" | "tasks") && members.get(1).is_none_or(|member| !is_another(member))
 }
 

@@ -4,6 +4,7 @@
 //! YAML. What can only be known while a run goes on stays as it was written: a [`Text`] that may be a template, an
 //! [`Expr`]. What the author wrote, with its spans, stays in `file`; what a name stands for at a given moment is `eval`'s.
 
+pub mod builtin;
 pub mod json;
 pub mod number;
 pub mod param;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::builtin::BuiltIn;
 pub use self::param::Misfit;
 pub use self::rules::{
     Approval, ApprovalFallback, Check, Condition, Lock, LockHold, OnReject, Retry, Rollback,
@@ -30,23 +32,6 @@ pub use self::task::{
 };
 pub use self::trigger::{CatchUp, Overlap, Trigger, When};
 pub use self::value::{Data, EnvVar, Expr, Place, Reads, Secret, SecretFrom, Text, Var, VarValue};
-
-/// The members of `run` in expressions.
-pub const RUN: [&str; 5] = ["id", "started_at", "cwd", "trigger", "scheduled_at"];
-
-/// The members of `steps.NAME` and `tasks.NAME` in expressions: what is known of a step or a task that has ended.
-pub const RESULT: [&str; 7] = [
-    "status",
-    "exit_code",
-    "stdout",
-    "stderr",
-    "outputs",
-    "duration",
-    "runs",
-];
-
-/// The members of `project` in expressions.
-pub const PROJECT: [&str; 4] = ["name", "desc", "dir", "meta"];
 
 /// The number of a file in [`Workflow::files`]; 0 is the root file.
 pub type FileIndex = u32;
