@@ -5,7 +5,7 @@ pub mod support;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use flow::expr::{self, FILTERS, Names, Part, Problem, Text, Use, Value};
+use flow::expr::{self, FILTERS, Names, Part, Problem, Use, Value};
 
 #[derive(Debug, Default)]
 struct Scope {
@@ -48,7 +48,7 @@ impl Names for Scope {
 
 fn map(members: &[(&str, Value)]) -> Value {
     let members = members.iter().cloned();
-    Value::Map(
+    Value::map(
         members
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
@@ -74,7 +74,7 @@ fn usual() -> Scope {
         ("none", Value::None),
         (
             "list",
-            Value::List(vec![Value::code("x"), Value::data("y z"), Value::Int(1)]),
+            Value::list(vec![Value::code("x"), Value::data("y z"), Value::Int(1)]),
         ),
         (
             "map",
@@ -82,7 +82,7 @@ fn usual() -> Scope {
         ),
         (
             "deep",
-            map(&[("a", map(&[("b", Value::List(vec![Value::data("c")]))]))]),
+            map(&[("a", map(&[("b", Value::list(vec![Value::data("c")]))]))]),
         ),
     ])
 }
@@ -113,9 +113,9 @@ fn parts(source: &str) -> String {
     let text = value.print().expect("it can be written");
     let part = |part: &Part| match part {
         Part::Code(text) => text.clone(),
-        Part::Data { bytes, secret } => {
-            let mark = if *secret { "!" } else { "" };
-            format!("<{}{mark}>", String::from_utf8_lossy(bytes))
+        Part::Data(data) => {
+            let mark = if data.secret { "!" } else { "" };
+            format!("<{}{mark}>", String::from_utf8_lossy(&data.bytes))
         }
     };
     text.parts.iter().map(part).collect()
@@ -310,7 +310,7 @@ fn no_filter_but_code_makes_code_of_data() {
         ("d", Value::data("MARKER")),
         (
             "l",
-            Value::List(vec![Value::data("MARKER"), Value::data("MARKER 2")]),
+            Value::list(vec![Value::data("MARKER"), Value::data("MARKER 2")]),
         ),
         (
             "m",
@@ -319,7 +319,7 @@ fn no_filter_but_code_makes_code_of_data() {
         ("n", Value::Int(0)),
         (
             "nested",
-            Value::List(vec![map(&[("a", Value::data("MARKER"))])]),
+            Value::list(vec![map(&[("a", Value::data("MARKER"))])]),
         ),
     ]);
     let mut tried = HashMap::new();
@@ -372,8 +372,8 @@ fn no_filter_but_code_makes_code_of_data() {
 
 fn no_code(value: &Value, source: &str, literal: bool) {
     match value {
-        Value::Text(Text { parts }) => {
-            for part in parts {
+        Value::Text(text) => {
+            for part in text.parts.iter() {
                 if let Part::Code(code) = part {
                     let folded = code.to_lowercase();
                     let data = folded.contains("marker") || folded.contains("rekram");

@@ -210,7 +210,7 @@ impl Names for Scope {
 
 fn scope(value: &[u8]) -> Scope {
     let list = vec![Value::data("a b"), Value::data(value), Value::data("")];
-    let each = [("v", Value::data(value)), ("l", Value::List(list))];
+    let each = [("v", Value::data(value)), ("l", Value::list(list))];
     Scope(each.into_iter().collect())
 }
 
@@ -787,7 +787,7 @@ fn what_is_too_large_or_has_a_nul_is_refused() {
         assert!(problem.message.contains(message), "{}", problem.message);
         assert!(problem.help.is_some_and(|help| help.contains("file")));
     }
-    let many = Value::List(
+    let many = Value::list(
         (0..20_u8)
             .map(|n| Value::data(vec![b'a' + n; 100_000]))
             .collect(),
@@ -844,7 +844,7 @@ fn long_lists_come_out_byte_for_byte_in_every_shell() {
     }
     let list = items.into_iter().map(Value::data).collect();
     let out = Value::data("out");
-    let scope = Scope([("l", Value::List(list)), ("o", out)].into_iter().collect());
+    let scope = Scope([("l", Value::list(list)), ("o", out)].into_iter().collect());
     for (source, as_args) in LONG_LISTS {
         let Ok(script) = expr::command_with_args(source, &scope) else {
             panic!("it takes a list: {source}");
@@ -869,7 +869,7 @@ fn long_lists_come_out_byte_for_byte_in_every_shell() {
 /// Twenty thousand items are as many words, and the script stays short; without a way to hand them over that is said.
 #[test]
 fn a_list_of_any_length_is_handed_over() {
-    let list = || Value::List((0..20_000).map(|n| Value::data(n.to_string())).collect());
+    let list = || Value::list((0..20_000).map(|n| Value::data(n.to_string())).collect());
     let scope = Scope([("l", list())].into_iter().collect());
     let script = expr::command_with_args("lint {{ l }} && count {{ l }}", &scope);
     let script = script.expect("there is room");

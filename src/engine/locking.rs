@@ -416,7 +416,7 @@ impl Name {
         let value = value.map_err(|problem| evaluator.told(&problem))?;
         let name = written(&value);
         // What is made from a secret is hidden in the name already, so the name alone does not show it.
-        if !value.secrets().is_empty() || evaluator.has_secret(name.as_bytes()) {
+        if value.has_secret() || evaluator.has_secret(name.as_bytes()) {
             let why = "the name of a lock is written down, and this one has a secret in it";
             return Err(why.to_owned());
         }

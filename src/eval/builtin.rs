@@ -53,7 +53,7 @@ pub(super) fn names() -> impl Iterator<Item = String> {
 fn texts<'t>(members: impl IntoIterator<Item = (&'static str, &'t str)>) -> Value {
     let text = |text: &str| typed::data(text.as_bytes().to_vec(), false);
     let member = |(name, value): (&str, &str)| (name.to_owned(), text(value));
-    Value::Map(members.into_iter().map(member).collect())
+    Value::map(members.into_iter().map(member).collect())
 }
 
 /// What went wrong, in a handler; nothing when nothing did.
@@ -65,7 +65,7 @@ fn error(frame: &Frame) -> Value {
         return Value::None;
     };
     let text = |text: &str| typed::data(text.as_bytes().to_vec(), false);
-    Value::Map(vec![
+    Value::map(vec![
         ("message".to_owned(), text(&error.message)),
         (
             "exit_code".to_owned(),
@@ -82,7 +82,7 @@ fn args(frame: &Frame) -> Value {
     let named = frame.scope().is_some_and(|scope| scope.named);
     let args = &frame.evaluator().plan.surroundings.args;
     let args = args.iter().filter(|_| named);
-    Value::List(
+    Value::list(
         args.map(|arg| frame.evaluator().data(arg.clone().into_bytes()))
             .collect(),
     )
@@ -116,9 +116,9 @@ fn project(frame: &Frame) -> Value {
             plan.project.desc.as_deref().map_or(Value::None, text),
         ),
         ("dir", text(&plan.project_dir().to_string_lossy())),
-        ("meta", Value::Map(meta.collect())),
+        ("meta", Value::map(meta.collect())),
     ];
-    Value::Map(members.map(|(name, value)| (name.to_owned(), value)).into())
+    Value::map(members.map(|(name, value)| (name.to_owned(), value)).into())
 }
 
 fn file(frame: &Frame) -> Value {

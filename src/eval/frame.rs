@@ -421,15 +421,15 @@ impl Frame {
             Data::Bool(value) => Value::Bool(*value),
             Data::Int(value) => Value::Int(*value),
             Data::Float(value) => Value::Float(*value),
-            Data::Number(written) => Value::Number(written.clone()),
+            Data::Number(written) => Value::Number(written.as_str().into()),
             Data::Text(text) => self.text(text)?,
             Data::List(items) => {
                 let items = items.iter().map(|item| self.data(item));
-                Value::List(items.collect::<Result<_, _>>()?)
+                Value::list(items.collect::<Result<_, _>>()?)
             }
             Data::Map(entries) => {
                 let entry = |(name, value): &(String, Data)| Ok((name.clone(), self.data(value)?));
-                Value::Map(entries.iter().map(entry).collect::<Result<_, Problem>>()?)
+                Value::map(entries.iter().map(entry).collect::<Result<_, Problem>>()?)
             }
         })
     }

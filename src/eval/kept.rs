@@ -87,12 +87,12 @@ pub fn plain(kept: &Json) -> Json {
 
 pub(super) fn to_json(value: &Value) -> Json {
     match value {
-        Value::None | Value::Names(_) | Value::Unreadable(_) => Json::Null,
+        Value::None | Value::Names(_) | Value::Undefined(_) => Json::Null,
         Value::Bool(value) => json!(value),
         Value::Int(value) => json!(value),
         Value::Float(value) if value.is_finite() => json!(value),
         Value::Float(value) => json!({ "float": value.to_string() }),
-        Value::Number(written) => json!({ "number": written }),
+        Value::Number(written) => json!({ "number": &**written }),
         Value::Text(text) => match &text.parts[..] {
             [] => json!({"code": ""}),
             [part] => of_part(part),
@@ -106,8 +106,8 @@ pub(super) fn to_json(value: &Value) -> Json {
 fn of_part(part: &Part) -> Json {
     match part {
         Part::Code(code) => json!({ "code": code }),
-        Part::Data { secret: true, .. } => secret(),
-        Part::Data { bytes, .. } => of_bytes(bytes),
+        Part::Data(data) if data.secret => secret(),
+        Part::Data(data) => of_bytes(&data.bytes),
     }
 }
 
@@ -142,22 +142,18 @@ pub(super) fn from_json(json: &Json) -> Option<Value> {
             None => Value::Float(number.as_f64()?),
         },
         Json::String(text) => typed::data(text.clone().into_bytes(), false),
-        Json::Array(items) => Value::List(items.iter().map(from_json).collect::<Option<_>>()?),
+        Json::Array(items) => Value::list(items.iter().map(from_json).collect::<Option<_>>()?),
         Json::Object(members) => {
             let (name, value) = members.iter().next()?;
             match name.as_str() {
                 "float" => Value::Float(value.as_str()?.parse().ok()?),
-                "number" => Value::Number(value.as_str()?.to_owned()),
-                "map" => Value::Map(to_outputs(value)?),
+                "number" => Value::Number(value.as_str()?.into()),
+                "map" => Value::map(to_outputs(value)?),
                 "parts" => {
                     let parts = value.as_array()?.iter().map(to_part);
-                    Value::Text(Text {
-                        parts: parts.collect::<Option<_>>()?,
-                    })
+                    Value::Text(parts.collect::<Option<Text>>()?)
                 }
-                _ => Value::Text(Text {
-                    parts: vec![to_part(json)?],
-                }),
+                _ => Value::Text(Text::from_iter([to_part(json)?])),
             }
         }
     })
@@ -167,10 +163,7 @@ fn to_part(json: &Json) -> Option<Part> {
     if let Some(code) = json.get("code") {
         return Some(Part::Code(code.as_str()?.to_owned()));
     }
-    Some(Part::Data {
-        bytes: to_bytes(json)?,
-        secret: false,
-    })
+    Some(Part::data(to_bytes(json)?, false))
 }
 
 pub(super) fn to_bytes(json: &Json) -> Option<Vec<u8>> {
@@ -193,29 +186,26 @@ mod tests {
     use super::*;
 
     fn random(rng: &mut fastrand::Rng, depth: u32) -> Value {
-        let bytes = |rng: &mut fastrand::Rng| (0..rng.usize(0..6)).map(|_| rng.u8(..)).collect();
+        let bytes = |rng: &mut fastrand::Rng| -> Vec<u8> {
+            (0..rng.usize(0..6)).map(|_| rng.u8(..)).collect()
+        };
         let part = |rng: &mut fastrand::Rng| match rng.bool() {
             true => Part::Code("{\"x\" é".repeat(rng.usize(0..2))),
-            false => Part::Data {
-                bytes: bytes(rng),
-                secret: false,
-            },
+            false => Part::data(bytes(rng), false),
         };
         match rng.u8(0..if depth == 0 { 7 } else { 9 }) {
             0 => Value::None,
             1 => Value::Bool(rng.bool()),
             2 => Value::Int(rng.i64(..)),
             3 => Value::Float([0.5, 3.0, -1e300, f64::INFINITY][rng.usize(0..4)]),
-            4 | 5 => Value::Text(Text {
-                parts: (0..rng.usize(1..4)).map(|_| part(rng)).collect(),
-            }),
-            6 => Value::Number("3.10".to_owned()),
-            7 => Value::List(
+            4 | 5 => Value::Text((0..rng.usize(1..4)).map(|_| part(rng)).collect()),
+            6 => Value::Number("3.10".into()),
+            7 => Value::list(
                 (0..rng.usize(0..3))
                     .map(|_| random(rng, depth - 1))
                     .collect(),
             ),
-            _ => Value::Map(
+            _ => Value::map(
                 (0..rng.usize(0..3))
                     .map(|number| (format!("m{number}"), random(rng, depth - 1)))
                     .collect(),
@@ -238,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_written_down() {
-        let value = Value::List(vec![typed::data(b"hush".to_vec(), true)]);
+        let value = Value::list(vec![typed::data(b"hush".to_vec(), true)]);
         let json = to_json(&value);
         assert!(!json.to_string().contains("hush") && has_secret(&json));
         assert!(from_json(&json).is_none());

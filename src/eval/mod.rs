@@ -228,7 +228,7 @@ impl Evaluator {
         let mut words = Vec::new();
         for arg in args {
             let values = match frame.text(arg)? {
-                Value::List(items) => items,
+                Value::List(items) => items.to_vec(),
                 value => vec![value],
             };
             for value in values {
@@ -596,10 +596,10 @@ fn at_planning(surroundings: Surroundings, scopes: &[Scope], scope: u32) -> Opti
 /// A text without any data in it.
 fn code_of(text: &expr::Text) -> Option<String> {
     let mut all = String::new();
-    for part in &text.parts {
+    for part in text.parts.iter() {
         match part {
             Part::Code(code) => all.push_str(code),
-            Part::Data { .. } => return None,
+            Part::Data(_) => return None,
         }
     }
     Some(all)
@@ -612,14 +612,14 @@ fn as_code(value: &Value) -> Option<Data> {
         Value::Bool(value) => Data::Bool(*value),
         Value::Int(value) => Data::Int(*value),
         Value::Float(value) => Data::Float(*value),
-        Value::Number(written) => Data::Number(written.clone()),
+        Value::Number(written) => Data::Number(written.to_string()),
         Value::Text(text) => Data::Text(Text::plain(code_of(text)?, Place::default())),
         Value::List(items) => Data::List(items.iter().map(as_code).collect::<Option<_>>()?),
         Value::Map(entries) => {
             let entry = |(name, value): &(String, Value)| Some((name.clone(), as_code(value)?));
             Data::Map(entries.iter().map(entry).collect::<Option<_>>()?)
         }
-        Value::Names(_) | Value::Unreadable(_) => return None,
+        Value::Names(_) | Value::Undefined(_) => return None,
     })
 }
 
@@ -671,8 +671,8 @@ pub fn written(value: &Value) -> String {
         Value::Text(text) => {
             let part = |part: &Part| match part {
                 Part::Code(code) => code.clone(),
-                Part::Data { secret: true, .. } => "***".to_owned(),
-                Part::Data { bytes, .. } => String::from_utf8_lossy(bytes).into_owned(),
+                Part::Data(data) if data.secret => "***".to_owned(),
+                Part::Data(data) => String::from_utf8_lossy(&data.bytes).into_owned(),
             };
             text.parts.iter().map(part).collect()
         }

@@ -289,13 +289,13 @@ impl Frame {
     fn list_of(&self, expression: &str, place: &str) -> Result<Vec<Value>, Problem> {
         let here = |problem: Problem| super::inside("'for'", place, &problem);
         match expr::expression(expression, self).map_err(here)? {
-            Value::List(items) => Ok(items),
+            Value::List(items) => Ok(items.to_vec()),
             Value::Map(entries) => Ok(entries
-                .into_iter()
+                .iter()
                 .map(|(key, value)| {
-                    Value::Map(vec![
-                        ("key".to_owned(), typed::code(&key)),
-                        ("value".to_owned(), value),
+                    Value::map(vec![
+                        ("key".to_owned(), typed::code(key)),
+                        ("value".to_owned(), value.clone()),
                     ])
                 })
                 .collect()),

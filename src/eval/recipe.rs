@@ -234,7 +234,7 @@ impl Evaluator {
             for text in texts {
                 let wrong = |problem: Problem| inside(what, &self.place(text.place), &problem);
                 let values = match frame.text(text).map_err(wrong)? {
-                    Value::List(items) => items,
+                    Value::List(items) => items.to_vec(),
                     value => vec![value],
                 };
                 for value in values {
@@ -392,7 +392,7 @@ impl Frame {
                 continue;
             };
             let (bytes, secret) = typed::bytes(&value).unwrap_or_else(|_| {
-                let secret = !value.secrets().is_empty();
+                let secret = value.has_secret();
                 (typed::encoded(&value), secret)
             });
             parts.add(PartKind::Value, &name, &bytes, secret);
@@ -406,9 +406,9 @@ impl Frame {
             value = match value {
                 Some(Value::Names(names)) => names.get(name)?,
                 Some(Value::Map(members)) => members
-                    .into_iter()
+                    .iter()
                     .find(|(known, _)| known == name)
-                    .map(|(_, value)| value),
+                    .map(|(_, value)| value.clone()),
                 // A method or an index: the whole of it counts.
                 other => return Ok(other),
             };

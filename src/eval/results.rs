@@ -293,7 +293,7 @@ fn of_result(
         ),
         ("stdout".to_owned(), printed(path, result, Stream::Stdout)),
         ("stderr".to_owned(), printed(path, result, Stream::Stderr)),
-        ("outputs".to_owned(), Value::Map(result.outputs.clone())),
+        ("outputs".to_owned(), Value::map(result.outputs.clone())),
     ];
     let results = &frame.evaluator().results;
     let looped = looped(frame, id, result);
@@ -302,20 +302,20 @@ fn of_result(
         for (names, id) in items.iter().zip(&instances) {
             let run = results.get(*id).unwrap_or_default();
             let mut run = match of_result(frame, path, (*id, *id), &run)? {
-                Value::Map(members) => members,
+                Value::Map(members) => members.to_vec(),
                 _ => vec![("status".to_owned(), typed::code("blocked"))],
             };
             let item = match names.as_slice() {
                 [(_, value)] => value.clone(),
-                several => Value::Map(several.to_vec()),
+                several => Value::map(several.to_vec()),
             };
             run.push(("item".to_owned(), item));
-            run.push(("vars".to_owned(), Value::Map(names.clone())));
-            runs.push(Value::Map(run));
+            run.push(("vars".to_owned(), Value::map(names.clone())));
+            runs.push(Value::map(run));
         }
-        members.push(("runs".to_owned(), Value::List(runs)));
+        members.push(("runs".to_owned(), Value::list(runs)));
     }
-    Ok(Value::Map(members))
+    Ok(Value::map(members))
 }
 
 /// The items and the instances of a loop, or of the loop that a called task is.
@@ -339,7 +339,7 @@ fn printed(path: &str, result: &Result, stream: Stream) -> Value {
     let unreadable = |code, why: &str| {
         let what = format!("what {path} printed on {} {why}", stream.word());
         let help = "write it to a file, and hand on its name".to_owned();
-        Value::Unreadable(Box::new(problem(code, what, Some(help))))
+        Value::Undefined(Box::new(problem(code, what, Some(help))))
     };
     let mut bytes = &printed.bytes[..];
     if bytes.len() > STDOUT_BYTES_MAX {
@@ -389,5 +389,5 @@ pub(super) fn own_outputs(frame: &Frame) -> Value {
     }
     let task = frame.here().task(&frame.evaluator().plan);
     let result = task.and_then(|task| frame.evaluator().results.get(task));
-    Value::Map(result.map(|result| result.outputs).unwrap_or_default())
+    Value::map(result.map(|result| result.outputs).unwrap_or_default())
 }

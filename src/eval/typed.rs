@@ -10,16 +10,12 @@ use crate::model::language::{Data, Misfit, Param, ParamKind, number};
 
 /// A text that the author wrote.
 pub(super) fn code(text: &str) -> Value {
-    Value::Text(Text {
-        parts: vec![Part::Code(text.to_owned())],
-    })
+    Value::code(text)
 }
 
 /// A text from anywhere else.
 pub(super) fn data(bytes: Vec<u8>, secret: bool) -> Value {
-    Value::Text(Text {
-        parts: vec![Part::Data { bytes, secret }],
-    })
+    Value::Text(Text::from_iter([Part::data(bytes, secret)]))
 }
 
 /// What was given from outside: its texts are data and no templates; `data` makes such a text.
@@ -29,12 +25,12 @@ pub(super) fn given(value: &Data, data: &impl Fn(Vec<u8>) -> Value) -> Value {
         Data::Bool(value) => Value::Bool(*value),
         Data::Int(value) => Value::Int(*value),
         Data::Float(value) => Value::Float(*value),
-        Data::Number(written) => Value::Number(written.clone()),
+        Data::Number(written) => Value::Number(written.as_str().into()),
         Data::Text(text) => data(text.text.as_bytes().to_vec()),
-        Data::List(items) => Value::List(items.iter().map(|item| given(item, data)).collect()),
+        Data::List(items) => Value::list(items.iter().map(|item| given(item, data)).collect()),
         Data::Map(entries) => {
             let entries = entries.iter();
-            Value::Map(
+            Value::map(
                 entries
                     .map(|(name, value)| (name.clone(), given(value, data)))
                     .collect(),
@@ -75,7 +71,7 @@ fn encode(value: &Value, all: &mut Vec<u8>) {
                 encode(value, all);
             }
         }
-        Value::Names(_) | Value::Unreadable(_) => add(b'?', b""),
+        Value::Names(_) | Value::Undefined(_) => add(b'?', b""),
     }
 }
 
@@ -85,12 +81,12 @@ pub(super) fn bytes(value: &Value) -> Result<(Vec<u8>, bool), Problem> {
     let printed = match value {
         Value::Text(text) => {
             let mut all = Vec::new();
-            for part in &text.parts {
+            for part in text.parts.iter() {
                 match part {
                     Part::Code(text) => all.extend_from_slice(text.as_bytes()),
-                    Part::Data { bytes, secret: own } => {
-                        all.extend_from_slice(bytes);
-                        secret |= own;
+                    Part::Data(data) => {
+                        all.extend_from_slice(&data.bytes);
+                        secret |= data.secret;
                     }
                 }
             }
@@ -111,7 +107,7 @@ pub(super) fn bytes(value: &Value) -> Result<(Vec<u8>, bool), Problem> {
             all
         }
         Value::None => return Err(no_text("nothing", "give it a value, or use `default`")),
-        Value::Unreadable(problem) => return Err((**problem).clone()),
+        Value::Undefined(problem) => return Err((**problem).clone()),
         Value::Map(_) | Value::Names(_) => {
             return Err(no_text("a map", "read one member of it, as in map.name"));
         }
@@ -173,7 +169,7 @@ fn of_kind(value: Value, param: &Param) -> Result<Value, Problem> {
         (
             Value::Text(_) | Value::Int(_) | Value::Float(_) | Value::Number(_) | Value::Bool(_),
             ParamKind::List,
-        ) => Value::List(vec![value]),
+        ) => Value::list(vec![value]),
         (
             Value::Int(_) | Value::Float(_) | Value::Number(_) | Value::Bool(_),
             ParamKind::String | ParamKind::Path,
@@ -185,7 +181,7 @@ fn of_kind(value: Value, param: &Param) -> Result<Value, Problem> {
                 .ok_or_else(|| other(&format!("{text:?}")))?;
             given(&read, &|bytes| data(bytes, false))
         }
-        (Value::Unreadable(problem), _) => return Err((**problem).clone()),
+        (Value::Undefined(problem), _) => return Err((**problem).clone()),
         (Value::List(_) | Value::Map(_) | Value::None | Value::Names(_), _) => {
             return Err(other(value.kind()));
         }
@@ -205,7 +201,7 @@ fn absolute(value: Value, called_in: &Path) -> Result<Value, Problem> {
     let (_, secret) = bytes(&value)?;
     let joined = called_in.join(path).into_os_string().into_vec();
     Ok(match value {
-        Value::Text(Text { parts }) if matches!(&parts[..], [Part::Code(_)]) => {
+        Value::Text(text) if matches!(&text.parts[..], [Part::Code(_)]) => {
             code(&String::from_utf8_lossy(&joined))
         }
         _ => data(joined, secret),

@@ -4,15 +4,15 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::rc::Rc;
 
 use minijinja::machinery::ast::{
     BinOpKind, CallArg, CompareOpKind, Expr, Filter, ForLoop, Slice, Stmt, UnaryOpKind,
 };
 
+use super::fuel::Fuel;
 use super::jinja::{Arguments, literal, range};
-use super::val::{Fuel, Pieces, Val};
-use super::{Names, Problem, filters, jinja, ops};
+use super::text::{Part, Written};
+use super::{Names, Problem, Value, filters, jinja, ops};
 
 /// How deep expressions and blocks may stand in each other.
 pub(super) const WALK_DEPTH_MAX: usize = 160;
@@ -21,7 +21,7 @@ pub(super) const WALK_DEPTH_MAX: usize = 160;
 pub(super) struct Evaluator<'s> {
     scope: &'s dyn Names,
     pub(super) fuel: Fuel,
-    looked_up: HashMap<String, Val>,
+    looked_up: HashMap<String, Value>,
     frames: Vec<Frame>,
     depth: usize,
     /// Secrets that have become code, numbers or names of members, so that they can still be masked.
@@ -35,7 +35,7 @@ pub(super) struct Evaluator<'s> {
 /// Names that a block binds.
 #[derive(Default)]
 struct Frame {
-    names: Vec<(String, Val)>,
+    names: Vec<(String, Value)>,
     /// Where a loop is: the index, and how many there are.
     turn: Option<(usize, usize)>,
 }
@@ -63,13 +63,13 @@ impl<'s> Evaluator<'s> {
     }
 
     /// Whether a value is a secret or was made from one.
-    fn is_secret(&mut self, value: &Val) -> Result<bool, Problem> {
+    fn is_secret(&mut self, value: &Value) -> Result<bool, Problem> {
         if let Some(number) = value.number() {
             return Ok(self.numbers.contains(&number) || self.scope.is_secret(&number));
         }
-        let members: Vec<Val> = match value {
-            Val::List(items) => items.iter().cloned().collect(),
-            Val::Map(members) => members.iter().map(|(_, member)| member.clone()).collect(),
+        let members: Vec<Value> = match value {
+            Value::List(items) => items.iter().cloned().collect(),
+            Value::Map(members) => members.iter().map(|(_, member)| member.clone()).collect(),
             _ => return Ok(value.origin(&mut self.fuel)?.secret),
         };
         for member in members {
@@ -82,8 +82,8 @@ impl<'s> Evaluator<'s> {
 
     /// What was made from these values is as secret as they are. A text says so itself; numbers are remembered, and so are names of
     /// members where they become texts.
-    fn made_from(&mut self, values: &[Val], made: &Val) -> Result<(), Problem> {
-        if !self.has_secrets || matches!(made, Val::Bool(_) | Val::None) {
+    fn made_from(&mut self, values: &[Value], made: &Value) -> Result<(), Problem> {
+        if !self.has_secrets || matches!(made, Value::Bool(_) | Value::None) {
             return Ok(());
         }
         for value in values {
@@ -91,7 +91,7 @@ impl<'s> Evaluator<'s> {
                 continue;
             }
             self.remember(made);
-            if let (Val::Map(members), false) = (value, matches!(made, Val::Map(_))) {
+            if let (Value::Map(members), false) = (value, matches!(made, Value::Map(_))) {
                 let names = members.iter().map(|(name, _)| name.clone().into_bytes());
                 self.bared.extend(names);
             }
@@ -100,14 +100,14 @@ impl<'s> Evaluator<'s> {
     }
 
     /// The numbers in a value that was made from a secret.
-    fn remember(&mut self, value: &Val) {
+    fn remember(&mut self, value: &Value) {
         if let Some(number) = value.number() {
             self.bared.push(number.clone().into_bytes());
             self.numbers.insert(number);
         }
         match value {
-            Val::List(items) => items.iter().for_each(|item| self.remember(item)),
-            Val::Map(members) => members.iter().for_each(|(_, member)| self.remember(member)),
+            Value::List(items) => items.iter().for_each(|item| self.remember(item)),
+            Value::Map(members) => members.iter().for_each(|(_, member)| self.remember(member)),
             _ => {}
         }
     }
@@ -125,8 +125,8 @@ impl<'s> Evaluator<'s> {
     }
 
     /// Writes out a template.
-    pub(super) fn template(&mut self, tree: &Stmt<'_>) -> Result<Pieces, Problem> {
-        let mut out = Pieces::default();
+    pub(super) fn template(&mut self, tree: &Stmt<'_>) -> Result<Written, Problem> {
+        let mut out = Written::default();
         self.statement(tree, &mut out)?;
         Ok(out)
     }
@@ -145,7 +145,7 @@ impl<'s> Evaluator<'s> {
         made
     }
 
-    fn statements(&mut self, all: &[Stmt<'_>], out: &mut Pieces) -> Result<Then, Problem> {
+    fn statements(&mut self, all: &[Stmt<'_>], out: &mut Written) -> Result<Then, Problem> {
         for one in all {
             let then = self.statement(one, out)?;
             if then != Then::Next {
@@ -155,20 +155,20 @@ impl<'s> Evaluator<'s> {
         Ok(Then::Next)
     }
 
-    fn statement(&mut self, one: &Stmt<'_>, out: &mut Pieces) -> Result<Then, Problem> {
+    fn statement(&mut self, one: &Stmt<'_>, out: &mut Written) -> Result<Then, Problem> {
         self.deeper(|walk| walk.one_statement(one, out))
     }
 
-    fn one_statement(&mut self, one: &Stmt<'_>, out: &mut Pieces) -> Result<Then, Problem> {
+    fn one_statement(&mut self, one: &Stmt<'_>, out: &mut Written) -> Result<Then, Problem> {
         match one {
             Stmt::Template(template) => return self.statements(&template.children, out),
             Stmt::EmitRaw(raw) => {
-                out.push(super::val::Piece::Code(raw.raw.to_owned()), &mut self.fuel)?;
+                out.push(Part::Code(raw.raw.to_owned()), &mut self.fuel)?;
             }
             Stmt::EmitExpr(emit) => {
                 let value = self.expr(&emit.expr)?;
                 out.place = place(&emit.expr);
-                let written = value.print(out, &mut self.fuel);
+                let written = value.print_into(out, &mut self.fuel);
                 written.map_err(|problem| problem.or_at(place(&emit.expr)))?;
             }
             Stmt::IfCond(cond) => {
@@ -200,7 +200,7 @@ impl<'s> Evaluator<'s> {
             Stmt::FilterBlock(block) => {
                 let captured = self.captured(&block.body)?;
                 let value = self.filter_block(&block.filter, captured)?;
-                value.print(out, &mut self.fuel)?;
+                value.print_into(out, &mut self.fuel)?;
             }
             Stmt::Continue(_) => return Ok(Then::Continue),
             Stmt::Break(_) => return Ok(Then::Break),
@@ -220,7 +220,7 @@ impl<'s> Evaluator<'s> {
         &mut self,
         assignments: &[(Expr<'_>, Expr<'_>)],
         body: &[Stmt<'_>],
-        out: &mut Pieces,
+        out: &mut Written,
     ) -> Result<Then, Problem> {
         for (target, value) in assignments {
             let value = self.value(value)?;
@@ -230,16 +230,16 @@ impl<'s> Evaluator<'s> {
     }
 
     /// A block as a text of its own, with its parts.
-    fn captured(&mut self, body: &[Stmt<'_>]) -> Result<Val, Problem> {
-        let mut out = Pieces::default();
+    fn captured(&mut self, body: &[Stmt<'_>]) -> Result<Value, Problem> {
+        let mut out = Written::default();
         self.frames.push(Frame::default());
         let then = self.statements(body, &mut out);
         self.frames.pop();
         then?;
-        Ok(Val::Text(Rc::new(out.all)))
+        Ok(Value::Text(out.text()))
     }
 
-    fn filter_block(&mut self, filter: &Expr<'_>, captured: Val) -> Result<Val, Problem> {
+    fn filter_block(&mut self, filter: &Expr<'_>, captured: Value) -> Result<Value, Problem> {
         match filter {
             Expr::Filter(filter) => {
                 let before = match &filter.expr {
@@ -252,7 +252,7 @@ impl<'s> Evaluator<'s> {
         }
     }
 
-    fn for_loop(&mut self, each: &ForLoop<'_>, out: &mut Pieces) -> Result<(), Problem> {
+    fn for_loop(&mut self, each: &ForLoop<'_>, out: &mut Written) -> Result<(), Problem> {
         if each.recursive {
             return Err(Problem::new(
                 "forbidden",
@@ -262,7 +262,7 @@ impl<'s> Evaluator<'s> {
         let list = self.expr(&each.iter)?;
         let from = list.clone();
         let items = ops::items(list).map_err(|problem| problem.or_at(place(&each.iter)))?;
-        self.made_from(&[from], &Val::list(items.clone()))?;
+        self.made_from(&[from], &Value::list(items.clone()))?;
         self.fuel.take(items.len())?;
         let items = self.kept(each, items)?;
         if items.is_empty() {
@@ -285,7 +285,7 @@ impl<'s> Evaluator<'s> {
     }
 
     /// The items that the `if` of a loop keeps.
-    fn kept(&mut self, each: &ForLoop<'_>, items: Vec<Val>) -> Result<Vec<Val>, Problem> {
+    fn kept(&mut self, each: &ForLoop<'_>, items: Vec<Value>) -> Result<Vec<Value>, Problem> {
         let Some(filter) = &each.filter_expr else {
             return Ok(items);
         };
@@ -303,7 +303,7 @@ impl<'s> Evaluator<'s> {
         Ok(kept)
     }
 
-    fn bind(&mut self, target: &Expr<'_>, value: Val) -> Result<(), Problem> {
+    fn bind(&mut self, target: &Expr<'_>, value: Value) -> Result<(), Problem> {
         match target {
             Expr::Var(var) => self.bind_name(var.id, value),
             Expr::List(list) => self.bind_all(&list.items, value, place(target)),
@@ -312,7 +312,7 @@ impl<'s> Evaluator<'s> {
         }
     }
 
-    fn bind_name(&mut self, name: &str, value: Val) -> Result<(), Problem> {
+    fn bind_name(&mut self, name: &str, value: Value) -> Result<(), Problem> {
         if let Some(frame) = self.frames.last_mut() {
             frame.names.retain(|(known, _)| known != name);
             self.fuel.take(1 + frame.names.len())?;
@@ -324,7 +324,7 @@ impl<'s> Evaluator<'s> {
     fn bind_all(
         &mut self,
         targets: &[Expr<'_>],
-        value: Val,
+        value: Value,
         at: Range<usize>,
     ) -> Result<(), Problem> {
         let items = ops::items(value).map_err(|problem| problem.or_at(at.clone()))?;
@@ -340,13 +340,13 @@ impl<'s> Evaluator<'s> {
     }
 
     /// The value of an expression, which may be undefined.
-    pub(super) fn expr(&mut self, expr: &Expr<'_>) -> Result<Val, Problem> {
+    pub(super) fn expr(&mut self, expr: &Expr<'_>) -> Result<Value, Problem> {
         let made = self.deeper(|walk| walk.one_expr(expr));
         made.map_err(|problem| problem.or_at(place(expr)))
     }
 
     /// The value of an expression.
-    pub(super) fn value(&mut self, expr: &Expr<'_>) -> Result<Val, Problem> {
+    pub(super) fn value(&mut self, expr: &Expr<'_>) -> Result<Value, Problem> {
         let value = self.expr(expr)?.defined();
         value.map_err(|problem| problem.or_at(place(expr)))
     }
@@ -356,12 +356,12 @@ impl<'s> Evaluator<'s> {
         truth.map_err(|problem| problem.or_at(place(expr)))
     }
 
-    fn one_expr(&mut self, expr: &Expr<'_>) -> Result<Val, Problem> {
+    fn one_expr(&mut self, expr: &Expr<'_>) -> Result<Value, Problem> {
         match expr {
             Expr::Var(var) => self.name(var.id),
             Expr::Const(value) => literal(&value.value, &mut self.fuel),
             Expr::UnaryOp(unary) => match unary.op {
-                UnaryOpKind::Not => self.truth(&unary.expr).map(|yes| Val::Bool(!yes)),
+                UnaryOpKind::Not => self.truth(&unary.expr).map(|yes| Value::Bool(!yes)),
                 UnaryOpKind::Neg => {
                     let value = self.value(&unary.expr)?;
                     let made = ops::negative(&value)?;
@@ -375,16 +375,16 @@ impl<'s> Evaluator<'s> {
                 for op in &compare.ops {
                     let right = self.value(&op.expr)?;
                     if !self.compare(op.op, &left, &right)? {
-                        return Ok(Val::Bool(false));
+                        return Ok(Value::Bool(false));
                     }
                     left = right;
                 }
-                Ok(Val::Bool(true))
+                Ok(Value::Bool(true))
             }
             Expr::IfExpr(cond) => match (self.truth(&cond.test_expr)?, &cond.false_expr) {
                 (true, _) => self.expr(&cond.true_expr),
                 (false, Some(other)) => self.expr(other),
-                (false, None) => Ok(Val::Text(Rc::new(Vec::new()))),
+                (false, None) => Ok(Value::code("")),
             },
             Expr::Filter(filter) => {
                 let value = match &filter.expr {
@@ -419,12 +419,17 @@ impl<'s> Evaluator<'s> {
                     self.fuel.take(members.len())?;
                     members.push((name, value));
                 }
-                self.shallow(Val::Map(Rc::new(members)))
+                self.shallow(Value::map(members))
             }
         }
     }
 
-    fn binary(&mut self, op: BinOpKind, left: &Expr<'_>, right: &Expr<'_>) -> Result<Val, Problem> {
+    fn binary(
+        &mut self,
+        op: BinOpKind,
+        left: &Expr<'_>,
+        right: &Expr<'_>,
+    ) -> Result<Value, Problem> {
         let first = self.value(left)?;
         match op {
             BinOpKind::ScAnd if !first.is_true()? => Ok(first),
@@ -439,7 +444,7 @@ impl<'s> Evaluator<'s> {
         }
     }
 
-    fn compare(&mut self, op: CompareOpKind, left: &Val, right: &Val) -> Result<bool, Problem> {
+    fn compare(&mut self, op: CompareOpKind, left: &Value, right: &Value) -> Result<bool, Problem> {
         let (op, negated) = match op {
             CompareOpKind::Eq => (BinOpKind::Eq, false),
             CompareOpKind::Ne => (BinOpKind::Ne, false),
@@ -455,20 +460,20 @@ impl<'s> Evaluator<'s> {
     }
 
     /// A list of the template, which can't make a value deeper than values may be.
-    fn list(&mut self, items: &[Expr<'_>]) -> Result<Val, Problem> {
+    fn list(&mut self, items: &[Expr<'_>]) -> Result<Value, Problem> {
         let mut list = Vec::new();
         for one in items {
             list.push(self.value(one)?);
         }
-        self.shallow(Val::list(list))
+        self.shallow(Value::list(list))
     }
 
-    fn shallow(&mut self, value: Val) -> Result<Val, Problem> {
+    fn shallow(&mut self, value: Value) -> Result<Value, Problem> {
         value.origin(&mut self.fuel)?;
         Ok(value)
     }
 
-    fn name(&mut self, name: &str) -> Result<Val, Problem> {
+    fn name(&mut self, name: &str) -> Result<Value, Problem> {
         let mut bound = self.frames.iter().rev().flat_map(|frame| &frame.names);
         if let Some((_, value)) = bound.find(|(known, _)| known == name) {
             return Ok(value.clone());
@@ -481,7 +486,7 @@ impl<'s> Evaluator<'s> {
         Ok(value)
     }
 
-    fn attribute(&mut self, of: &Expr<'_>, name: &str) -> Result<Val, Problem> {
+    fn attribute(&mut self, of: &Expr<'_>, name: &str) -> Result<Value, Problem> {
         if let Expr::Var(var) = of
             && var.id == "loop"
         {
@@ -491,19 +496,19 @@ impl<'s> Evaluator<'s> {
         let whole = place(of);
         let known = attribute(&value, name, &mut self.fuel)?;
         Ok(match known {
-            Val::Undefined(mut problem) => {
+            Value::Undefined(mut problem) => {
                 if problem.span.is_none() {
                     let start = whole.end + 1; // after the point, unless there are spaces around it
                     problem.span = Some(start..start + name.len());
                 }
-                Val::Undefined(problem)
+                Value::Undefined(problem)
             }
             other => other,
         })
     }
 
     /// `loop.NAME`.
-    fn turn(&self, name: &str) -> Result<Val, Problem> {
+    fn turn(&self, name: &str) -> Result<Value, Problem> {
         let turn = self.frames.iter().rev().find_map(|frame| frame.turn);
         let Some((at, many)) = turn else {
             return Err(Problem::new(
@@ -511,15 +516,15 @@ impl<'s> Evaluator<'s> {
                 "`loop` is only known within `{% for %}`",
             ));
         };
-        let number = |number: usize| i64::try_from(number).map_or(Val::None, Val::Int);
+        let number = |number: usize| i64::try_from(number).map_or(Value::None, Value::Int);
         Ok(match name {
             "index" => number(at + 1),
             "index0" => number(at),
             "revindex" => number(many - at),
             "revindex0" => number(many - at - 1),
             "length" => number(many),
-            "first" => Val::Bool(at == 0),
-            "last" => Val::Bool(at + 1 == many),
+            "first" => Value::Bool(at == 0),
+            "last" => Value::Bool(at + 1 == many),
             _ => {
                 let message = format!("there is no `loop.{name}`");
                 let help = "there are index, index0, revindex, revindex0, length, first and last";
@@ -528,7 +533,7 @@ impl<'s> Evaluator<'s> {
         })
     }
 
-    fn slice(&mut self, slice: &Slice<'_>) -> Result<Val, Problem> {
+    fn slice(&mut self, slice: &Slice<'_>) -> Result<Value, Problem> {
         let value = self.value(&slice.expr)?;
         let mut ends = [None, None, None];
         for (end, expr) in ends
@@ -550,7 +555,7 @@ impl<'s> Evaluator<'s> {
 
     fn whole(&mut self, expr: &Expr<'_>) -> Result<i64, Problem> {
         match self.value(expr)?.counted()? {
-            Val::Int(number) => Ok(number),
+            Value::Int(number) => Ok(number),
             other => {
                 let message = format!("this needs a whole number, and is {}", other.kind());
                 Err(Problem::new("types", message).at(place(expr)))
@@ -558,7 +563,7 @@ impl<'s> Evaluator<'s> {
         }
     }
 
-    fn call(&mut self, function: &Expr<'_>, arguments: &[CallArg<'_>]) -> Result<Val, Problem> {
+    fn call(&mut self, function: &Expr<'_>, arguments: &[CallArg<'_>]) -> Result<Value, Problem> {
         let Expr::Var(var) = function else {
             return Err(super::check::not_a_function(function));
         };
@@ -569,7 +574,7 @@ impl<'s> Evaluator<'s> {
         let mut numbers = Vec::new();
         for value in &given.by_place {
             match value.counted()? {
-                Val::Int(number) => numbers.push(number),
+                Value::Int(number) => numbers.push(number),
                 other => {
                     let message = format!("`range` needs whole numbers, and got {}", other.kind());
                     return Err(Problem::new("types", message));
@@ -584,12 +589,12 @@ impl<'s> Evaluator<'s> {
         name: &str,
         value: &Expr<'_>,
         arguments: &[CallArg<'_>],
-    ) -> Result<Val, Problem> {
+    ) -> Result<Value, Problem> {
         let value = self.expr(value)?;
-        let undefined = matches!(value, Val::Undefined(_));
+        let undefined = matches!(value, Value::Undefined(_));
         match name {
-            "defined" => return Ok(Val::Bool(!undefined)),
-            "undefined" => return Ok(Val::Bool(undefined)),
+            "defined" => return Ok(Value::Bool(!undefined)),
+            "undefined" => return Ok(Value::Bool(undefined)),
             _ => {}
         }
         if !jinja::TESTS.contains(&name) {
@@ -597,24 +602,24 @@ impl<'s> Evaluator<'s> {
         }
         let value = value.defined()?;
         let given = self.arguments(Some(value), arguments)?;
-        if let ("mapping", [Val::Names(_)]) = (name, given.by_place.as_slice()) {
-            return Ok(Val::Bool(true));
+        if let ("mapping", [Value::Names(_)]) = (name, given.by_place.as_slice()) {
+            return Ok(Value::Bool(true));
         }
-        jinja::test(name, &given, &mut self.fuel).map(Val::Bool)
+        jinja::test(name, &given, &mut self.fuel).map(Value::Bool)
     }
 
     fn filter(
         &mut self,
         filter: &Filter<'_>,
-        value: Val,
+        value: Value,
         at: Range<usize>,
-    ) -> Result<Val, Problem> {
+    ) -> Result<Value, Problem> {
         let value = match filter.name {
             "default" | "d" => value,
             _ => value.defined()?,
         };
         let given = self.arguments(Some(value), &filter.args)?;
-        let from: Vec<Val> = match self.has_secrets {
+        let from: Vec<Value> = match self.has_secrets {
             true => given.by_place.clone(),
             false => Vec::new(),
         };
@@ -627,7 +632,11 @@ impl<'s> Evaluator<'s> {
         Ok(made)
     }
 
-    fn arguments(&mut self, first: Option<Val>, all: &[CallArg<'_>]) -> Result<Arguments, Problem> {
+    fn arguments(
+        &mut self,
+        first: Option<Value>,
+        all: &[CallArg<'_>],
+    ) -> Result<Arguments, Problem> {
         let mut given = Arguments::default();
         given.by_place.extend(first);
         for one in all {
@@ -643,7 +652,7 @@ impl<'s> Evaluator<'s> {
                     given.by_place.extend(items);
                 }
                 CallArg::KwargSplat(expr) => match self.value(expr)? {
-                    Val::Map(members) => given.by_name.extend(members.iter().cloned()),
+                    Value::Map(members) => given.by_name.extend(members.iter().cloned()),
                     _ => return Err(Problem::new("types", "`**` needs a map").at(place(expr))),
                 },
             }
@@ -653,7 +662,7 @@ impl<'s> Evaluator<'s> {
 }
 
 /// The numbers of `range`.
-fn counted(numbers: &[i64], fuel: &mut Fuel) -> Result<Val, Problem> {
+fn counted(numbers: &[i64], fuel: &mut Fuel) -> Result<Value, Problem> {
     let (from, to, step) = match *numbers {
         [to] => (0, to, 1),
         [from, to] => (from, to, 1),
@@ -670,13 +679,13 @@ fn counted(numbers: &[i64], fuel: &mut Fuel) -> Result<Val, Problem> {
     let mut at = from;
     while (step > 0 && at < to) || (step < 0 && at > to) {
         fuel.take(1)?;
-        all.push(Val::Int(at));
+        all.push(Value::Int(at));
         match at.checked_add(step) {
             Some(next) => at = next,
             None => break,
         }
     }
-    Ok(Val::list(all))
+    Ok(Value::list(all))
 }
 
 pub(super) fn too_nested() -> Problem {
@@ -690,14 +699,15 @@ fn member(
     name: &str,
     of: Option<&str>,
     fuel: &mut Fuel,
-) -> Result<Val, Problem> {
+) -> Result<Value, Problem> {
+    fuel.take(1)?;
     match names.get(name)? {
-        Some(value) => Val::from_value(value, fuel, 0),
+        Some(value) => Ok(value),
         None => Ok(undefined(name, of, &names.known())),
     }
 }
 
-fn undefined(name: &str, of: Option<&str>, known: &[String]) -> Val {
+fn undefined(name: &str, of: Option<&str>, known: &[String]) -> Value {
     let message = match of {
         None => format!("there is no `{name}` here"),
         Some(of) => format!("{of} has no `{name}`"),
@@ -705,15 +715,15 @@ fn undefined(name: &str, of: Option<&str>, known: &[String]) -> Val {
     let mut problem = Problem::new("unknown-name", message);
     let nearest = super::nearest(name, known.iter().map(String::as_str));
     problem.help = nearest.map(|near| format!("did you mean `{near}`?"));
-    Val::Undefined(Box::new(problem))
+    Value::Undefined(Box::new(problem))
 }
 
 /// A member of a value, by its name.
-pub(super) fn attribute(value: &Val, name: &str, fuel: &mut Fuel) -> Result<Val, Problem> {
+pub(super) fn attribute(value: &Value, name: &str, fuel: &mut Fuel) -> Result<Value, Problem> {
     Ok(match value {
-        Val::Undefined(_) => value.clone(),
-        Val::Names(names) => return member(names.as_ref(), name, Some("this"), fuel),
-        Val::Map(members) => {
+        Value::Undefined(_) => value.clone(),
+        Value::Names(names) => return member(names.as_ref(), name, Some("this"), fuel),
+        Value::Map(members) => {
             fuel.take(1 + members.len() / 16)?;
             let found = members.iter().find(|(known, _)| known == name);
             found.map_or_else(
@@ -728,11 +738,11 @@ pub(super) fn attribute(value: &Val, name: &str, fuel: &mut Fuel) -> Result<Val,
     })
 }
 
-fn item(value: &Val, key: &Val, fuel: &mut Fuel) -> Result<Val, Problem> {
+fn item(value: &Value, key: &Value, fuel: &mut Fuel) -> Result<Value, Problem> {
     let key = &key.counted()?;
     match (value, key) {
-        (Val::Undefined(_), _) => Ok(value.clone()),
-        (Val::List(items), Val::Int(at)) => {
+        (Value::Undefined(_), _) => Ok(value.clone()),
+        (Value::List(items), Value::Int(at)) => {
             let at = usize::try_from(*at).ok().or_else(|| {
                 let back = usize::try_from(at.unsigned_abs()).ok()?;
                 items.len().checked_sub(back)
@@ -740,14 +750,14 @@ fn item(value: &Val, key: &Val, fuel: &mut Fuel) -> Result<Val, Problem> {
             let many = items.len();
             let missing = || {
                 let message = format!("the list has no such item, it has {many}");
-                Val::Undefined(Box::new(Problem::new("unknown-name", message)))
+                Value::Undefined(Box::new(Problem::new("unknown-name", message)))
             };
             Ok(at
                 .and_then(|at| items.get(at))
                 .cloned()
                 .unwrap_or_else(missing))
         }
-        (Val::Text(_), Val::Int(at)) => {
+        (Value::Text(_), Value::Int(at)) => {
             let end = if *at == -1 {
                 None
             } else {
@@ -755,7 +765,7 @@ fn item(value: &Val, key: &Val, fuel: &mut Fuel) -> Result<Val, Problem> {
             };
             sliced(value, Some(*at), end, 1, fuel)
         }
-        (_, Val::Text(_)) => {
+        (_, Value::Text(_)) => {
             let name = String::from_utf8(key.text_bytes().unwrap_or_default());
             let name = name.map_err(|_| Problem::new("types", "a name has to be UTF-8"))?;
             attribute(value, &name, fuel)
@@ -769,12 +779,12 @@ fn item(value: &Val, key: &Val, fuel: &mut Fuel) -> Result<Val, Problem> {
 
 /// A part of a list or a text; ends count from the end when they are negative, and may lie outside.
 fn sliced(
-    value: &Val,
+    value: &Value,
     start: Option<i64>,
     stop: Option<i64>,
     step: usize,
     fuel: &mut Fuel,
-) -> Result<Val, Problem> {
+) -> Result<Value, Problem> {
     let bounds = |many: usize| {
         let place = |end: i64| match usize::try_from(end) {
             Ok(end) => end.min(many),
@@ -784,19 +794,19 @@ fn sliced(
         start..stop.map_or(many, place).max(start)
     };
     match value {
-        Val::List(items) => {
+        Value::List(items) => {
             fuel.take(items.len())?;
             let part = items[bounds(items.len())].iter().step_by(step).cloned();
-            Ok(Val::list(part.collect()))
+            Ok(Value::list(part.collect()))
         }
-        Val::Text(_) => {
+        Value::Text(_) => {
             let text = value.text_bytes().unwrap_or_default();
             fuel.text(text.len())?;
             let text = String::from_utf8(text)
                 .map_err(|_| Problem::new("types", "only UTF-8 text can be cut"))?;
             let all: Vec<char> = text.chars().collect();
             let part: String = all[bounds(all.len())].iter().step_by(step).collect();
-            Ok(Val::made(part.into_bytes(), value.origin(fuel)?))
+            Ok(Value::made(part.into_bytes(), value.origin(fuel)?))
         }
         other => Err(Problem::new(
             "types",

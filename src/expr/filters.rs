@@ -3,15 +3,14 @@
 //! What a filter makes of a text is data as soon as any text it was given is data. Only `code` makes code of data, and
 //! filters that hand a value on as it is (`default`, `first`, `last`, `list`, `join`) leave its pieces as they are.
 
-use std::rc::Rc;
-
 use sha2::{Digest, Sha256};
 
 use super::eval::{Evaluator, attribute};
 use super::filter_docs::FILTERS;
+use super::fuel::{Fuel, TEXT_BYTES_MAX};
 use super::jinja::{self, Arguments};
-use super::val::{Data, Fuel, Origin, Piece, Pieces, Val, quoted};
-use super::{Problem, glob, ops, times, versions};
+use super::text::{Data, Origin, Part, Text, Written, quoted};
+use super::{Problem, Value, glob, ops, times, versions};
 
 /// Widths and counts that a filter of minijinja may be given.
 const NUMBER_MAX: i64 = 1_000;
@@ -28,7 +27,7 @@ pub(super) fn apply(
     name: &str,
     given: Arguments,
     walk: &mut Evaluator<'_>,
-) -> Result<Val, Problem> {
+) -> Result<Value, Problem> {
     if !exists(name) {
         return Err(super::check::unknown_filter(name));
     }
@@ -54,7 +53,7 @@ struct Call<'c> {
 }
 
 impl Call<'_> {
-    fn made(self) -> Result<Val, Problem> {
+    fn made(self) -> Result<Value, Problem> {
         match self.name {
             "default" | "d" => self.default(),
             "quote" => self.quote(),
@@ -91,13 +90,13 @@ impl Call<'_> {
         )
     }
 
-    fn value(&self) -> Result<Val, Problem> {
+    fn value(&self) -> Result<Value, Problem> {
         self.argument(0, "value")?
             .ok_or_else(|| self.problem("it needs a value"))
     }
 
     /// An argument by place or by name.
-    fn argument(&self, at: usize, name: &str) -> Result<Option<Val>, Problem> {
+    fn argument(&self, at: usize, name: &str) -> Result<Option<Value>, Problem> {
         if let Some(value) = self.given.by_place.get(at) {
             return Ok(Some(value.clone()));
         }
@@ -106,15 +105,13 @@ impl Call<'_> {
     }
 
     /// A value as the text that it is written as.
-    fn written(&mut self, value: &Val) -> Result<Vec<u8>, Problem> {
-        let mut pieces = Pieces::default();
-        value.print(&mut pieces, self.fuel)?;
-        Ok(Val::Text(Rc::new(pieces.all))
-            .text_bytes()
-            .unwrap_or_default())
+    fn written(&mut self, value: &Value) -> Result<Vec<u8>, Problem> {
+        let mut written = Written::default();
+        value.print_into(&mut written, self.fuel)?;
+        Ok(written.text().bytes())
     }
 
-    fn string(&mut self, value: &Val) -> Result<String, Problem> {
+    fn string(&mut self, value: &Value) -> Result<String, Problem> {
         String::from_utf8(self.written(value)?).map_err(|_| self.problem("the text is not UTF-8"))
     }
 
@@ -136,43 +133,43 @@ impl Call<'_> {
     }
 
     /// What it makes, from where the arguments are from.
-    fn text(&mut self, text: impl Into<Vec<u8>>) -> Result<Val, Problem> {
+    fn text(&mut self, text: impl Into<Vec<u8>>) -> Result<Value, Problem> {
         let text = text.into();
         self.fuel.text(text.len())?;
-        Ok(Val::made(text, self.given.origin(self.fuel)?))
+        Ok(Value::made(text, self.given.origin(self.fuel)?))
     }
 
-    fn text_of(mut self, change: impl Fn(&str) -> String) -> Result<Val, Problem> {
+    fn text_of(mut self, change: impl Fn(&str) -> String) -> Result<Value, Problem> {
         let changed = change(&self.subject()?);
         self.text(changed)
     }
 
-    fn default(self) -> Result<Val, Problem> {
+    fn default(self) -> Result<Value, Problem> {
         let value = self.value()?;
         let otherwise = self.argument(1, "default_value")?;
-        let otherwise = otherwise.unwrap_or_else(|| Val::code(""));
+        let otherwise = otherwise.unwrap_or_else(|| Value::code(""));
         let also_false = match self.argument(2, "boolean")? {
             Some(yes) => yes.is_true()?,
             None => false,
         };
         let none = match &value {
-            Val::Undefined(_) => true,
+            Value::Undefined(_) => true,
             other => also_false && !other.is_true()?,
         };
         Ok(if none { otherwise } else { value })
     }
 
-    fn quote(mut self) -> Result<Val, Problem> {
+    fn quote(mut self) -> Result<Value, Problem> {
         match self.value()? {
-            Val::List(items) => {
+            Value::List(items) => {
                 let items = items.iter().map(|item| self.quoted(item));
-                Ok(Val::list(items.collect::<Result<_, _>>()?))
+                Ok(Value::list(items.collect::<Result<_, _>>()?))
             }
             value => self.quoted(&value),
         }
     }
 
-    fn quoted(&mut self, value: &Val) -> Result<Val, Problem> {
+    fn quoted(&mut self, value: &Value) -> Result<Value, Problem> {
         let origin = value.origin(self.fuel)?;
         let bytes = self.written(value)?;
         if !origin.data {
@@ -185,20 +182,20 @@ impl Call<'_> {
             secret,
             quote,
         };
-        Ok(Val::Text(Rc::new(vec![Piece::Data(data)])))
+        Ok(Value::Text(Text::from_iter([Part::Data(data)])))
     }
 
-    fn code(mut self, bared: &mut Vec<Vec<u8>>) -> Result<Val, Problem> {
+    fn code(mut self, bared: &mut Vec<Vec<u8>>) -> Result<Value, Problem> {
         match self.value()? {
-            Val::List(items) => {
+            Value::List(items) => {
                 let items = items.iter().map(|item| self.bare(item, bared));
-                Ok(Val::list(items.collect::<Result<_, _>>()?))
+                Ok(Value::list(items.collect::<Result<_, _>>()?))
             }
             value => self.bare(&value, bared),
         }
     }
 
-    fn bare(&mut self, value: &Val, bared: &mut Vec<Vec<u8>>) -> Result<Val, Problem> {
+    fn bare(&mut self, value: &Value, bared: &mut Vec<Vec<u8>>) -> Result<Value, Problem> {
         let secret = value.origin(self.fuel)?.secret;
         let text = self.string(value)?;
         if text.contains('\0') {
@@ -207,44 +204,46 @@ impl Call<'_> {
         if secret {
             bared.push(text.clone().into_bytes());
         }
-        Ok(Val::code(text))
+        Ok(Value::code(text))
     }
 
-    fn end(mut self, choose: impl Fn(&[Val]) -> Option<Val>) -> Result<Val, Problem> {
+    fn end(mut self, choose: impl Fn(&[Value]) -> Option<Value>) -> Result<Value, Problem> {
         match self.value()? {
-            Val::List(items) => Ok(choose(&items).unwrap_or_else(|| {
-                Val::Undefined(Box::new(Problem::new("unknown-name", "the list is empty")))
+            Value::List(items) => Ok(choose(&items).unwrap_or_else(|| {
+                Value::Undefined(Box::new(Problem::new("unknown-name", "the list is empty")))
             })),
             _ => self.theirs_of(),
         }
     }
 
-    fn list(mut self) -> Result<Val, Problem> {
+    fn list(mut self) -> Result<Value, Problem> {
         match self.value()? {
-            list @ Val::List(_) => Ok(list),
+            list @ Value::List(_) => Ok(list),
             _ => self.theirs_of(),
         }
     }
 
-    fn join(mut self) -> Result<Val, Problem> {
+    fn join(mut self) -> Result<Value, Problem> {
         let items = ops::items(self.value()?)?;
-        let between = self.argument(1, "joiner")?.unwrap_or_else(|| Val::code(""));
-        let mut pieces = Pieces::default();
+        let between = self
+            .argument(1, "joiner")?
+            .unwrap_or_else(|| Value::code(""));
+        let mut joined = Written::default();
         for (at, item) in items.iter().enumerate() {
             if at > 0 {
-                between.print(&mut pieces, self.fuel)?;
+                between.print_into(&mut joined, self.fuel)?;
             }
-            item.print(&mut pieces, self.fuel)?;
+            item.print_into(&mut joined, self.fuel)?;
         }
-        let joined = Val::Text(Rc::new(pieces.all));
+        let joined = joined.text();
         match self.given.origin(self.fuel)?.data {
-            false => Ok(joined),
-            true => self.text(joined.text_bytes().unwrap_or_default()), // one text, so one word
+            false => Ok(Value::Text(joined)),
+            true => self.text(joined.bytes()), // one text, so one word
         }
     }
 
     /// `map('upper')`, `map(attribute='name', default=…)`.
-    fn map(mut self) -> Result<Val, Problem> {
+    fn map(mut self) -> Result<Value, Problem> {
         let items = ops::items(self.value()?)?;
         let member = self.text_argument(usize::MAX, "attribute")?;
         if let Some(path) = member {
@@ -268,15 +267,15 @@ impl Call<'_> {
             let fuel = &mut *self.fuel;
             made.push(Call { name, given, fuel }.made()?);
         }
-        Ok(Val::list(made))
+        Ok(Value::list(made))
     }
 
     fn members(
         &mut self,
-        items: &[Val],
+        items: &[Value],
         path: &str,
-        otherwise: Option<&Val>,
-    ) -> Result<Val, Problem> {
+        otherwise: Option<&Value>,
+    ) -> Result<Value, Problem> {
         let mut made = Vec::new();
         for item in items {
             let mut value = item.clone();
@@ -284,14 +283,14 @@ impl Call<'_> {
                 value = attribute(&value, name, self.fuel)?;
             }
             made.push(match (value, otherwise) {
-                (Val::Undefined(_), Some(otherwise)) => otherwise.clone(),
+                (Value::Undefined(_), Some(otherwise)) => otherwise.clone(),
                 (value, _) => value.defined()?,
             });
         }
-        Ok(Val::list(made))
+        Ok(Value::list(made))
     }
 
-    fn replace(mut self) -> Result<Val, Problem> {
+    fn replace(mut self) -> Result<Value, Problem> {
         let (text, from, to) = (
             self.subject()?,
             self.needed(1, "old")?,
@@ -306,7 +305,7 @@ impl Call<'_> {
         self.text(text.replace(&from, &to))
     }
 
-    fn relative_to(mut self) -> Result<Val, Problem> {
+    fn relative_to(mut self) -> Result<Value, Problem> {
         let (path, base) = (self.subject()?, self.needed(1, "folder")?);
         let Some(relative) = relative_to(&path, &base) else {
             return Err(self.problem("one path is absolute and the other is not"));
@@ -317,7 +316,7 @@ impl Call<'_> {
     fn parsed(
         mut self,
         parse: impl Fn(&str) -> Result<serde_json::Value, String>,
-    ) -> Result<Val, Problem> {
+    ) -> Result<Value, Problem> {
         let text = self.subject()?;
         self.fuel.take(text.len() / 4)?;
         let parsed = parse(&text).map_err(|why| self.problem(why))?;
@@ -325,7 +324,7 @@ impl Call<'_> {
         from_json(parsed, origin).map_err(|why| self.problem(why))
     }
 
-    fn sha256(mut self) -> Result<Val, Problem> {
+    fn sha256(mut self) -> Result<Value, Problem> {
         let value = self.value()?;
         let bytes = self.written(&value)?;
         let hash = Sha256::digest(&bytes);
@@ -333,18 +332,12 @@ impl Call<'_> {
         self.text(text)
     }
 
-    fn glob(mut self, folder: Option<&std::path::Path>) -> Result<Val, Problem> {
+    fn glob(mut self, folder: Option<&std::path::Path>) -> Result<Value, Problem> {
         let value = self.value()?;
         let pattern = match &value {
             // What comes from outside is no pattern.
-            Val::Text(pieces) => {
-                let piece = |piece: &Piece| match piece {
-                    Piece::Code(text) => text.as_bytes().to_vec(),
-                    Piece::Data(data) => glob::literal(&data.bytes),
-                };
-                let bytes = pieces.iter().flat_map(piece).collect();
-                String::from_utf8(bytes).map_err(|_| self.problem("a pattern is UTF-8 text"))?
-            }
+            Value::Text(text) => String::from_utf8(text.pattern())
+                .map_err(|_| self.problem("a pattern is UTF-8 text"))?,
             other => self.string(other)?,
         };
         let Some(folder) = folder else {
@@ -352,18 +345,18 @@ impl Call<'_> {
         };
         let found = glob::paths(folder, &pattern).map_err(|why| self.problem(why))?;
         self.fuel.take(found.len())?;
-        let data = |path| Val::made(path, Origin::DATA);
-        Ok(Val::list(found.into_iter().map(data).collect()))
+        let data = |path| Value::made(path, Origin::DATA);
+        Ok(Value::list(found.into_iter().map(data).collect()))
     }
 
-    fn duration(mut self) -> Result<Val, Problem> {
+    fn duration(mut self) -> Result<Value, Problem> {
         match self.value()? {
             #[expect(
                 clippy::cast_precision_loss,
                 reason = "durations are shorter than that"
             )]
-            Val::Int(seconds) => self.text(times::written(seconds as f64)),
-            Val::Float(seconds) => self.text(times::written(seconds)),
+            Value::Int(seconds) => self.text(times::written(seconds as f64)),
+            Value::Float(seconds) => self.text(times::written(seconds)),
             value => {
                 let text = self.string(&value)?;
                 let seconds = times::seconds(&text);
@@ -375,16 +368,16 @@ impl Call<'_> {
         }
     }
 
-    fn date(mut self) -> Result<Val, Problem> {
+    fn date(mut self) -> Result<Value, Problem> {
         let format = self.text_argument(1, "format")?;
         let zone = self.text_argument(2, "tz")?;
         let when = match self.value()? {
-            Val::Int(seconds) => times::When::Seconds(seconds, 0),
+            Value::Int(seconds) => times::When::Seconds(seconds, 0),
             #[expect(
                 clippy::cast_possible_truncation,
                 reason = "`as` ends at the largest number"
             )]
-            Val::Float(seconds) => {
+            Value::Float(seconds) => {
                 times::When::Seconds(seconds.floor() as i64, (seconds.fract() * 1e9) as i32)
             }
             value => times::When::Text(self.string(&value)?),
@@ -410,13 +403,13 @@ impl Call<'_> {
         })
     }
 
-    fn regex_match(mut self) -> Result<Val, Problem> {
+    fn regex_match(mut self) -> Result<Value, Problem> {
         let (text, regex) = (self.subject()?, self.regex()?);
         self.fuel.text(text.len())?;
-        Ok(Val::Bool(regex.is_match(&text)))
+        Ok(Value::Bool(regex.is_match(&text)))
     }
 
-    fn regex_replace(mut self) -> Result<Val, Problem> {
+    fn regex_replace(mut self) -> Result<Value, Problem> {
         let (text, regex) = (self.subject()?, self.regex()?);
         let to = self.needed(2, "replacement")?;
         let (mut made, mut last) = (String::new(), 0);
@@ -428,7 +421,7 @@ impl Call<'_> {
             found.expand(&to, &mut made);
             last = whole.end();
             self.fuel.take(1)?;
-            if made.len() > super::value::TEXT_BYTES_MAX {
+            if made.len() > TEXT_BYTES_MAX {
                 self.fuel.text(made.len())?;
             }
         }
@@ -436,7 +429,7 @@ impl Call<'_> {
         self.text(made)
     }
 
-    fn version_compare(mut self) -> Result<Val, Problem> {
+    fn version_compare(mut self) -> Result<Value, Problem> {
         let (version, other) = (self.subject()?, self.needed(1, "version")?);
         let op = self.text_argument(2, "operator")?;
         let other = other.trim();
@@ -449,8 +442,8 @@ impl Call<'_> {
             }
         };
         let order = versions::compare(&version, other);
-        Ok(Val::Bool(match op.as_str() {
-            "" => return Ok(Val::Int(order as i64)),
+        Ok(Value::Bool(match op.as_str() {
+            "" => return Ok(Value::Int(order as i64)),
             "<" => order.is_lt(),
             "<=" => order.is_le(),
             ">" => order.is_gt(),
@@ -461,16 +454,16 @@ impl Call<'_> {
         }))
     }
 
-    fn theirs(mut self) -> Result<Val, Problem> {
+    fn theirs(mut self) -> Result<Value, Problem> {
         self.theirs_of()
     }
 
     /// One of minijinja's, unless what it is asked for could be too large.
-    fn theirs_of(&mut self) -> Result<Val, Problem> {
+    fn theirs_of(&mut self) -> Result<Value, Problem> {
         let values = self.given.by_place.iter().skip(1);
         let named = self.given.by_name.iter().map(|(_, value)| value);
         let numbers = values.chain(named).filter_map(|value| match value {
-            Val::Int(number) => Some(*number),
+            Value::Int(number) => Some(*number),
             _ => None,
         });
         let most = match self.name {
@@ -496,10 +489,10 @@ impl Call<'_> {
     fn as_text(&mut self) {
         let counts = ["abs", "bool", "float", "int", "round", "tojson"];
         if let Some(value) = self.given.by_place.first_mut()
-            && let Val::Number(written) = value
+            && let Value::Number(written) = value
             && !counts.contains(&self.name)
         {
-            *value = Val::code(written.to_string());
+            *value = Value::code(written.to_string());
         }
     }
 
@@ -507,7 +500,7 @@ impl Call<'_> {
         let text = self.subject()?;
         let lines = text.split('\n').count();
         let width = match self.argument(1, "width")? {
-            Some(Val::Int(width)) => usize::try_from(width).unwrap_or(0),
+            Some(Value::Int(width)) => usize::try_from(width).unwrap_or(0),
             _ => 4,
         };
         self.fuel.text(text.len() + lines.saturating_mul(width))
@@ -527,38 +520,38 @@ impl Call<'_> {
     }
 }
 
-fn whole_if_possible(number: f64) -> Val {
+fn whole_if_possible(number: f64) -> Value {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "checked to be whole and small"
     )]
     if number.fract() == 0.0 && number.abs() < 1e15 {
-        Val::Int(number as i64)
+        Value::Int(number as i64)
     } else {
-        Val::Float(number)
+        Value::Float(number)
     }
 }
 
-fn from_json(value: serde_json::Value, origin: Origin) -> Result<Val, String> {
+fn from_json(value: serde_json::Value, origin: Origin) -> Result<Value, String> {
     use serde_json::Value as Json;
     Ok(match value {
-        Json::Null => Val::None,
-        Json::Bool(yes) => Val::Bool(yes),
+        Json::Null => Value::None,
+        Json::Bool(yes) => Value::Bool(yes),
         Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(number), _) => Val::Int(number),
-            (None, Some(number)) => Val::Float(number),
+            (Some(number), _) => Value::Int(number),
+            (None, Some(number)) => Value::Float(number),
             (None, None) => return Err(format!("{number} is too large")),
         },
-        Json::String(text) => Val::made(text.into_bytes(), origin),
+        Json::String(text) => Value::made(text.into_bytes(), origin),
         Json::Array(items) => {
             let items = items.into_iter().map(|item| from_json(item, origin));
-            Val::list(items.collect::<Result<_, _>>()?)
+            Value::list(items.collect::<Result<_, _>>()?)
         }
         Json::Object(members) => {
             let members = members
                 .into_iter()
                 .map(|(name, value)| from_json(value, origin).map(|value| (name, value)));
-            Val::Map(Rc::new(members.collect::<Result<_, _>>()?))
+            Value::map(members.collect::<Result<_, _>>()?)
         }
     })
 }

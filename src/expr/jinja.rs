@@ -12,9 +12,10 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Value as Theirs, ValueKind};
 use minijinja::{Environment, Error};
 
-use super::Problem;
-use super::val::{Fuel, Origin, Val};
+use super::fuel::Fuel;
+use super::text::Origin;
 use super::value::{DEPTH_MAX, too_deep};
+use super::{Problem, Value};
 
 /// The longest template, in bytes.
 const SOURCE_BYTES_MAX: usize = 1 << 20;
@@ -205,9 +206,9 @@ pub(super) const TESTS: &[&str] = &[
 #[derive(Debug, Default)]
 pub(super) struct Arguments {
     /// By place; the value before the `|` is the first.
-    pub(super) by_place: Vec<Val>,
+    pub(super) by_place: Vec<Value>,
     /// By name.
-    pub(super) by_name: Vec<(String, Val)>,
+    pub(super) by_name: Vec<(String, Value)>,
 }
 
 impl Arguments {
@@ -238,7 +239,7 @@ impl Arguments {
 }
 
 /// Applies one of minijinja's filters.
-pub(super) fn filter(name: &str, given: &Arguments, fuel: &mut Fuel) -> Result<Val, Problem> {
+pub(super) fn filter(name: &str, given: &Arguments, fuel: &mut Fuel) -> Result<Value, Problem> {
     let origin = given.origin(fuel)?;
     let arguments = given.theirs(fuel)?;
     let made = environment()
@@ -265,36 +266,36 @@ fn failed(what: &str, name: &str, error: &Error) -> Problem {
     Problem::new("filter", format!("the {what} `{name}` fails: {why}"))
 }
 
-fn theirs(value: &Val, fuel: &mut Fuel, depth: usize) -> Result<Theirs, Problem> {
+fn theirs(value: &Value, fuel: &mut Fuel, depth: usize) -> Result<Theirs, Problem> {
     fuel.take(1)?;
     if depth > DEPTH_MAX {
         return Err(too_deep());
     }
     Ok(match value {
-        Val::Undefined(problem) => return Err((**problem).clone()),
-        Val::None => Theirs::from(()),
-        Val::Bool(yes) => Theirs::from(*yes),
-        Val::Int(number) => Theirs::from(*number),
-        Val::Float(number) => Theirs::from(*number),
-        Val::Number(_) => return theirs(&value.counted()?, fuel, depth),
-        Val::Text(_) => {
+        Value::Undefined(problem) => return Err((**problem).clone()),
+        Value::None => Theirs::from(()),
+        Value::Bool(yes) => Theirs::from(*yes),
+        Value::Int(number) => Theirs::from(*number),
+        Value::Float(number) => Theirs::from(*number),
+        Value::Number(_) => return theirs(&value.counted()?, fuel, depth),
+        Value::Text(_) => {
             let bytes = value.text_bytes().unwrap_or_default();
             fuel.text(bytes.len())?;
             String::from_utf8(bytes)
                 .map_or_else(|not| Theirs::from_bytes(not.into_bytes()), Theirs::from)
         }
-        Val::List(items) => {
+        Value::List(items) => {
             let item = |item| theirs(item, fuel, depth + 1);
             Theirs::from(items.iter().map(item).collect::<Result<Vec<_>, _>>()?)
         }
-        Val::Map(members) => {
-            let member = |(name, member): &(String, Val)| {
+        Value::Map(members) => {
+            let member = |(name, member): &(String, Value)| {
                 theirs(member, fuel, depth + 1).map(|member| (name.clone(), member))
             };
             let members: Result<Vec<_>, _> = members.iter().map(member).collect();
             Theirs::from_pairs(members?)
         }
-        Val::Names(_) => return Err(by_name()),
+        Value::Names(_) => return Err(by_name()),
     })
 }
 
@@ -304,29 +305,29 @@ pub(super) fn by_name() -> Problem {
         .help("write `env.NAME`, `env['NAME']`, or `'NAME' in env`")
 }
 
-fn ours(value: &Theirs, origin: Origin, fuel: &mut Fuel, depth: usize) -> Result<Val, Problem> {
+fn ours(value: &Theirs, origin: Origin, fuel: &mut Fuel, depth: usize) -> Result<Value, Problem> {
     fuel.take(1)?;
     if depth > DEPTH_MAX {
         return Err(too_deep());
     }
     Ok(match value.kind() {
-        ValueKind::Undefined => Val::Undefined(Box::new(Problem::new(
+        ValueKind::Undefined => Value::Undefined(Box::new(Problem::new(
             "unknown-name",
             "there is no such item",
         ))),
-        ValueKind::None => Val::None,
-        ValueKind::Bool => Val::Bool(value.is_true()),
+        ValueKind::None => Value::None,
+        ValueKind::Bool => Value::Bool(value.is_true()),
         ValueKind::Number => number(value)?,
         ValueKind::String | ValueKind::Bytes => {
             let bytes = value.as_bytes().unwrap_or_default();
             fuel.text(bytes.len())?;
-            Val::made(bytes.to_vec(), origin)
+            Value::made(bytes.to_vec(), origin)
         }
-        ValueKind::Seq | ValueKind::Iterable => Val::list(sequence(value, origin, fuel, depth)?),
+        ValueKind::Seq | ValueKind::Iterable => Value::list(sequence(value, origin, fuel, depth)?),
         ValueKind::Map => map(value, origin, fuel, depth)?,
         _ => {
             let text = value.to_string().into_bytes();
-            Val::made(text, origin.and(Origin::DATA))
+            Value::made(text, origin.and(Origin::DATA))
         }
     })
 }
@@ -336,7 +337,7 @@ fn sequence(
     origin: Origin,
     fuel: &mut Fuel,
     depth: usize,
-) -> Result<Vec<Val>, Problem> {
+) -> Result<Vec<Value>, Problem> {
     let items = value
         .try_iter()
         .map_err(|error| failed("filter", "list", &error))?;
@@ -345,7 +346,7 @@ fn sequence(
         .collect()
 }
 
-fn map(value: &Theirs, origin: Origin, fuel: &mut Fuel, depth: usize) -> Result<Val, Problem> {
+fn map(value: &Theirs, origin: Origin, fuel: &mut Fuel, depth: usize) -> Result<Value, Problem> {
     let keys = value
         .try_iter()
         .map_err(|error| failed("filter", "items", &error))?;
@@ -356,12 +357,12 @@ fn map(value: &Theirs, origin: Origin, fuel: &mut Fuel, depth: usize) -> Result<
             .map_err(|error| failed("filter", "items", &error))?;
         members.push((key.to_string(), ours(&member, origin, fuel, depth + 1)?));
     }
-    Ok(Val::Map(std::rc::Rc::new(members)))
+    Ok(Value::map(members))
 }
 
-fn number(value: &Theirs) -> Result<Val, Problem> {
+fn number(value: &Theirs) -> Result<Value, Problem> {
     if let Some(number) = value.as_i64().filter(|_| value.is_integer()) {
-        return Ok(Val::Int(number));
+        return Ok(Value::Int(number));
     }
     if value.is_integer() {
         return Err(Problem::new(
@@ -370,11 +371,11 @@ fn number(value: &Theirs) -> Result<Val, Problem> {
         ));
     }
     f64::try_from(value.clone())
-        .map(Val::Float)
+        .map(Value::Float)
         .map_err(|_| Problem::new("number", "this is no number"))
 }
 
 /// A literal of the template: code.
-pub(super) fn literal(value: &Theirs, fuel: &mut Fuel) -> Result<Val, Problem> {
+pub(super) fn literal(value: &Theirs, fuel: &mut Fuel) -> Result<Value, Problem> {
     ours(value, Origin::default(), fuel, 0)
 }

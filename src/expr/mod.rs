@@ -2,7 +2,7 @@
 //! code and every other value is data, which the shell never parses.
 //!
 //! The way of a template: `jinja` parses it, `check` says what it reads and what is wrong with it, `eval` walks it
-//! with the `filters` and operators (`ops`) over values that know which of their parts are code (`val`), and for a
+//! with the `filters` and operators (`ops`) over values (`value`) whose texts know which of their parts are code (`text`), and for a
 //! command `placing` puts the data into the script as the `shell` will read it.
 //!
 //! It knows values and names; it refuses to know what a Workflowfile is, where a value comes from, and what is run.
@@ -11,6 +11,7 @@ mod check;
 mod eval;
 mod filter_docs;
 mod filters;
+mod fuel;
 mod glob;
 mod holders;
 mod jinja;
@@ -21,8 +22,8 @@ mod positional;
 mod programs;
 mod reparse;
 mod shell;
+mod text;
 mod times;
-mod val;
 pub mod value;
 mod versions;
 
@@ -36,8 +37,8 @@ pub use self::filter_docs::{FILTERS, FilterDoc};
 pub use self::glob::literal;
 use self::placing::Lists;
 pub use self::programs::programs;
-use self::val::Val;
-pub use self::value::{Names, Part, Text, Value};
+pub use self::text::{Data, Part, Text};
+pub use self::value::{Members, Names, Value};
 use crate::suggest::Suggest;
 
 /// What is wrong with a template or an expression.
@@ -110,10 +111,10 @@ pub fn text(source: &str, names: &dyn Names) -> Result<Value, Problem> {
     let mut walk = Evaluator::new(names);
     let value = match whole(&tree) {
         Some(expr) => walk.value(expr)?,
-        None => Val::Text(std::rc::Rc::new(walk.template(&tree)?.all)),
+        None => Value::Text(walk.template(&tree)?.text()),
     };
     walk.told();
-    value.into_value(&mut walk.fuel, 0)
+    value.finished(&mut walk.fuel)
 }
 
 /// The value of an expression, bare or in one `{{ … }}`.
@@ -125,7 +126,7 @@ pub fn expression(source: &str, names: &dyn Names) -> Result<Value, Problem> {
     let mut walk = Evaluator::new(names);
     let value = walk.value(&tree)?;
     walk.told();
-    value.into_value(&mut walk.fuel, 0)
+    value.finished(&mut walk.fuel)
 }
 
 /// The command that a text with templates is, for a POSIX shell.

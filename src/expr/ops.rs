@@ -6,19 +6,20 @@ use std::cmp::Ordering;
 
 use minijinja::machinery::ast::BinOpKind;
 
-use super::val::{Fuel, Origin, Pieces, Val};
+use super::fuel::Fuel;
+use super::text::{Origin, Written};
 use super::value::{DEPTH_MAX, too_deep};
-use super::{Problem, jinja};
+use super::{Problem, Value, jinja};
 
 /// The value of an operator that evaluates both sides.
 pub(super) fn binary(
     op: BinOpKind,
-    left: &Val,
-    right: &Val,
+    left: &Value,
+    right: &Value,
     fuel: &mut Fuel,
-) -> Result<Val, Problem> {
+) -> Result<Value, Problem> {
     fuel.take(1)?;
-    if let (Val::Number(_), _) | (_, Val::Number(_)) = (left, right)
+    if let (Value::Number(_), _) | (_, Value::Number(_)) = (left, right)
         && !matches!(
             op,
             BinOpKind::Eq | BinOpKind::Ne | BinOpKind::In | BinOpKind::Concat
@@ -27,18 +28,18 @@ pub(super) fn binary(
         return binary(op, &left.counted()?, &right.counted()?, fuel);
     }
     match op {
-        BinOpKind::Eq => equal(left, right, fuel, 0).map(Val::Bool),
-        BinOpKind::Ne => equal(left, right, fuel, 0).map(|equal| Val::Bool(!equal)),
-        BinOpKind::Lt => order(left, right, fuel).map(|order| Val::Bool(order.is_lt())),
-        BinOpKind::Lte => order(left, right, fuel).map(|order| Val::Bool(order.is_le())),
-        BinOpKind::Gt => order(left, right, fuel).map(|order| Val::Bool(order.is_gt())),
-        BinOpKind::Gte => order(left, right, fuel).map(|order| Val::Bool(order.is_ge())),
-        BinOpKind::In => contains(right, left, fuel).map(Val::Bool),
+        BinOpKind::Eq => equal(left, right, fuel, 0).map(Value::Bool),
+        BinOpKind::Ne => equal(left, right, fuel, 0).map(|equal| Value::Bool(!equal)),
+        BinOpKind::Lt => order(left, right, fuel).map(|order| Value::Bool(order.is_lt())),
+        BinOpKind::Lte => order(left, right, fuel).map(|order| Value::Bool(order.is_le())),
+        BinOpKind::Gt => order(left, right, fuel).map(|order| Value::Bool(order.is_gt())),
+        BinOpKind::Gte => order(left, right, fuel).map(|order| Value::Bool(order.is_ge())),
+        BinOpKind::In => contains(right, left, fuel).map(Value::Bool),
         BinOpKind::Concat => {
-            let mut pieces = Pieces::default();
-            left.print(&mut pieces, fuel)?;
-            right.print(&mut pieces, fuel)?;
-            Ok(Val::Text(std::rc::Rc::new(pieces.all)))
+            let mut joined = Written::default();
+            left.print_into(&mut joined, fuel)?;
+            right.print_into(&mut joined, fuel)?;
+            Ok(Value::Text(joined.text()))
         }
         BinOpKind::Add => add(left, right, fuel),
         BinOpKind::Mul => multiply(left, right, fuel),
@@ -50,10 +51,10 @@ pub(super) fn binary(
 }
 
 /// The negated number.
-pub(super) fn negative(value: &Val) -> Result<Val, Problem> {
+pub(super) fn negative(value: &Value) -> Result<Value, Problem> {
     match &value.counted()? {
-        Val::Int(number) => number.checked_neg().map(Val::Int).ok_or_else(too_large),
-        Val::Float(number) => Ok(Val::Float(-number)),
+        Value::Int(number) => number.checked_neg().map(Value::Int).ok_or_else(too_large),
+        Value::Float(number) => Ok(Value::Float(-number)),
         other => Err(Problem::new(
             "types",
             format!("`-` is for numbers, and this is {}", other.kind()),
@@ -65,7 +66,7 @@ fn too_large() -> Problem {
     Problem::new("number", "this number is larger than 64 bits can hold")
 }
 
-fn mixed(what: &str, left: &Val, right: &Val) -> Problem {
+fn mixed(what: &str, left: &Value, right: &Value) -> Problem {
     let problem = Problem::new(
         "types",
         format!("this {what} {} and {}", left.kind(), right.kind()),
@@ -75,8 +76,8 @@ fn mixed(what: &str, left: &Val, right: &Val) -> Problem {
 
 /// Whether two values are equal.
 pub(super) fn equal(
-    left: &Val,
-    right: &Val,
+    left: &Value,
+    right: &Value,
     fuel: &mut Fuel,
     depth: usize,
 ) -> Result<bool, Problem> {
@@ -85,21 +86,23 @@ pub(super) fn equal(
         return Err(too_deep());
     }
     Ok(match (left, right) {
-        (Val::Undefined(problem), _) | (_, Val::Undefined(problem)) => {
+        (Value::Undefined(problem), _) | (_, Value::Undefined(problem)) => {
             return Err((**problem).clone());
         }
-        (Val::None, Val::None) => true,
-        (Val::None, _) | (_, Val::None) => false,
-        (Val::Bool(left), Val::Bool(right)) => left == right,
-        (Val::Number(left), Val::Number(right)) if left == right => true,
-        (Val::Number(_), Val::Int(_) | Val::Float(_) | Val::Number(_))
-        | (Val::Int(_) | Val::Float(_), Val::Number(_)) => {
+        (Value::None, Value::None) => true,
+        (Value::None, _) | (_, Value::None) => false,
+        (Value::Bool(left), Value::Bool(right)) => left == right,
+        (Value::Number(left), Value::Number(right)) if left == right => true,
+        (Value::Number(_), Value::Int(_) | Value::Float(_) | Value::Number(_))
+        | (Value::Int(_) | Value::Float(_), Value::Number(_)) => {
             return equal(&left.counted()?, &right.counted()?, fuel, depth);
         }
-        (Val::Int(left), Val::Int(right)) => left == right,
-        (Val::Int(_) | Val::Float(_), Val::Int(_) | Val::Float(_)) => float(left)? == float(right)?,
-        (Val::Text(_), Val::Text(_)) => left.text_bytes() == right.text_bytes(),
-        (Val::List(left), Val::List(right)) => {
+        (Value::Int(left), Value::Int(right)) => left == right,
+        (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => {
+            float(left)? == float(right)?
+        }
+        (Value::Text(_), Value::Text(_)) => left.text_bytes() == right.text_bytes(),
+        (Value::List(left), Value::List(right)) => {
             if left.len() != right.len() {
                 return Ok(false);
             }
@@ -110,7 +113,7 @@ pub(super) fn equal(
             }
             true
         }
-        (Val::Map(left), Val::Map(right)) => {
+        (Value::Map(left), Value::Map(right)) => {
             if left.len() != right.len() {
                 return Ok(false);
             }
@@ -131,7 +134,12 @@ pub(super) fn equal(
 }
 
 /// Within lists and maps, values of different kinds are just different.
-fn left_differs(left: &Val, right: &Val, fuel: &mut Fuel, depth: usize) -> Result<bool, Problem> {
+fn left_differs(
+    left: &Value,
+    right: &Value,
+    fuel: &mut Fuel,
+    depth: usize,
+) -> Result<bool, Problem> {
     match equal(left, right, fuel, depth + 1) {
         Ok(equal) => Ok(!equal),
         Err(problem) if problem.code == "types" => Ok(true),
@@ -139,13 +147,13 @@ fn left_differs(left: &Val, right: &Val, fuel: &mut Fuel, depth: usize) -> Resul
     }
 }
 
-fn order(left: &Val, right: &Val, fuel: &mut Fuel) -> Result<Ordering, Problem> {
+fn order(left: &Value, right: &Value, fuel: &mut Fuel) -> Result<Ordering, Problem> {
     match (left, right) {
-        (Val::Int(left), Val::Int(right)) => Ok(left.cmp(right)),
-        (Val::Int(_) | Val::Float(_), Val::Int(_) | Val::Float(_)) => float(left)?
+        (Value::Int(left), Value::Int(right)) => Ok(left.cmp(right)),
+        (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => float(left)?
             .partial_cmp(&float(right)?)
             .ok_or_else(|| Problem::new("number", "this compares something that is no number")),
-        (Val::Text(_), Val::Text(_)) => {
+        (Value::Text(_), Value::Text(_)) => {
             let (left, right) = (left.text_bytes(), right.text_bytes());
             fuel.text(left.as_ref().map_or(0, Vec::len))?;
             Ok(left.cmp(&right))
@@ -154,9 +162,9 @@ fn order(left: &Val, right: &Val, fuel: &mut Fuel) -> Result<Ordering, Problem> 
     }
 }
 
-fn contains(container: &Val, item: &Val, fuel: &mut Fuel) -> Result<bool, Problem> {
+fn contains(container: &Value, item: &Value, fuel: &mut Fuel) -> Result<bool, Problem> {
     match (container, item) {
-        (Val::List(items), _) => {
+        (Value::List(items), _) => {
             for one in items.iter() {
                 if !left_differs(one, item, fuel, 0)? {
                     return Ok(true);
@@ -164,7 +172,7 @@ fn contains(container: &Val, item: &Val, fuel: &mut Fuel) -> Result<bool, Proble
             }
             Ok(false)
         }
-        (Val::Text(_), Val::Text(_)) => {
+        (Value::Text(_), Value::Text(_)) => {
             let (whole, part) = (
                 container.text_bytes().unwrap_or_default(),
                 item.text_bytes().unwrap_or_default(),
@@ -172,11 +180,11 @@ fn contains(container: &Val, item: &Val, fuel: &mut Fuel) -> Result<bool, Proble
             fuel.text(whole.len())?;
             Ok(part.is_empty() || finds(&whole, &part))
         }
-        (Val::Map(members), Val::Text(_)) => {
+        (Value::Map(members), Value::Text(_)) => {
             let name = item.text_bytes().unwrap_or_default();
             Ok(members.iter().any(|(key, _)| key.as_bytes() == name))
         }
-        (Val::Names(names), Val::Text(_)) => {
+        (Value::Names(names), Value::Text(_)) => {
             let name = String::from_utf8(item.text_bytes().unwrap_or_default());
             name.map_or(Ok(false), |name| {
                 names.get(&name).map(|value| value.is_some())
@@ -193,46 +201,46 @@ fn finds(whole: &[u8], part: &[u8]) -> bool {
     }
 }
 
-fn add(left: &Val, right: &Val, fuel: &mut Fuel) -> Result<Val, Problem> {
+fn add(left: &Value, right: &Value, fuel: &mut Fuel) -> Result<Value, Problem> {
     match (left, right) {
-        (Val::Text(_), Val::Text(_)) => {
+        (Value::Text(_), Value::Text(_)) => {
             let origin = left.origin(fuel)?.and(right.origin(fuel)?);
             let mut bytes = left.text_bytes().unwrap_or_default();
             bytes.extend(right.text_bytes().unwrap_or_default());
             fuel.text(bytes.len())?;
-            Ok(Val::made(bytes, origin))
+            Ok(Value::made(bytes, origin))
         }
-        (Val::List(left), Val::List(right)) => {
+        (Value::List(left), Value::List(right)) => {
             fuel.take(left.len() + right.len())?;
-            Ok(Val::list(
+            Ok(Value::list(
                 left.iter().chain(right.iter()).cloned().collect(),
             ))
         }
-        (Val::Text(_), _) | (_, Val::Text(_)) => {
+        (Value::Text(_), _) | (_, Value::Text(_)) => {
             Err(mixed("adds", left, right).help("`~` joins anything as text"))
         }
         _ => arithmetic(BinOpKind::Add, left, right),
     }
 }
 
-fn multiply(left: &Val, right: &Val, fuel: &mut Fuel) -> Result<Val, Problem> {
+fn multiply(left: &Value, right: &Value, fuel: &mut Fuel) -> Result<Value, Problem> {
     match (left, right) {
-        (Val::Text(_), Val::Int(times)) => {
+        (Value::Text(_), Value::Int(times)) => {
             let bytes = left.text_bytes().unwrap_or_default();
             let times = usize::try_from(*times).unwrap_or(0);
             fuel.text(bytes.len().saturating_mul(times))?;
             let origin: Origin = left.origin(fuel)?;
-            Ok(Val::made(bytes.repeat(times), origin))
+            Ok(Value::made(bytes.repeat(times), origin))
         }
         _ => arithmetic(BinOpKind::Mul, left, right),
     }
 }
 
-fn float(value: &Val) -> Result<f64, Problem> {
+fn float(value: &Value) -> Result<f64, Problem> {
     match value {
         #[expect(clippy::cast_precision_loss, reason = "as in every language")]
-        Val::Int(number) => Ok(*number as f64),
-        Val::Float(number) => Ok(*number),
+        Value::Int(number) => Ok(*number as f64),
+        Value::Float(number) => Ok(*number),
         other => Err(Problem::new(
             "types",
             format!("{} is no number", other.kind()),
@@ -240,13 +248,13 @@ fn float(value: &Val) -> Result<f64, Problem> {
     }
 }
 
-fn arithmetic(op: BinOpKind, left: &Val, right: &Val) -> Result<Val, Problem> {
-    if let (Val::Int(left), Val::Int(right)) = (left, right)
+fn arithmetic(op: BinOpKind, left: &Value, right: &Value) -> Result<Value, Problem> {
+    if let (Value::Int(left), Value::Int(right)) = (left, right)
         && !matches!(op, BinOpKind::Div)
     {
         return whole(op, *left, *right);
     }
-    let numbers = |value: &Val| matches!(value, Val::Int(_) | Val::Float(_));
+    let numbers = |value: &Value| matches!(value, Value::Int(_) | Value::Float(_));
     if !numbers(left) || !numbers(right) {
         return Err(mixed("calculates with", left, right));
     }
@@ -254,7 +262,7 @@ fn arithmetic(op: BinOpKind, left: &Val, right: &Val) -> Result<Val, Problem> {
     if right == 0.0 && matches!(op, BinOpKind::Div | BinOpKind::FloorDiv | BinOpKind::Rem) {
         return Err(Problem::new("number", "this divides by zero"));
     }
-    Ok(Val::Float(match op {
+    Ok(Value::Float(match op {
         BinOpKind::Add => left + right,
         BinOpKind::Sub => left - right,
         BinOpKind::Mul => left * right,
@@ -281,7 +289,7 @@ fn power(base: f64, exponent: f64) -> Result<f64, Problem> {
     }
 }
 
-fn whole(op: BinOpKind, left: i64, right: i64) -> Result<Val, Problem> {
+fn whole(op: BinOpKind, left: i64, right: i64) -> Result<Value, Problem> {
     if right == 0 && matches!(op, BinOpKind::FloorDiv | BinOpKind::Rem) {
         return Err(Problem::new("number", "this divides by zero"));
     }
@@ -294,23 +302,27 @@ fn whole(op: BinOpKind, left: i64, right: i64) -> Result<Val, Problem> {
         _ => match u32::try_from(right) {
             Ok(power) => left.checked_pow(power),
             Err(_) => {
-                return arithmetic(op, &Val::Float(float(&Val::Int(left))?), &Val::Int(right));
+                return arithmetic(
+                    op,
+                    &Value::Float(float(&Value::Int(left))?),
+                    &Value::Int(right),
+                );
             }
         },
     };
-    made.map(Val::Int).ok_or_else(too_large)
+    made.map(Value::Int).ok_or_else(too_large)
 }
 
 /// The items that `for` goes through.
-pub(super) fn items(value: Val) -> Result<Vec<Val>, Problem> {
+pub(super) fn items(value: Value) -> Result<Vec<Value>, Problem> {
     match value {
-        Val::List(items) => Ok(items.to_vec()),
-        Val::Map(members) => {
+        Value::List(items) => Ok(items.to_vec()),
+        Value::Map(members) => {
             let keys = members.iter().map(|(key, _)| key.clone().into_bytes());
-            Ok(keys.map(|key| Val::made(key, Origin::DATA)).collect())
+            Ok(keys.map(|key| Value::made(key, Origin::DATA)).collect())
         }
-        Val::Undefined(problem) => Err(*problem),
-        Val::Names(_) => Err(jinja::by_name()),
+        Value::Undefined(problem) => Err(*problem),
+        Value::Names(_) => Err(jinja::by_name()),
         other => {
             let problem = Problem::new(
                 "types",

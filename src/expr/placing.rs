@@ -5,9 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::positional::{self, Part};
+use super::positional::{self, Item};
 use super::shell::{self, How, Why};
-use super::val::{Piece, Pieces};
+use super::text::{Part, Written};
 use super::{Problem, Script, reparse};
 
 /// The most bytes of one value in a command: Linux takes strings of 128 KiB with their names.
@@ -60,17 +60,17 @@ pub(super) fn places(script: &[u8], quoted: &[bool]) -> Vec<Place> {
 }
 
 /// The script of a command with its values beside it.
-pub(super) fn script(pieces: &Pieces, lists: Lists) -> Result<Script, Problem> {
+pub(super) fn script(pieces: &Written, lists: Lists) -> Result<Script, Problem> {
     let mut outline = Vec::new();
     let mut quoted = Vec::new();
     for (piece, from) in pieces.all.iter().zip(&pieces.from) {
         match piece {
-            Piece::Code(text) if text.contains('\0') => {
+            Part::Code(text) if text.contains('\0') => {
                 let problem = Problem::new("nul-character", "no command can hold a NUL character");
                 return Err(problem.at(from.clone()));
             }
-            Piece::Code(text) => outline.extend_from_slice(text.as_bytes()),
-            Piece::Data(data) => {
+            Part::Code(text) => outline.extend_from_slice(text.as_bytes()),
+            Part::Data(data) => {
                 outline.push(0);
                 quoted.push(data.quote);
             }
@@ -91,9 +91,9 @@ pub(super) fn script(pieces: &Pieces, lists: Lists) -> Result<Script, Problem> {
     let mut at = places.into_iter().zip(spots);
     for (number, (piece, from)) in pieces.all.iter().zip(&pieces.from).enumerate() {
         match piece {
-            Piece::Code(_) if part(number).is_some() => {}
-            Piece::Code(text) => made.text.extend_from_slice(text.as_bytes()),
-            Piece::Data(data) => {
+            Part::Code(_) if part(number).is_some() => {}
+            Part::Code(text) => made.text.extend_from_slice(text.as_bytes()),
+            Part::Data(data) => {
                 let Some((place, spot)) = at.next() else {
                     break; // there is a place for each value
                 };
@@ -131,11 +131,11 @@ struct Made {
 
 impl Made {
     /// An item of a long list; `"$@"` stands for all of them.
-    fn argument(&mut self, bytes: &[u8], part: Part) -> Result<(), Problem> {
-        if matches!(part, Part::First { .. }) {
+    fn argument(&mut self, bytes: &[u8], part: Item) -> Result<(), Problem> {
+        if matches!(part, Item::First { .. }) {
             self.text.extend_from_slice(positional::ALL);
         }
-        let (Part::First { new } | Part::Later { new }) = part;
+        let (Item::First { new } | Item::Later { new }) = part;
         if new {
             check(bytes)?;
             self.note_words(bytes);

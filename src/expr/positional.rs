@@ -7,7 +7,7 @@
 use std::ops::RangeInclusive;
 
 use super::shell::{How, Spot};
-use super::val::{Piece, Pieces};
+use super::text::{Part, Written};
 
 /// What stands for all of them.
 pub(super) const ALL: &[u8] = b"\"$@\"";
@@ -24,7 +24,7 @@ pub(super) struct Lists(Vec<RangeInclusive<usize>>);
 
 /// What a piece is to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum Item {
     /// The first item of a list; the shell has to be handed it, or has it already from where the list stood before.
     First {
         /// It stands here for the first time.
@@ -39,7 +39,7 @@ pub(super) enum Part {
 
 impl Lists {
     /// What a piece is; `None` when it is no part of them.
-    pub(super) fn part(&self, piece: usize) -> Option<Part> {
+    pub(super) fn part(&self, piece: usize) -> Option<Item> {
         let (number, list) = self
             .0
             .iter()
@@ -47,14 +47,14 @@ impl Lists {
             .find(|(_, list)| list.contains(&piece))?;
         let new = number == 0;
         Some(match *list.start() == piece {
-            true => Part::First { new },
-            false => Part::Later { new },
+            true => Item::First { new },
+            false => Item::Later { new },
         })
     }
 }
 
 /// The longest list among the pieces of a script, wherever it stands, if it is long and can be handed over so.
-pub(super) fn lists(outline: &[u8], pieces: &Pieces, spots: &[Spot]) -> Option<Lists> {
+pub(super) fn lists(outline: &[u8], pieces: &Written, spots: &[Spot]) -> Option<Lists> {
     if spots.len() < ITEMS_MIN || uses_its_own(outline) {
         return None;
     }
@@ -72,11 +72,11 @@ pub(super) fn lists(outline: &[u8], pieces: &Pieces, spots: &[Spot]) -> Option<L
 }
 
 /// The rows of words, each an item and nothing else.
-fn in_rows(pieces: &Pieces, spots: &[Spot]) -> Vec<RangeInclusive<usize>> {
+fn in_rows(pieces: &Written, spots: &[Spot]) -> Vec<RangeInclusive<usize>> {
     let mut spots = spots.iter();
     let mut rows: Vec<RangeInclusive<usize>> = Vec::new();
     for (number, piece) in pieces.all.iter().enumerate() {
-        let Piece::Data(data) = piece else {
+        let Part::Data(data) = piece else {
             continue;
         };
         let bare = spots.next().is_some_and(|spot| spot.how == How::Bare);
@@ -84,7 +84,7 @@ fn in_rows(pieces: &Pieces, spots: &[Spot]) -> Vec<RangeInclusive<usize>> {
         if !bare || data.secret || !ends_before(pieces, number) {
             continue;
         }
-        let between = |code: &Piece| matches!(code, Piece::Code(code) if code == " ");
+        let between = |code: &Part| matches!(code, Part::Code(code) if code == " ");
         match rows.last_mut() {
             Some(row) if row.end() + 2 == number && between(&pieces.all[number - 1]) => {
                 *row = *row.start()..=number;
@@ -97,24 +97,24 @@ fn in_rows(pieces: &Pieces, spots: &[Spot]) -> Vec<RangeInclusive<usize>> {
 }
 
 /// Whether a word begins with this piece, and is no target of a redirection.
-fn begins_after(pieces: &Pieces, number: usize) -> bool {
+fn begins_after(pieces: &Written, number: usize) -> bool {
     match number.checked_sub(1).map(|before| &pieces.all[before]) {
         None => true,
-        Some(Piece::Code(code)) => {
+        Some(Part::Code(code)) => {
             let text = code.trim_end_matches([' ', '\t']);
             text.len() < code.len() && !text.ends_with(['<', '>', '&', '|', '\\'])
                 || code.ends_with('\n') && !code.ends_with("\\\n")
         }
-        Some(Piece::Data(_)) => false,
+        Some(Part::Data(_)) => false,
     }
 }
 
 /// Whether the word ends with this piece.
-fn ends_before(pieces: &Pieces, number: usize) -> bool {
+fn ends_before(pieces: &Written, number: usize) -> bool {
     match pieces.all.get(number + 1) {
         None => true,
-        Some(Piece::Code(code)) => code.starts_with([' ', '\t', '\n', ';', '|', '&', ')']),
-        Some(Piece::Data(_)) => false,
+        Some(Part::Code(code)) => code.starts_with([' ', '\t', '\n', ';', '|', '&', ')']),
+        Some(Part::Data(_)) => false,
     }
 }
 

@@ -1,12 +1,18 @@
-//! Values as expressions see them, and which parts of a text are code.
+//! Values of expressions: the same while an expression is evaluated, and before and after it. Lists, maps and texts are shared by
+//! their copies.
 
 use std::sync::Arc;
 
 use super::Problem;
+use super::fuel::Fuel;
+use super::text::{Origin, Part, Text, Written};
+use crate::model::language::number::{self, Number};
 
 /// A value in an expression.
 #[derive(Clone, Debug)]
 pub enum Value {
+    /// A value that can't be had, and why: there is no such name or member, or it is not known yet. An error when it is used.
+    Undefined(Box<Problem>),
     /// Nothing. Writing it out is an error.
     None,
     /// A boolean.
@@ -16,39 +22,19 @@ pub enum Value {
     /// Any other number.
     Float(f64),
     /// A number with how it is written, where that is not how flow writes it; to be counted with only where it is exact.
-    Number(String),
+    Number(Arc<str>),
     /// A text.
     Text(Text),
     /// A list.
-    List(Vec<Value>),
+    List(Arc<Vec<Value>>),
     /// A map, in order.
-    Map(Vec<(String, Value)>),
+    Map(Arc<Members>),
     /// A map whose members are looked up when they are read: `env`, `secrets`, `tasks`.
     Names(Arc<dyn Names>),
-    /// A value that can't be had, and why: an error as soon as it is read.
-    Unreadable(Box<Problem>),
 }
 
-/// A text in parts, each of which is code or data.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Text {
-    /// In order; no two neighbours are both code.
-    pub parts: Vec<Part>,
-}
-
-/// A part of a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// From a file that the author wrote.
-    Code(String),
-    /// From anywhere else; may be any bytes but NUL.
-    Data {
-        /// The bytes.
-        bytes: Vec<u8>,
-        /// It is a secret, or made from one.
-        secret: bool,
-    },
-}
+/// The members of a map, in order.
+pub type Members = Vec<(String, Value)>;
 
 /// Names that are looked up when they are read.
 pub trait Names: std::fmt::Debug + Send + Sync {
@@ -81,93 +67,8 @@ pub trait Names: std::fmt::Debug + Send + Sync {
     }
 }
 
-/// The largest text that an expression may make, in bytes.
-pub const TEXT_BYTES_MAX: usize = 8 << 20;
 /// How deep lists and maps may stand in each other.
 pub(super) const DEPTH_MAX: usize = 64;
-
-impl Text {
-    /// Code as a text.
-    pub fn code(text: impl Into<String>) -> Self {
-        let mut made = Self::default();
-        made.push(Part::Code(text.into()));
-        made
-    }
-
-    /// Data as a text.
-    pub fn data(bytes: impl Into<Vec<u8>>) -> Self {
-        let (bytes, secret) = (bytes.into(), false);
-        Self {
-            parts: vec![Part::Data { bytes, secret }],
-        }
-    }
-
-    /// A secret as a text.
-    pub fn secret(bytes: impl Into<Vec<u8>>) -> Self {
-        let (bytes, secret) = (bytes.into(), true);
-        Self {
-            parts: vec![Part::Data { bytes, secret }],
-        }
-    }
-
-    /// Adds a part at the end; code after code is one part, and no code is none.
-    pub fn push(&mut self, part: Part) {
-        match (self.parts.last_mut(), part) {
-            (_, Part::Code(more)) if more.is_empty() => {}
-            (Some(Part::Code(before)), Part::Code(more)) => before.push_str(&more),
-            (_, part) => self.parts.push(part),
-        }
-    }
-
-    /// The bytes of all parts.
-    pub fn bytes(&self) -> Vec<u8> {
-        self.parts.iter().flat_map(Part::bytes).copied().collect()
-    }
-
-    /// All parts as a pattern of files, in which only code can be special: data stands for itself.
-    pub fn pattern(&self) -> Vec<u8> {
-        let part = |part: &Part| match part {
-            Part::Code(text) => text.as_bytes().to_vec(),
-            Part::Data { bytes, .. } => super::glob::literal(bytes),
-        };
-        self.parts.iter().flat_map(part).collect()
-    }
-
-    /// All parts as one string; an error when that is no UTF-8.
-    pub fn string(&self) -> Result<String, Problem> {
-        String::from_utf8(self.bytes()).map_err(|_| {
-            Problem::new("not-utf8", "this value is not UTF-8 text")
-                .help("such bytes can only be passed on to a command, by `env` or in its text")
-        })
-    }
-
-    /// Whether all of it is code.
-    pub fn is_code(&self) -> bool {
-        self.parts.iter().all(|part| matches!(part, Part::Code(_)))
-    }
-
-    fn secrets_into(&self, found: &mut Vec<Vec<u8>>) {
-        for part in &self.parts {
-            match part {
-                Part::Data {
-                    bytes,
-                    secret: true,
-                } if !bytes.is_empty() => found.push(bytes.clone()),
-                _ => {}
-            }
-        }
-    }
-}
-
-impl Part {
-    /// The bytes of this part.
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Code(text) => text.as_bytes(),
-            Self::Data { bytes, .. } => bytes,
-        }
-    }
-}
 
 impl Value {
     /// A text that is code.
@@ -185,25 +86,45 @@ impl Value {
         Self::Text(Text::secret(bytes))
     }
 
+    /// A list.
+    pub fn list(items: Vec<Self>) -> Self {
+        Self::List(Arc::new(items))
+    }
+
+    /// A map.
+    pub fn map(members: Members) -> Self {
+        Self::Map(Arc::new(members))
+    }
+
+    /// A text made from values of this origin.
+    pub(super) fn made(bytes: Vec<u8>, origin: Origin) -> Self {
+        match (origin.data, origin.secret) {
+            (true, true) => Self::secret(bytes),
+            (true, false) => Self::data(bytes),
+            (false, _) => String::from_utf8(bytes)
+                .map_or_else(|error| Self::data(error.into_bytes()), Self::code),
+        }
+    }
+
     /// What it is, with an article: `a text`.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Undefined(_) => "undefined",
             Self::None => "none",
             Self::Bool(_) => "a boolean",
             Self::Int(_) | Self::Float(_) | Self::Number(_) => "a number",
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
             Self::Map(_) | Self::Names(_) => "a map",
-            Self::Unreadable(_) => "undefined",
         }
     }
 
     /// The value as it is written out: numbers as in YAML, the items of a list with spaces between; nothing and a map
     /// can't be.
     pub fn print(&self) -> Result<Text, Problem> {
-        let mut text = Text::default();
-        self.print_into(&mut text, 0)?;
-        Ok(text)
+        let mut written = Written::default();
+        self.print_into(&mut written, &mut Fuel::default())?;
+        Ok(written.text())
     }
 
     /// The bytes of the value as it is written out.
@@ -216,49 +137,186 @@ impl Value {
         self.print()?.string()
     }
 
-    /// Every secret, and everything made from one, that is in it.
-    pub fn secrets(&self) -> Vec<Vec<u8>> {
-        let mut found = Vec::new();
-        self.secrets_into(&mut found);
-        found
+    /// Whether a secret, or what was made from one, is in it.
+    pub fn has_secret(&self) -> bool {
+        match self {
+            Self::Text(text) => text.parts.iter().any(
+                |part| matches!(part, Part::Data(data) if data.secret && !data.bytes.is_empty()),
+            ),
+            Self::List(items) => items.iter().any(Self::has_secret),
+            Self::Map(members) => members.iter().any(|(_, member)| member.has_secret()),
+            _ => false,
+        }
     }
 
-    fn print_into(&self, text: &mut Text, depth: usize) -> Result<(), Problem> {
+    /// The value itself, or why there is none.
+    pub(super) fn defined(self) -> Result<Self, Problem> {
         match self {
-            Self::Unreadable(problem) => return Err((**problem).clone()),
+            Self::Undefined(problem) => Err(*problem),
+            other => Ok(other),
+        }
+    }
+
+    /// A number to count with; any other value is itself.
+    pub(super) fn counted(&self) -> Result<Self, Problem> {
+        let Self::Number(written) = self else {
+            return Ok(self.clone());
+        };
+        match number::exact(written) {
+            Some(Number::Int(number)) => Ok(Self::Int(number)),
+            Some(Number::Float(number)) => Ok(Self::Float(number)),
+            None => Err(Problem::new(
+                "number",
+                format!("{written} has more digits than a number of 64 bits can hold exactly"),
+            )
+            .help("it can be used as text; put quotes around it if it is one")),
+        }
+    }
+
+    /// As `if`, `and`, `or` and `not` in a template see it.
+    pub(super) fn is_true(&self) -> Result<bool, Problem> {
+        Ok(match self {
+            Self::Undefined(problem) => return Err((**problem).clone()),
+            Self::None => false,
+            Self::Bool(yes) => *yes,
+            Self::Int(number) => *number != 0,
+            Self::Float(number) => *number != 0.0,
+            Self::Number(_) => return self.counted()?.is_true(),
+            Self::Text(text) => text.len() > 0,
+            Self::List(items) => !items.is_empty(),
+            Self::Map(members) => !members.is_empty(),
+            Self::Names(_) => true,
+        })
+    }
+
+    /// The text of a text, as bytes.
+    pub(super) fn text_bytes(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Text(text) => Some(text.bytes()),
+            _ => None,
+        }
+    }
+
+    /// A number as it is written.
+    pub(super) fn number(&self) -> Option<String> {
+        match self {
+            Self::Int(number) => Some(number.to_string()),
+            Self::Float(number) => Some(float(*number)),
+            Self::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Where the texts in it come from.
+    pub(super) fn origin(&self, fuel: &mut Fuel) -> Result<Origin, Problem> {
+        self.origin_at(fuel, 0)
+    }
+
+    fn origin_at(&self, fuel: &mut Fuel, depth: usize) -> Result<Origin, Problem> {
+        fuel.take(1)?;
+        if depth > DEPTH_MAX {
+            return Err(too_deep());
+        }
+        let mut origin = Origin::default();
+        match self {
+            Self::Text(text) => origin = text.origin(),
+            Self::List(items) => {
+                for item in items.iter() {
+                    origin = origin.and(item.origin_at(fuel, depth + 1)?);
+                }
+            }
+            Self::Map(members) => {
+                origin = Origin::DATA; // its keys may be from anywhere
+                for (_, member) in members.iter() {
+                    origin = origin.and(member.origin_at(fuel, depth + 1)?);
+                }
+            }
+            Self::Names(_) => origin = Origin::DATA,
+            Self::Undefined(_)
+            | Self::None
+            | Self::Bool(_)
+            | Self::Int(_)
+            | Self::Float(_)
+            | Self::Number(_) => {}
+        }
+        Ok(origin)
+    }
+
+    /// Adds the value as it is written out.
+    pub(super) fn print_into(&self, out: &mut Written, fuel: &mut Fuel) -> Result<(), Problem> {
+        self.print_at(out, fuel, 0)
+    }
+
+    fn print_at(&self, out: &mut Written, fuel: &mut Fuel, depth: usize) -> Result<(), Problem> {
+        match self {
+            Self::Undefined(problem) => return Err((**problem).clone()),
             Self::None | Self::Map(_) | Self::Names(_) => return Err(not_written(self.kind())),
-            Self::Bool(yes) => text.push(Part::Code(yes.to_string())),
-            Self::Int(number) => text.push(Part::Code(number.to_string())),
-            Self::Float(number) => text.push(Part::Code(float(*number))),
-            Self::Number(written) => text.push(Part::Code(written.clone())),
-            Self::Text(parts) => parts.parts.iter().for_each(|part| text.push(part.clone())),
+            Self::Bool(yes) => out.push(Part::Code(yes.to_string()), fuel)?,
+            Self::Int(number) => out.push(Part::Code(number.to_string()), fuel)?,
+            Self::Float(number) => out.push(Part::Code(float(*number)), fuel)?,
+            Self::Number(written) => out.push(Part::Code(written.to_string()), fuel)?,
+            Self::Text(text) => {
+                for part in text.parts.iter() {
+                    out.push(part.clone(), fuel)?;
+                }
+            }
             Self::List(_) if depth == DEPTH_MAX => return Err(too_deep()),
             Self::List(items) => {
                 for (at, item) in items.iter().enumerate() {
                     if at > 0 {
-                        text.push(Part::Code(" ".to_owned()));
+                        out.push(Part::Code(" ".to_owned()), fuel)?;
                     }
-                    item.print_into(text, depth + 1)?;
+                    item.print_at(out, fuel, depth + 1)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn secrets_into(&self, found: &mut Vec<Vec<u8>>) {
+    /// As a value that leaves the expression: nothing in it is undefined, and what `| quote` asked for is done.
+    pub(super) fn finished(self, fuel: &mut Fuel) -> Result<Self, Problem> {
+        match self.asks_quotes(fuel, 0)? {
+            true => Ok(self.quoted()),
+            false => Ok(self),
+        }
+    }
+
+    fn asks_quotes(&self, fuel: &mut Fuel, depth: usize) -> Result<bool, Problem> {
+        fuel.take(1)?;
+        if depth > DEPTH_MAX {
+            return Err(too_deep());
+        }
+        let mut asks = false;
         match self {
-            Self::Text(text) => text.secrets_into(found),
-            Self::List(items) => items.iter().for_each(|item| item.secrets_into(found)),
-            Self::Map(members) => members
-                .iter()
-                .for_each(|(_, member)| member.secrets_into(found)),
-            Self::None
-            | Self::Bool(_)
-            | Self::Int(_)
-            | Self::Float(_)
-            | Self::Number(_)
-            | Self::Names(_)
-            | Self::Unreadable(_) => {}
+            Self::Undefined(problem) => return Err((**problem).clone()),
+            Self::Text(text) => {
+                fuel.text(text.len())?;
+                asks = text.asks_quotes();
+            }
+            Self::List(items) => {
+                for item in items.iter() {
+                    asks |= item.asks_quotes(fuel, depth + 1)?;
+                }
+            }
+            Self::Map(members) => {
+                for (_, member) in members.iter() {
+                    asks |= member.asks_quotes(fuel, depth + 1)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(asks)
+    }
+
+    fn quoted(&self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(text.quoted()),
+            Self::List(items) => Self::list(items.iter().map(Self::quoted).collect()),
+            Self::Map(members) => {
+                let member = |(name, member): &(String, Self)| (name.clone(), member.quoted());
+                Self::map(members.iter().map(member).collect())
+            }
+            other => other.clone(),
         }
     }
 }
