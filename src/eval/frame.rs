@@ -305,8 +305,7 @@ impl Frame {
         }
         let item = scope.map_or(&[][..], |scope| &scope.item);
         if let Some((_, data)) = item.iter().find(|(known, _)| known == name) {
-            let code = |bytes: Vec<u8>| typed::code(&String::from_utf8_lossy(&bytes));
-            return Some(Defined::Item(typed::given(data, &code)));
+            return Some(Defined::Item(typed::written(data)));
         }
         if let Some(call) = scope.and_then(|scope| scope.call.as_ref())
             && let Some(var) = find(&call.vars, name)
@@ -429,7 +428,7 @@ impl Frame {
             }
             Data::Map(entries) => {
                 let entry = |(name, value): &(String, Data)| Ok((name.clone(), self.data(value)?));
-                Value::map(entries.iter().map(entry).collect::<Result<_, Problem>>()?)
+                Value::map_of_code(entries.iter().map(entry).collect::<Result<_, Problem>>()?)
             }
         })
     }

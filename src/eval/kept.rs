@@ -1,7 +1,8 @@
 //! Values as they are written down: for runs in which a task is up to date, and for a run that is resumed.
 //!
 //! They are JSON. `null`, `true`, numbers and lists stand for themselves, and a text for data. `{"code": …}` is a text from the file,
-//! `{"parts": […]}` one of both, `{"hex": …}` bytes that are no text, `{"map": [[name, value], …]}` a map, `{"float": …}` a number
+//! `{"parts": […]}` one of both, `{"hex": …}` bytes that are no text, `{"map": [[name, value], …]}` a map,
+//! `{"map_of_code": …}` one whose names are from the file, `{"float": …}` a number
 //! that JSON has no way to say, `{"number": …}` one that keeps how it is written. Secrets are not written down: `{"secret": true}` stands for one.
 
 use serde_json::{Value as Json, json};
@@ -71,7 +72,7 @@ pub fn plain(kept: &Json) -> Json {
                     json!(String::from_utf8_lossy(&bytes))
                 }
                 ("parts", Json::Array(parts)) => json!(parts.iter().map(text).collect::<String>()),
-                ("map", Json::Array(entries)) => {
+                ("map" | "map_of_code", Json::Array(entries)) => {
                     let entry =
                         |entry: &Json| Some((entry[0].as_str()?.to_owned(), plain(&entry[1])));
                     Json::Object(entries.iter().filter_map(entry).collect())
@@ -99,6 +100,9 @@ pub(super) fn to_json(value: &Value) -> Json {
             parts => json!({ "parts": parts.iter().map(of_part).collect::<Vec<_>>() }),
         },
         Value::List(items) => items.iter().map(to_json).collect(),
+        Value::Map(members) if members.has_names_of_code() => {
+            json!({ "map_of_code": of_outputs(members) })
+        }
         Value::Map(members) => json!({ "map": of_outputs(members) }),
     }
 }
@@ -125,7 +129,7 @@ pub(super) fn of_bytes(bytes: &[u8]) -> Json {
 }
 
 /// Names with values, in order.
-pub(super) fn of_outputs(outputs: &Outputs) -> Json {
+pub(super) fn of_outputs(outputs: &[(String, Value)]) -> Json {
     outputs
         .iter()
         .map(|(name, value)| json!([name, to_json(value)]))
@@ -149,6 +153,7 @@ pub(super) fn from_json(json: &Json) -> Option<Value> {
                 "float" => Value::Float(value.as_str()?.parse().ok()?),
                 "number" => Value::Number(value.as_str()?.into()),
                 "map" => Value::map(to_outputs(value)?),
+                "map_of_code" => Value::map_of_code(to_outputs(value)?),
                 "parts" => {
                     let parts = value.as_array()?.iter().map(to_part);
                     Value::Text(parts.collect::<Option<Text>>()?)
@@ -205,7 +210,7 @@ mod tests {
                     .map(|_| random(rng, depth - 1))
                     .collect(),
             ),
-            _ => Value::map(
+            _ => [Value::map, Value::map_of_code][rng.usize(0..2)](
                 (0..rng.usize(0..3))
                     .map(|number| (format!("m{number}"), random(rng, depth - 1)))
                     .collect(),

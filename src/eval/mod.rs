@@ -616,6 +616,9 @@ fn as_code(value: &Value) -> Option<Data> {
         Value::Text(text) => Data::Text(Text::plain(code_of(text)?, Place::default())),
         Value::List(items) => Data::List(items.iter().map(as_code).collect::<Option<_>>()?),
         Value::Map(entries) => {
+            if !entries.has_names_of_code() {
+                return None;
+            }
             let entry = |(name, value): &(String, Value)| Some((name.clone(), as_code(value)?));
             Data::Map(entries.iter().map(entry).collect::<Option<_>>()?)
         }

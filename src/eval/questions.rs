@@ -51,7 +51,10 @@ impl Evaluator {
             About::Items { items, name, only } => frame.items(items, name, only).map(|items| {
                 let names = items::names(&items, |text| self.hidden(text));
                 if let Some(node) = here.node() {
-                    let kept = items.iter().map(super::kept::of_outputs).collect();
+                    let kept = items
+                        .iter()
+                        .map(|item| super::kept::of_outputs(item))
+                        .collect();
                     self.keep(Some(node), super::ITEMS, kept);
                     self.results.items(node, items);
                 }
@@ -293,8 +296,8 @@ impl Frame {
             Value::Map(entries) => Ok(entries
                 .iter()
                 .map(|(key, value)| {
-                    Value::map(vec![
-                        ("key".to_owned(), typed::code(key)),
+                    Value::map_of_code(vec![
+                        ("key".to_owned(), entries.name(key)),
                         ("value".to_owned(), value.clone()),
                     ])
                 })

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use super::problem;
-use crate::expr::{Part, Problem, Text, Value};
+use crate::expr::{Members, Part, Problem, Text, Value};
 use crate::model::language::{Data, Misfit, Param, ParamKind, number};
 
 /// A text that the author wrote.
@@ -20,21 +20,35 @@ pub(super) fn data(bytes: Vec<u8>, secret: bool) -> Value {
 
 /// What was given from outside: its texts are data and no templates; `data` makes such a text.
 pub(super) fn given(value: &Data, data: &impl Fn(Vec<u8>) -> Value) -> Value {
+    converted(value, data, &Value::map)
+}
+
+/// What stands in the file and is no template.
+pub(super) fn written(value: &Data) -> Value {
+    let code = |bytes: Vec<u8>| code(&String::from_utf8_lossy(&bytes));
+    converted(value, &code, &Value::map_of_code)
+}
+
+fn converted(
+    value: &Data,
+    text: &impl Fn(Vec<u8>) -> Value,
+    map: &impl Fn(Members) -> Value,
+) -> Value {
     match value {
         Data::Null => Value::None,
         Data::Bool(value) => Value::Bool(*value),
         Data::Int(value) => Value::Int(*value),
         Data::Float(value) => Value::Float(*value),
         Data::Number(written) => Value::Number(written.as_str().into()),
-        Data::Text(text) => data(text.text.as_bytes().to_vec()),
-        Data::List(items) => Value::list(items.iter().map(|item| given(item, data)).collect()),
+        Data::Text(of) => text(of.text.as_bytes().to_vec()),
+        Data::List(items) => {
+            let items = items.iter().map(|item| converted(item, text, map));
+            Value::list(items.collect())
+        }
         Data::Map(entries) => {
-            let entries = entries.iter();
-            Value::map(
-                entries
-                    .map(|(name, value)| (name.clone(), given(value, data)))
-                    .collect(),
-            )
+            let entry =
+                |(name, value): &(String, Data)| (name.clone(), converted(value, text, map));
+            map(entries.iter().map(entry).collect())
         }
     }
 }

@@ -11,7 +11,7 @@ use minijinja::machinery::ast::{
 
 use super::fuel::Fuel;
 use super::jinja::{Arguments, literal, range};
-use super::text::{Part, Written};
+use super::text::{Origin, Part, Written};
 use super::{Names, Problem, Value, filters, jinja, ops};
 
 /// How deep expressions and blocks may stand in each other.
@@ -405,9 +405,10 @@ impl<'s> Evaluator<'s> {
             Expr::List(list) => self.list(&list.items),
             Expr::Tuple(tuple) => self.list(&tuple.items),
             Expr::Map(map) => {
-                let mut members = Vec::new();
+                let (mut members, mut names) = (Vec::new(), Origin::default());
                 for (key, value) in map.keys.iter().zip(&map.values) {
                     let name = self.value(key)?;
+                    names = names.and(name.origin(&mut self.fuel)?);
                     let Some(name) = name.text_bytes().and_then(|b| String::from_utf8(b).ok())
                     else {
                         let problem =
@@ -419,7 +420,7 @@ impl<'s> Evaluator<'s> {
                     self.fuel.take(members.len())?;
                     members.push((name, value));
                 }
-                self.shallow(Value::map(members))
+                self.shallow(Value::map_named(members, names))
             }
         }
     }

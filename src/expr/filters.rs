@@ -551,7 +551,7 @@ fn from_json(value: serde_json::Value, origin: Origin) -> Result<Value, String> 
             let members = members
                 .into_iter()
                 .map(|(name, value)| from_json(value, origin).map(|value| (name, value)));
-            Value::map(members.collect::<Result<_, _>>()?)
+            Value::map_named(members.collect::<Result<_, _>>()?, origin)
         }
     })
 }

@@ -357,7 +357,7 @@ fn map(value: &Theirs, origin: Origin, fuel: &mut Fuel, depth: usize) -> Result<
             .map_err(|error| failed("filter", "items", &error))?;
         members.push((key.to_string(), ours(&member, origin, fuel, depth + 1)?));
     }
-    Ok(Value::map(members))
+    Ok(Value::map_named(members, origin.and(Origin::DATA)))
 }
 
 fn number(value: &Theirs) -> Result<Value, Problem> {

@@ -38,7 +38,7 @@ pub use self::glob::literal;
 use self::placing::Lists;
 pub use self::programs::programs;
 pub use self::text::{Data, Part, Text};
-pub use self::value::{Members, Names, Value};
+pub use self::value::{Map, Members, Names, Value};
 use crate::suggest::Suggest;
 
 /// What is wrong with a template or an expression.

@@ -318,8 +318,8 @@ pub(super) fn items(value: Value) -> Result<Vec<Value>, Problem> {
     match value {
         Value::List(items) => Ok(items.to_vec()),
         Value::Map(members) => {
-            let keys = members.iter().map(|(key, _)| key.clone().into_bytes());
-            Ok(keys.map(|key| Value::made(key, Origin::DATA)).collect())
+            let names = members.iter().map(|(name, _)| members.name(name));
+            Ok(names.collect())
         }
         Value::Undefined(problem) => Err(*problem),
         Value::Names(_) => Err(jinja::by_name()),

@@ -1,6 +1,7 @@
 //! Values of expressions: the same while an expression is evaluated, and before and after it. Lists, maps and texts are shared by
 //! their copies.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::Problem;
@@ -28,13 +29,40 @@ pub enum Value {
     /// A list.
     List(Arc<Vec<Value>>),
     /// A map, in order.
-    Map(Arc<Members>),
+    Map(Arc<Map>),
     /// A map whose members are looked up when they are read: `env`, `secrets`, `tasks`.
     Names(Arc<dyn Names>),
 }
 
 /// The members of a map, in order.
 pub type Members = Vec<(String, Value)>;
+
+/// A map, which knows where its names come from as a text does of its parts: they may become texts too.
+#[derive(Clone, Debug)]
+pub struct Map {
+    members: Members,
+    names: Origin,
+}
+
+impl Map {
+    /// The name of a member as a value.
+    pub fn name(&self, name: &str) -> Value {
+        Value::made(name.as_bytes().to_vec(), self.names)
+    }
+
+    /// Whether its names stand in a file that the author wrote.
+    pub const fn has_names_of_code(&self) -> bool {
+        !self.names.data
+    }
+}
+
+impl Deref for Map {
+    type Target = [(String, Value)];
+
+    fn deref(&self) -> &Self::Target {
+        &self.members
+    }
+}
 
 /// Names that are looked up when they are read.
 pub trait Names: std::fmt::Debug + Send + Sync {
@@ -91,9 +119,19 @@ impl Value {
         Self::List(Arc::new(items))
     }
 
-    /// A map.
+    /// A map whose names are data.
     pub fn map(members: Members) -> Self {
-        Self::Map(Arc::new(members))
+        Self::map_named(members, Origin::DATA)
+    }
+
+    /// A map whose names stand in a file that the author wrote.
+    pub fn map_of_code(members: Members) -> Self {
+        Self::map_named(members, Origin::default())
+    }
+
+    /// A map whose names are of this origin.
+    pub(super) fn map_named(members: Members, names: Origin) -> Self {
+        Self::Map(Arc::new(Map { members, names }))
     }
 
     /// A text made from values of this origin.
@@ -144,7 +182,9 @@ impl Value {
                 |part| matches!(part, Part::Data(data) if data.secret && !data.bytes.is_empty()),
             ),
             Self::List(items) => items.iter().any(Self::has_secret),
-            Self::Map(members) => members.iter().any(|(_, member)| member.has_secret()),
+            Self::Map(members) => {
+                members.names.secret || members.iter().any(|(_, member)| member.has_secret())
+            }
             _ => false,
         }
     }
@@ -226,7 +266,7 @@ impl Value {
                 }
             }
             Self::Map(members) => {
-                origin = Origin::DATA; // its keys may be from anywhere
+                origin = members.names.and(Origin::DATA);
                 for (_, member) in members.iter() {
                     origin = origin.and(member.origin_at(fuel, depth + 1)?);
                 }
@@ -314,7 +354,7 @@ impl Value {
             Self::List(items) => Self::list(items.iter().map(Self::quoted).collect()),
             Self::Map(members) => {
                 let member = |(name, member): &(String, Self)| (name.clone(), member.quoted());
-                Self::map(members.iter().map(member).collect())
+                Self::map_named(members.iter().map(member).collect(), members.names)
             }
             other => other.clone(),
         }
