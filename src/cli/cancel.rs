@@ -79,7 +79,7 @@ fn wait(store: &Files, run: &RunId, clock: &Clock) -> Result<Exit, Trouble> {
             Some(RunEnd::Cancelled) => ("was cancelled", Exit::Done),
             Some(RunEnd::Completed) => ("had completed before it could be cancelled", Exit::Wrong),
             Some(RunEnd::Failed) => ("had failed before it could be cancelled", Exit::Wrong),
-            None if owned => ("was asked to end, and is still at it", Exit::TaskFailed),
+            None if owned => ("was asked to stop but is still running", Exit::TaskFailed),
             None => ("was interrupted before it could be cancelled", Exit::Wrong),
         };
         let _ = screen::print("", &format!("run {run} {words}\n"));

@@ -207,7 +207,7 @@ fn index(context: &Context, store: &Files, rebuild: bool) -> Result<Finding, Tro
         } else {
             State::Good
         },
-        words: format!("made anew from the records of {count} runs: {why}"),
+        words: format!("rebuilt from the records of {count} runs: {why}"),
         help: String::new(),
     })
 }
@@ -253,7 +253,7 @@ fn left(store: &Files) -> Result<Vec<Finding>, Trouble> {
                 what: "process",
                 state: State::Note,
                 words: format!(
-                    "{} (process {}) of the task {} outlived its flow",
+                    "{} (process {}) of the task {} is still running, but its flow is gone",
                     left.program,
                     left.pid.as_raw_nonzero(),
                     left.task

@@ -111,7 +111,7 @@ fn once(
         RunStage::Finished(RunEnd::Completed) if from.is_none() => {
             say(
                 args,
-                &format!("run {run} completed; --from TASK begins it anew from there\n"),
+                &format!("run {run} completed; --from TASK starts it again from there\n"),
             );
             return Ok(Tried::Nothing);
         }

@@ -348,7 +348,7 @@ fn refusal(workflow: &Workflow, refused: &Refused) -> Trouble {
             one_of(name, known, "the file has no 'profiles'"),
         ),
         Refused::Unknown { name, known } => Trouble::call(
-            format!("nobody declares the name {name:?} that is set on the command line"),
+            format!("no task or var is named {name:?}"),
             one_of(
                 name,
                 known,

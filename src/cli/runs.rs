@@ -195,9 +195,7 @@ fn open(context: &Context, store: &Files) -> Result<Result<Index, store::Error>,
 /// The index can't be read.
 pub(super) fn unindexed(error: &store::Error) -> Trouble {
     let help = match error.kind {
-        Kind::Damaged => {
-            "  help: `flow doctor` makes the index anew; it is a cache of the records, which are not touched\n"
-        }
+        Kind::Damaged => "  help: `flow doctor` rebuilds the index from the records\n",
         _ => "",
     };
     Trouble {

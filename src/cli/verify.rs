@@ -150,7 +150,7 @@ fn fits(index: Option<&Index>, store: &Files, run: &RunId) -> Result<(), Error> 
         Some(Some(_)) if !store.path_of(run).exists() => Ok(()),
         Some(Some(wrong)) => Err(Error::new(
             Kind::Damaged,
-            format!("trust the index: run {run} {wrong}; flow doctor makes it anew"),
+            format!("trust the index: run {run} {wrong}; `flow doctor` rebuilds it"),
         )),
         Some(None) | None => Ok(()),
     }

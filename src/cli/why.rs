@@ -60,9 +60,7 @@ fn as_text(plan: &Plan, asked: NodeId, own: &Told, needs: &[&(NodeId, Told)]) ->
     let mut text = match own {
         Told::UpToDate if needs.is_empty() => format!("{task} is up to date\n"),
         Told::UpToDate => {
-            format!(
-                "{task} is up to date as things are, and follows what comes of those that it needs:\n"
-            )
+            format!("{task} is up to date, but depends on tasks that would run:\n")
         }
         Told::Runs(reason) => format!("{task} would run because {reason}\n"),
         Told::Unknown(why) => format!("whether {task} would run is not known: {why}\n"),

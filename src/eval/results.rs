@@ -272,7 +272,8 @@ fn of_result(
         return Ok(Value::None);
     };
     if result.left_out {
-        let help = "secrets are not written down, so a run that was resumed does not know it; run the task anew";
+        let help =
+            "secrets are not written down, so a resumed run does not know it; run the task again";
         return Err(problem(
             "left-out",
             format!("what {path} has handed on had a secret in it"),

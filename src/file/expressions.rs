@@ -280,7 +280,7 @@ impl<'a> Seen<'a> {
         }
         let known = self.workflow.tasks.iter().find(|known| of_file(known));
         let message = match known {
-            Some(known) => format!("'{}' has not surely run before '{}'", known.name, task.name),
+            Some(known) => format!("'{}' may not have run before '{}'", known.name, task.name),
             None => format!("there is no task '{wanted}'"),
         };
         let help = match known {

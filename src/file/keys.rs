@@ -304,7 +304,7 @@ pub static KEYS: &[Key] = &[
     built("defaults", Scope::File, Part::File, Shape::Object(Scope::Defaults), "none", "{}", "task keys that hold for every task"),
     built("triggers", Scope::File, Part::Triggers, Shape::Map(Scope::Trigger), "none", "{nightly: {cron: 0 2 * * *, run: backup}}", "what starts runs by itself: times and changed files"),
     later("hooks", Scope::File, Part::Later, "steps around every run"),
-    later("notify", Scope::File, Part::Later, "who is told how a run ended"),
+    later("notify", Scope::File, Part::Later, "who is notified when a run ends"),
     later("alerts", Scope::File, Part::Later, "conditions that are reported"),
     later("agents", Scope::File, Part::Later, "the agents that steps can ask"),
     later("store", Scope::File, Part::Later, "where runs are recorded"),

@@ -86,7 +86,7 @@ impl fmt::Display for Reason {
             Self::New => write!(f, "it has never succeeded here"),
             Self::Unfinished => write!(f, "it did not succeed the last time"),
             Self::Steps => write!(f, "its steps have changed"),
-            Self::Rendered => write!(f, "its steps come to something else"),
+            Self::Rendered => write!(f, "its commands expand differently"),
             Self::Value(name) => write!(f, "the value of {name} has changed"),
             Self::Env(name) => write!(f, "the environment variable {name} has changed"),
             Self::Patterns => write!(

@@ -121,7 +121,12 @@ impl Lines {
             let place = usize::try_from(head.seq).unwrap_or(usize::MAX);
             match place.checked_sub(1).and_then(|place| hashes.get(place)) {
                 Some(hash) if *hash == Some(head.hash.as_str()) => {}
-                Some(_) => return Err(format!("fact {} is another one than at its end", head.seq)),
+                Some(_) => {
+                    return Err(format!(
+                        "fact {} differs from the one recorded when the run ended",
+                        head.seq
+                    ));
+                }
                 None => {
                     let facts = self.records.len();
                     return Err(format!("it had {} facts and has {facts}", head.seq));

@@ -38,8 +38,8 @@ impl Said {
                 why,
             } => {
                 let because = match why {
-                    Skip::Overlap => "the run before is not over",
-                    Skip::QueueFull => "too many runs wait already",
+                    Skip::Overlap => "the previous run is still active",
+                    Skip::QueueFull => "too many runs are waiting",
                 };
                 let at = scheduled.local();
                 let words = format!("{trigger}: skipped {at}, because {because}");
@@ -71,7 +71,10 @@ impl Said {
                 Self::new(Level::Info, "resumed", words).with("trigger", trigger)
             }
             Fact::ClockSetBack { triggers } => {
-                let words = format!("the clock was set back; {} begin anew", triggers.join(", "));
+                let words = format!(
+                    "the clock was set back; {} start again",
+                    triggers.join(", ")
+                );
                 Self::new(Level::Warning, "clock_set_back", words)
             }
             Fact::ClockSetRight { triggers } => {

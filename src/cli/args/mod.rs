@@ -14,6 +14,7 @@ use clap::{Args, CommandFactory, Parser, ValueEnum};
 pub(super) use self::runs::*;
 pub(super) use self::triggers::*;
 use super::Trouble;
+use crate::model::listed::listed;
 use crate::model::time::parse_span;
 use crate::report::Mode;
 use crate::report::level::Level;
@@ -33,7 +34,7 @@ pub(super) struct Call<A: Args> {
 /// Where the Workflowfile is.
 #[derive(Debug, Default, Args)]
 pub(super) struct PlaceArgs {
-    /// Use this Workflowfile instead of looking for one here and in the folders above
+    /// Use this Workflowfile; by default flow searches this folder and the folders above
     #[arg(short, long, value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
     /// Start in this folder
@@ -41,76 +42,76 @@ pub(super) struct PlaceArgs {
     pub(super) directory: Option<PathBuf>,
 }
 
-/// Run tasks and all that they depend on
+/// Run tasks and everything they depend on
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// The tasks to run, without any the task `default`; NAME=VALUE sets a var or a param
+    /// Tasks to run [default: the task `default`]; NAME=VALUE sets a var or a param
     #[arg(value_name = "TASK | NAME=VALUE")]
     pub(super) tasks: Vec<String>,
     /// Run at most N commands at the same time [default: the number of cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) jobs: Option<u16>,
-    /// Run the named tasks beside one another, not one after another
+    /// Run the named tasks in parallel, not one after another
     #[arg(short, long)]
     pub(super) parallel: bool,
-    /// After a failure, still run all that does not depend on it
+    /// After a failure, still run every task that does not depend on it
     #[arg(short, long)]
     pub(super) keep_going: bool,
-    /// After a failure, also stop what runs
+    /// After a failure, also stop the tasks that are running
     #[arg(long, conflicts_with = "keep_going")]
     pub(super) fail_fast: bool,
-    /// Run the named tasks alone, without what they depend on
+    /// Run only the named tasks, not their dependencies
     #[arg(long)]
     pub(super) only: bool,
-    /// Run the named tasks also when they are up to date
+    /// Run the named tasks even if they are up to date
     #[arg(long)]
     pub(super) force: bool,
-    /// The same for all that they depend on, too
+    /// Run the named tasks and all their dependencies even if they are up to date
     #[arg(long)]
     pub(super) force_all: bool,
-    /// Restore nothing from the cache
+    /// Do not restore outputs from the cache
     #[arg(long)]
     pub(super) no_cache: bool,
-    /// Say of each task why it runs
+    /// Explain why each task runs
     #[arg(long)]
     pub(super) explain: bool,
-    /// Stop the run after this long, such as 10m; it has failed then
+    /// Stop the run after this time (e.g. 10m) and mark it failed
     #[arg(long, value_name = "DURATION", value_parser = limit)]
     pub(super) timeout: Option<Duration>,
-    /// End with the exit code of the command that failed, the first of several, instead of 1
+    /// Exit with the exit code of the first command that failed, not with 1
     #[arg(short = 'x', long)]
     pub(super) exit_code: bool,
-    /// Answer what tasks ask to have confirmed with yes
+    /// Answer yes to all confirmations
     #[arg(short, long)]
     pub(super) yes: bool,
     /// Use the vars and the environment of this profile
     #[arg(long, value_name = "NAME")]
     pub(super) profile: Option<String>,
-    /// Run again whenever a file changes that they are made of, as `flow watch` does
+    /// Run again when a source changes, like `flow watch`
     #[arg(short, long, conflicts_with = "dry_run")]
     pub(super) watch: bool,
-    /// Show what would run, in order, and run nothing
+    /// Show what would run, in order, without running it
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
-    /// Keep no record of this run
+    /// Do not record this run
     #[arg(long)]
     pub(super) no_record: bool,
-    /// The fire of a trigger that is to begin; `flow serve` calls it so
+    /// The fire of a trigger to start; used by `flow serve`
     #[arg(long, value_name = "NUMBER", hide = true, conflicts_with_all = ["tasks", "watch", "dry_run", "no_record", "args"])]
     pub(super) fire: Option<u64>,
     #[command(flatten)]
     pub(super) show: ShowArgs,
-    /// Arguments for the tasks named on the command line, which read them as {{ args }}
+    /// Arguments for the named tasks, which read them as {{ args }}
     #[arg(last = true, value_name = "ARGS")]
     pub(super) args: Vec<OsString>,
 }
 
-/// Run tasks, and again whenever a file changes that they, or what they depend on, are made of
+/// Run tasks, and run them again when their files change
 #[derive(Debug, Args)]
 pub(super) struct WatchArgs {
     #[command(flatten)]
     pub(super) run: RunArgs,
-    /// Look at the files every so often instead of being told by the system, as on network drives [default: 500ms]
+    /// Poll the files at this interval, e.g. on network drives [default: 500ms]
     #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true, value_parser = duration)]
     pub(super) poll: Option<Option<Duration>>,
 }
@@ -121,16 +122,16 @@ pub(super) struct ShowArgs {
     /// How to show the output of tasks
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub(super) output: OutputArg,
-    /// The facts of the run as JSON, one a line: the same as --output json
+    /// Print the facts of the run as JSON lines; same as --output json
     #[arg(long, conflicts_with = "output")]
     pub(super) json: bool,
-    /// Show only the output of tasks, and failures: the same as --log-level error
+    /// Show only failures and the output of tasks; same as --log-level error
     #[arg(short, long, conflicts_with_all = ["verbose", "log_level"])]
     quiet: bool,
-    /// Also say what is left out otherwise: the id of the run, a summary for a single task; the same as --log-level debug
+    /// Show more, such as the id of the run; same as --log-level debug
     #[arg(short, long, conflicts_with = "log_level")]
     verbose: bool,
-    /// How much to say beside the output of tasks [env: FLOW_LOG] [default: info]
+    /// How much to print besides the output of tasks [env: FLOW_LOG] [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<LevelArg>,
 }
@@ -201,13 +202,13 @@ fn size(text: &str) -> Result<u64, String> {
 pub(super) enum OutputArg {
     /// `stream` for one task; for several `prefix` on a terminal, else `group`
     Auto,
-    /// As it comes, never half a line of two tasks mixed
+    /// As it comes, line by line
     Stream,
-    /// Each line with the name of its task
+    /// Each line after the name of its task
     Prefix,
-    /// All of a task together, when it has ended
+    /// All output of a task at once, when the task has ended
     Group,
-    /// The facts of the run, one JSON object a line
+    /// The facts of the run as JSON lines
     Json,
 }
 
@@ -226,14 +227,14 @@ impl From<OutputArg> for Mode {
 /// How much to say.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum LevelArg {
-    /// What did not work
+    /// Errors and failures
     Error,
-    /// What somebody should know, too
+    /// Warnings too
     #[value(alias = "warn")]
     Warning,
-    /// What goes on
+    /// Progress too
     Info,
-    /// What is of interest when you look for a reason
+    /// Details for debugging too
     Debug,
 }
 
@@ -264,24 +265,24 @@ pub(super) fn level_of_environment() -> Result<Option<LevelArg>, Trouble> {
 /// List the tasks of the file
 #[derive(Debug, Default, Args)]
 pub(super) struct ListArgs {
-    /// Also those without a description, when some have one, and hidden and internal ones
+    /// List all tasks: also hidden and internal ones, and those without a description
     #[arg(short, long)]
     pub(super) all: bool,
-    /// Say of each whether it would run, and why
+    /// Show whether each task would run, and why
     #[arg(long)]
     pub(super) status: bool,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// Check the file and all that it includes; run nothing
+/// Check the Workflowfile and its includes without running anything
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
-    /// As JSON, one object a line for each error and each warning
+    /// Print errors and warnings as JSON lines
     #[arg(long)]
     pub(super) json: bool,
-    /// Warnings are errors: exit code 2
+    /// Treat warnings as errors (exit code 2)
     #[arg(long)]
     pub(super) strict: bool,
 }
@@ -290,10 +291,10 @@ pub(super) struct ValidateArgs {
 #[derive(Debug, Args)]
 pub(super) struct SchemaArgs {}
 
-/// Show a task: what it is for, its params, what it depends on and what it does
+/// Show this help, or the description, params, dependencies and steps of a task
 #[derive(Debug, Args)]
 pub(super) struct HelpArgs {
-    /// The task; without one, the help of flow itself
+    /// The task [default: the help of flow itself]
     #[arg(value_name = "TASK")]
     pub(super) task: Option<String>,
 }
@@ -301,24 +302,24 @@ pub(super) struct HelpArgs {
 /// What is asked of one task, as it would be run: `flow vars`, `flow why`
 #[derive(Debug, Args)]
 pub(super) struct OfTaskArgs {
-    /// The task, and NAME=VALUE as when it is run
+    /// The task, with NAME=VALUE as in `flow run`
     #[arg(value_name = "TASK | NAME=VALUE", required = true)]
     pub(super) words: Vec<String>,
     /// Use the vars and the environment of this profile
     #[arg(long, value_name = "NAME")]
     pub(super) profile: Option<String>,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// Show which task waits for which
+/// Show the dependency graph
 #[derive(Debug, Args)]
 pub(super) struct GraphArgs {
-    /// These tasks and all that they depend on; without any, all tasks
+    /// Show these tasks and their dependencies [default: all tasks]
     #[arg(value_name = "TASK")]
     pub(super) tasks: Vec<String>,
-    /// In which form
+    /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: GraphFormat,
 }
@@ -397,38 +398,23 @@ const VERBS: &[(&str, Verb, bool, &str)] = &[
         "run",
         Verb::Run,
         false,
-        "Run tasks and all that they depend on; `flow TASK` is the same",
+        "Run tasks and their dependencies; same as `flow TASK`",
     ),
     (
         "watch",
         Verb::Watch,
         true,
-        "Run tasks, and again whenever a file changes",
+        "Run tasks, and run them again when their files change",
     ),
-    (
-        "schedule",
-        Verb::Schedule,
-        false,
-        "Show what runs by itself and when; or change that",
-    ),
-    (
-        "serve",
-        Verb::Serve,
-        true,
-        "Run what is to run by itself, until it is told to stop",
-    ),
+    ("schedule", Verb::Schedule, false, "List and edit triggers"),
+    ("serve", Verb::Serve, true, "Run all triggers until stopped"),
     ("list", Verb::List, false, "List the tasks of the file"),
-    (
-        "graph",
-        Verb::Graph,
-        true,
-        "Show which task waits for which",
-    ),
+    ("graph", Verb::Graph, true, "Show the dependency graph"),
     (
         "validate",
         Verb::Validate,
         false,
-        "Check the file and all that it includes; run nothing",
+        "Check the Workflowfile and its includes",
     ),
     (
         "schema",
@@ -440,68 +426,58 @@ const VERBS: &[(&str, Verb, bool, &str)] = &[
         "vars",
         Verb::Vars,
         true,
-        "Show the values of a task and where they came from",
+        "Show the values of a task and where they come from",
     ),
     (
         "why",
         Verb::Why,
         true,
-        "Say whether a task would run, and why",
+        "Explain whether a task would run, and why",
     ),
     (
         "history",
         Verb::History,
         true,
-        "List the recorded runs, the newest first",
+        "List recorded runs, newest first",
     ),
     (
         "status",
         Verb::Status,
         true,
-        "Show how a run stands, now or at an earlier moment",
+        "Show the state of a run, now or at an earlier time",
     ),
     (
         "stats",
         Verb::Stats,
         true,
-        "Show how often tasks ran, how they ended and how long they took",
+        "Show counts, outcomes and durations of tasks",
     ),
-    (
-        "logs",
-        Verb::Logs,
-        true,
-        "Print what the commands of a run printed",
-    ),
-    ("events", Verb::Events, true, "Show the facts of a run"),
+    ("logs", Verb::Logs, true, "Print the output of a run"),
+    ("events", Verb::Events, true, "Show the event log of a run"),
     (
         "verify",
         Verb::Verify,
         true,
-        "Check that records are what was written",
+        "Check that nobody has changed the records of runs",
     ),
-    (
-        "resume",
-        Verb::Resume,
-        true,
-        "Go on with a run that was interrupted",
-    ),
+    ("resume", Verb::Resume, true, "Continue an interrupted run"),
     (
         "retry",
         Verb::Retry,
         true,
-        "Run once more what failed in a run, and what comes after it",
+        "Run the failed part of a run again",
     ),
     (
         "cancel",
         Verb::Cancel,
         true,
-        "End a run, in whichever process it goes on",
+        "Cancel a run, whichever process executes it",
     ),
     (
         "locks",
         Verb::Locks,
         true,
-        "Show who holds which lock and who waits for it",
+        "Show who holds or waits for locks, or release one",
     ),
     (
         "annotate",
@@ -513,25 +489,25 @@ const VERBS: &[(&str, Verb, bool, &str)] = &[
         "archive",
         Verb::Archive,
         true,
-        "Pack old runs; they can be looked at as before",
+        "Compress old runs; they stay readable",
     ),
     (
         "doctor",
         Verb::Doctor,
         true,
-        "Look whether what flow keeps is sound, and mend what can be",
+        "Check flow's data and repair it",
     ),
     (
         "prune",
         Verb::Prune,
         true,
-        "Remove old runs, or old results from the cache",
+        "Remove old runs or cached outputs",
     ),
     (
         "help",
         Verb::Help,
         false,
-        "Show this, or what a task is for",
+        "Show this help, or the help of a task",
     ),
 ];
 
@@ -795,9 +771,10 @@ pub(super) fn help() -> String {
          Usage: flow [OPTIONS] [TASK]...\n\
          \x20      flow VERB [OPTIONS]\n\n\
          Verbs:\n{}\nOptions:\n{options}\n\
-         A task wins over a verb of the same name, but for run, list, help and validate. `flow @VERB`\n\
-         is always the verb, `flow run TASK` always the task; `flow VERB --help` says more of a verb.\n",
-        verbs.concat()
+         A task wins over a verb of the same name, except {}. `flow @VERB`\n\
+         is always the verb, `flow run TASK` always the task. `flow VERB --help` shows the options of a verb.\n",
+        verbs.concat(),
+        listed(verbs_that_win()),
     )
 }
 

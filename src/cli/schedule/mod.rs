@@ -87,10 +87,10 @@ fn pause(context: &Context, name: &str, pause: bool) -> Result<Exit, Trouble> {
     }
     let words = match (pause, is_paused) {
         (true, false) => {
-            format!("{name} is paused; `flow schedule --resume {name}` lets it count again\n")
+            format!("{name} is paused; `flow schedule --resume {name}` resumes it\n")
         }
         (true, true) => format!("{name} is paused already\n"),
-        (false, true) => format!("{name} counts again, from now on\n"),
+        (false, true) => format!("{name} is active again\n"),
         (false, false) => format!("{name} is not paused\n"),
     };
     let _ = screen::print("", &words);

@@ -432,7 +432,7 @@ impl Session<'_> {
         if beyond == 0 {
             let what = mail::sentence(changes.values(), root);
             self.say(&format!(
-                "{} in each of the last {rounds} runs, which goes round and round: what a task makes belongs in its 'generates'",
+                "{} in each of the last {rounds} runs, so the runs restart themselves: add it to 'generates' of the task that writes it",
                 visible(&what)
             ));
         }
