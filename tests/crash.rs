@@ -199,7 +199,11 @@ fn a_record_cut_anywhere_can_be_read() {
     }
     // They were put there behind flow's back.
     let doctor = space.run(&["doctor", "--rebuild"]);
-    assert!(doctor.out().contains("rebuilt from the records"), "{}", doctor.err());
+    assert!(
+        doctor.out().contains("rebuilt from the records"),
+        "{}",
+        doctor.err()
+    );
     let listed = statuses(&space);
     assert_eq!(listed.len(), recorded.len() + 2);
     for length in 0..=recorded.len() {

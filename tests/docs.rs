@@ -90,6 +90,7 @@ fn the_reference_is_what_the_tables_say() {
         ("filters.md", filters()),
         ("keys.md", key_pages()),
         ("names.md", names()),
+        ("cli.md", format!("{GENERATED}\n{}", flow::cli::reference())),
     ];
     for (name, page) in pages {
         let path = root().join("docs/reference").join(name);

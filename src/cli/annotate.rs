@@ -1,10 +1,12 @@
 //! `flow annotate`: a note in the record of a run, which stays what it is.
 
-use super::args::AnnotateArgs;
+use clap::Args;
+
 use super::context::{self, Context};
 use super::reach::{self, Reach};
 use super::running::unrecorded;
 use super::runs::{self, unread};
+use super::verb::Verb;
 use super::{Exit, Trouble};
 use crate::core::Record;
 use crate::core::fact::Fact;
@@ -13,6 +15,33 @@ use crate::record::{self, whole};
 use crate::report::screen;
 use crate::store::Kind;
 use crate::store::request::Request;
+
+/// Add a note to the record of a run
+///
+/// `flow history --text` finds notes.
+#[derive(Debug, Args)]
+pub(super) struct AnnotateArgs {
+    /// The run: an id or a prefix of one, `latest` or `latest:TASK` [default: latest]
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+    /// The text of the note
+    #[arg(long, value_name = "TEXT")]
+    pub(super) comment: String,
+    /// The number of the fact that the note is about
+    #[arg(long, value_name = "N")]
+    pub(super) event: Option<u64>,
+    /// The author [default: you]
+    #[arg(long, value_name = "NAME")]
+    pub(super) by: Option<String>,
+}
+
+impl Verb for AnnotateArgs {
+    const NAME: &'static str = "annotate";
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        annotate(context, self)
+    }
+}
 
 /// Adds a note to a run: by its process, when it goes on; here, when it does not.
 pub(super) fn annotate(context: &Context, args: &AnnotateArgs) -> Result<Exit, Trouble> {

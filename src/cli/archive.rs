@@ -2,9 +2,14 @@
 
 use serde_json::json;
 
-use super::args::ArchiveArgs;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::args::duration;
 use super::context::Context;
 use super::runs::{self, unread};
+use super::verb::Verb;
 use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
 use crate::model::id::RunId;
@@ -13,6 +18,31 @@ use crate::record::{self, verify};
 use crate::report::table::bytes;
 use crate::store::files::Files;
 use crate::store::{Kind, Store};
+
+/// Compress old runs; they stay readable
+#[derive(Debug, Args)]
+pub(super) struct ArchiveArgs {
+    /// The runs: ids or prefixes, `latest`, `latest:TASK`
+    #[arg(value_name = "RUN", required_unless_present = "older_than")]
+    pub(super) runs: Vec<String>,
+    /// All runs idle for at least this long
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "runs")]
+    pub(super) older_than: Option<Duration>,
+    /// Show what would be compressed, without doing it
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Verb for ArchiveArgs {
+    const NAME: &'static str = "archive";
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        archive(context, self)
+    }
+}
 
 /// Packs runs.
 pub(super) fn archive(context: &Context, args: &ArchiveArgs) -> Result<Exit, Trouble> {

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use super::args::CancelArgs;
+use clap::Args;
+
+use super::args::ShowArgs;
 use super::context::{self, Context};
 use super::needed::Work;
 use super::reach::{self, Reach};
 use super::resume::{self, Taken};
 use super::running::Manner;
 use super::runs::{self, unread};
+use super::verb::Verb;
 use super::{Exit, Trouble};
 use crate::core::fact::RunEnd;
 use crate::engine::clock::Clock;
@@ -18,6 +21,32 @@ use crate::report::screen;
 use crate::store::Store;
 use crate::store::files::Files;
 use crate::store::request::Request;
+
+/// Cancel a run, whichever process executes it
+///
+/// flow stops the commands of the run and runs its `finally` steps. A cancelled run can't be resumed.
+#[derive(Debug, Args)]
+pub(super) struct CancelArgs {
+    /// The run: an id or a prefix of one, `latest` or `latest:TASK` [default: latest]
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+    /// The reason, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    /// Who cancels it [default: you]
+    #[arg(long, value_name = "NAME")]
+    pub(super) by: Option<String>,
+    #[command(flatten)]
+    pub(super) show: ShowArgs,
+}
+
+impl Verb for CancelArgs {
+    const NAME: &'static str = "cancel";
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        cancel(context, self)
+    }
+}
 
 /// How long a run is waited for that was asked to end: its commands have their grace time, and so have those that outlive them.
 const WAITED: Duration = Duration::from_secs(60);

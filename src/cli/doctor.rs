@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
-use super::args::DoctorArgs;
+use clap::Args;
+
 use super::context::Context;
 use super::runs::{self, unread};
+use super::verb::Verb;
 use super::{Exit, Trouble, standing};
 use crate::engine::clock::Clock;
 use crate::engine::past;
@@ -14,6 +16,36 @@ use crate::model::id::RunId;
 use crate::record::verify;
 use crate::store::files::Files;
 use crate::store::{Head, Kind, Store};
+
+/// Check flow's data and repair it
+///
+/// It checks the folder, the records and their index, and finds processes left by a dead flow. It rebuilds an index that is wrong.
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Rebuild the index even if it is sound
+    #[arg(long)]
+    pub(super) rebuild: bool,
+    /// Check instead that the programs used in the Workflowfile are installed; exit code 1 if one is missing
+    #[arg(long, conflicts_with = "rebuild")]
+    pub(super) tools: bool,
+    /// Trust a .flow that came from another machine or user, after a confirmation
+    #[arg(long, visible_alias = "trust", conflicts_with_all = ["rebuild", "tools"])]
+    pub(super) adopt: bool,
+    /// Answer yes to the confirmation
+    #[arg(short = 'y', long, requires = "adopt")]
+    pub(super) yes: bool,
+    /// Print JSON lines, one for each finding
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Verb for DoctorArgs {
+    const NAME: &'static str = "doctor";
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        doctor(context, self)
+    }
+}
 
 /// How something was found.
 #[derive(Clone, Copy, PartialEq, Eq)]

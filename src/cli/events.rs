@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::args::EventsArgs;
+use clap::Args;
+
 use super::context::Context;
 use super::runs::{self, unread};
+use super::verb::Verb;
 use super::{Exit, Trouble};
 use crate::core::fact::{Fact, KINDS};
 use crate::model::time::Timestamp;
@@ -15,6 +17,41 @@ use crate::report::{screen, style::visible};
 use crate::store::Store;
 use crate::store::line;
 use crate::suggest::Suggest;
+
+/// Show the event log of a run: its facts, in order
+#[derive(Debug, Args)]
+pub(super) struct EventsArgs {
+    /// The run: an id or a prefix of one, `latest` or `latest:TASK` [default: latest]
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+    /// Only facts of this kind, such as attempt_finished; can be repeated
+    #[arg(long, value_name = "KIND")]
+    pub(super) kind: Vec<String>,
+    /// Show at most N facts
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(super) limit: Option<usize>,
+    /// Skip the first N facts
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) offset: usize,
+    /// Show only every tenth fact: its number (for `flow status --at`), its time and the hash of the chain up to it
+    #[arg(long, conflicts_with = "kind")]
+    pub(super) snapshots: bool,
+    /// Follow the run until it ends; -f after the verb is the same
+    #[arg(long)]
+    pub(super) follow: bool,
+    /// Print the facts as stored: JSON lines
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Verb for EventsArgs {
+    const NAME: &'static str = "events";
+    const FOLLOWS: bool = true;
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        events(context, self)
+    }
+}
 
 /// How often it is looked whether there is more.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);

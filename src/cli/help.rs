@@ -1,11 +1,31 @@
 //! `flow help TASK`
 
-use super::args::{self, HelpArgs};
+use clap::Args;
+
+use super::args;
 use super::context::Context;
+use super::verb::{self, Verb};
 use super::{Exit, Trouble, run};
 use crate::model::language::{Data, Param, ParamKind, Task, Workflow};
 use crate::report::failure::shown_path;
 use crate::report::table;
+
+/// Show this help, or the help of a task
+#[derive(Debug, Args)]
+pub(super) struct HelpArgs {
+    /// The task [default: the help of flow itself]
+    #[arg(value_name = "TASK")]
+    pub(super) task: Option<String>,
+}
+
+impl Verb for HelpArgs {
+    const NAME: &'static str = "help";
+    const YIELDS: bool = false;
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        help(context, self)
+    }
+}
 
 /// Says what a task is for, or how flow is used.
 pub(super) fn help(context: &Context, help: &HelpArgs) -> Result<Exit, Trouble> {
@@ -13,7 +33,7 @@ pub(super) fn help(context: &Context, help: &HelpArgs) -> Result<Exit, Trouble> 
         return super::show(&args::help());
     };
     let workflow = context.workflow()?;
-    if workflow.find(name).is_none() && args::verb_names().any(|verb| verb == name) {
+    if workflow.find(name).is_none() && verb::names().any(|verb| verb == name) {
         let what = format!("{name:?} is a verb, and no task");
         return Err(Trouble::call(what, format!("write: flow {name} --help")));
     }

@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
-use super::args::HistoryArgs;
+use clap::Args;
+
 use super::context::Context;
 use super::runs::{self, unindexed, unread};
+use super::verb::Verb;
 use super::{Exit, Trouble};
 use crate::core::fact::{Fact, Given};
 use crate::engine::clock::Clock;
@@ -15,6 +17,40 @@ use crate::record::{self, given, whole};
 use crate::report::{screen, table};
 use crate::store::files::Files;
 use crate::store::{self, Kind, Store};
+
+/// List recorded runs, newest first
+#[derive(Debug, Args)]
+pub(super) struct HistoryArgs {
+    /// Only runs with this status
+    #[arg(long, value_name = "STATUS", value_parser = ["completed", "failed", "cancelled", "interrupted", "running", "paused"])]
+    pub(super) status: Option<String>,
+    /// Only runs of this task
+    #[arg(long, value_name = "TASK")]
+    pub(super) task: Option<String>,
+    /// Only runs that started after this time, or within this age (2h = the last two hours)
+    #[arg(long, value_name = "MOMENT")]
+    pub(super) since: Option<String>,
+    /// Only runs that contain this text in a name, a reason, an error, the last lines of a failure or a note
+    #[arg(long, value_name = "TEXT")]
+    pub(super) text: Option<String>,
+    /// Only runs that started before this run
+    #[arg(long, value_name = "RUN")]
+    pub(super) before: Option<String>,
+    /// Show at most N runs
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    pub(super) limit: usize,
+    /// Print JSON lines
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Verb for HistoryArgs {
+    const NAME: &'static str = "history";
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        history(context, self)
+    }
+}
 
 /// What the list says of a run.
 struct Entry {

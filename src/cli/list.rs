@@ -4,9 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 
-use super::args::ListArgs;
+use clap::Args;
+
 use super::context::Context;
 use super::needed;
+use super::verb::Verb;
 use super::{Exit, Trouble};
 use crate::engine::incremental::Told;
 use crate::incremental::Reason;
@@ -16,6 +18,29 @@ use crate::plan::Request;
 use crate::plan::identity::Identities;
 use crate::report::style::visible;
 use crate::report::table;
+
+/// List the tasks of the file
+#[derive(Debug, Default, Args)]
+pub(super) struct ListArgs {
+    /// List all tasks: also hidden and internal ones, and those without a description
+    #[arg(short, long)]
+    pub(super) all: bool,
+    /// Show whether each task would run, and why
+    #[arg(long)]
+    pub(super) status: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Verb for ListArgs {
+    const NAME: &'static str = "list";
+    const YIELDS: bool = false;
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        list(context, self)
+    }
+}
 
 /// Lists the tasks.
 pub(super) fn list(context: &Context, args: &ListArgs) -> Result<Exit, Trouble> {

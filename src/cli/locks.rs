@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::args::LocksArgs;
+use clap::Args;
+
 use super::context::{self, Context};
 use super::reach::{self, Reach};
 use super::runs::unread;
+use super::verb::Verb;
 use super::{Exit, Trouble};
 use crate::disk::layout::LOCKS;
 use crate::engine::clock::Clock;
@@ -16,6 +18,31 @@ use crate::report::{screen, table};
 use crate::store::Kind;
 use crate::store::request::Request;
 use crate::suggest::Suggest;
+
+/// Show who holds or waits for locks, or release one
+#[derive(Debug, Args)]
+pub(super) struct LocksArgs {
+    /// Release this lock; the run that holds it continues without it, which is recorded
+    #[arg(long, value_name = "LOCK", conflicts_with = "json")]
+    pub(super) release: Option<String>,
+    /// The run to take the lock from, if several hold it
+    #[arg(long, value_name = "RUN", requires = "release")]
+    pub(super) run: Option<String>,
+    /// Who releases it [default: you]
+    #[arg(long, value_name = "NAME", requires = "release")]
+    pub(super) by: Option<String>,
+    /// Print JSON lines, one for each lock
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Verb for LocksArgs {
+    const NAME: &'static str = "locks";
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        locks(context, self)
+    }
+}
 
 /// How long it takes at most until a run that was reached has answered.
 const ANSWERED_AFTER: Duration = Duration::from_secs(10);

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::time::Duration;
 
-use super::args::LogsArgs;
+use clap::Args;
+
 use super::context::Context;
 use super::runs::{self, unread};
+use super::verb::Verb;
 use super::{Exit, Trouble};
 use crate::core::RunState;
 use crate::model::id::NodeId;
@@ -14,6 +16,29 @@ use crate::record::{Printed, Recorded};
 use crate::report::screen;
 use crate::store::Store;
 use crate::suggest::Suggest;
+
+/// Print the output of a run
+#[derive(Debug, Args)]
+pub(super) struct LogsArgs {
+    /// The run: an id or a prefix of one, `latest` or `latest:TASK` [default: latest]
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+    /// Only this task, byte for byte; without a task, a line on stderr names each command
+    #[arg(value_name = "TASK")]
+    pub(super) task: Option<String>,
+    /// Follow the run until it ends; -f after the verb is the same
+    #[arg(long)]
+    pub(super) follow: bool,
+}
+
+impl Verb for LogsArgs {
+    const NAME: &'static str = "logs";
+    const FOLLOWS: bool = true;
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        logs(context, self)
+    }
+}
 
 /// How often it is looked whether there is more.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);

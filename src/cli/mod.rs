@@ -22,12 +22,14 @@ mod needed;
 mod patterns;
 mod prune;
 mod reach;
+mod reference;
 mod resume;
 mod retry;
 mod run;
 mod running;
 mod runs;
 mod schedule;
+mod schema;
 mod serve;
 mod standing;
 mod stats;
@@ -37,6 +39,7 @@ mod tools;
 mod use_current;
 mod validate;
 mod vars;
+mod verb;
 mod verify;
 mod watch;
 mod why;
@@ -45,10 +48,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
-
-use self::args::{Call, Called, Verb};
+use self::args::Called;
 use self::context::Context;
+use self::help::HelpArgs;
+pub use self::reference::reference;
+use self::run::RunArgs;
+use self::validate::ValidateArgs;
+use self::verb::Verb;
 use crate::diagnostic::visible;
 use crate::engine::clock::Clock;
 use crate::engine::past;
@@ -164,63 +170,34 @@ fn run_args(args: Vec<OsString>) -> Result<Exit, Trouble> {
     if let Some(word) = &called.maybe_task {
         let context = Context::new(&args::place(&called.args))?;
         if context.declares(word) {
-            return call_in(&context, args, Verb::Run, |context, args| {
-                run::run(context, args, false)
-            });
+            return (verb::named::<RunArgs>().call)(&context, args);
         }
-        return verb(&context, called, false);
+        return call(&context, called);
     }
-    let bare = args::is_bare(&args);
-    match called.verb {
-        Verb::Help if args::is_alone(&called.args) => {
-            if called.hides.is_some()
-                && let Ok(context) = Context::new(&args::place(&called.args))
-            {
-                say_hidden(&context, &called);
-            }
-            show(&args::help())
+    if called.verb.name == HelpArgs::NAME && args::is_alone(&called.args) {
+        if called.hides.is_some()
+            && let Ok(context) = Context::new(&args::place(&called.args))
+        {
+            say_hidden(&context, &called);
         }
-        _ => {
-            let context = Context::new(&args::place(&called.args))?;
-            verb(&context, called, bare)
-        }
+        return show(&args::help());
     }
+    let context = Context::new(&args::place(&called.args))?;
+    if args::is_bare(&args) {
+        context::say_user();
+        return match verb::parse::<RunArgs>(called.args) {
+            Ok(args) => run::run(&context, &args, true),
+            Err(exit) => Ok(exit),
+        };
+    }
+    call(&context, called)
 }
 
-/// Does what was called; a bare call says at most where the file is.
-fn verb(context: &Context, called: Called, bare: bool) -> Result<Exit, Trouble> {
+/// Does what was called.
+fn call(context: &Context, called: Called) -> Result<Exit, Trouble> {
     context::say_user();
     say_hidden(context, &called);
-    let (name, args) = (called.verb, called.args);
-    match name {
-        Verb::Run => call_in(context, args, name, |context, args| {
-            run::run(context, args, bare)
-        }),
-        Verb::Schedule => call_in(context, args, name, schedule::schedule),
-        Verb::Serve => call_in(context, args, name, serve::serve),
-        Verb::Watch => call_in(context, args, name, watch::watch_args),
-        Verb::List => call_in(context, args, name, list::list),
-        Verb::Help => call_in(context, args, name, help::help),
-        Verb::Graph => call_in(context, args, name, graph::graph),
-        Verb::Validate => call_in(context, args, name, validate::validate),
-        Verb::Schema => call_in(context, args, name, schema),
-        Verb::Vars => call_in(context, args, name, vars::vars),
-        Verb::Prune => call_in(context, args, name, prune::prune),
-        Verb::Why => call_in(context, args, name, why::why),
-        Verb::Status => call_in(context, args, name, status::status),
-        Verb::Stats => call_in(context, args, name, stats::stats),
-        Verb::Logs => call_in(context, args, name, logs::logs),
-        Verb::Events => call_in(context, args, name, events::events),
-        Verb::Verify => call_in(context, args, name, verify::verify),
-        Verb::Retry => call_in(context, args, name, retry::retry),
-        Verb::Cancel => call_in(context, args, name, cancel::cancel),
-        Verb::Annotate => call_in(context, args, name, annotate::annotate),
-        Verb::Archive => call_in(context, args, name, archive::archive),
-        Verb::Doctor => call_in(context, args, name, doctor::doctor),
-        Verb::Locks => call_in(context, args, name, locks::locks),
-        Verb::Resume => call_in(context, args, name, resume::resume),
-        Verb::History => call_in(context, args, name, history::history),
-    }
+    (called.verb.call)(context, called.args)
 }
 
 /// Says so when what was typed is a task too, which the verb wins over.
@@ -229,8 +206,8 @@ fn say_hidden(context: &Context, called: &Called) {
         return;
     };
     // `flow validate` says so itself, and of a file that can't be read the verb does.
-    let alone = called.verb != Verb::Run || args::is_alone(&called.args);
-    if !alone || called.verb == Verb::Validate {
+    let alone = called.verb.name != RunArgs::NAME || args::is_alone(&called.args);
+    if !alone || called.verb.name == ValidateArgs::NAME {
         return;
     }
     let workflow = context.workflow();
@@ -240,49 +217,6 @@ fn say_hidden(context: &Context, called: &Called) {
         // That there is nobody to read it is no error.
         let _ = screen::print("", &words);
     }
-}
-
-/// Parses the arguments of a verb and does it.
-fn call_in<A: clap::Args>(
-    context: &Context,
-    args: Vec<OsString>,
-    name: Verb,
-    verb: impl FnOnce(&Context, &A) -> Result<Exit, Trouble>,
-) -> Result<Exit, Trouble> {
-    match parse::<A>(args, name) {
-        Ok(call) => verb(context, &call.verb),
-        Err(exit) => Ok(exit),
-    }
-}
-
-/// What clap makes of the arguments; its own messages are printed here.
-fn parse<A: clap::Args>(args: Vec<OsString>, verb: Verb) -> Result<Call<A>, Exit> {
-    let command = Call::<A>::command()
-        .about(args::about(verb))
-        .bin_name(args::full_name(verb));
-    let parsed = command
-        .try_get_matches_from(args)
-        .and_then(|matches| Call::from_arg_matches(&matches));
-    parsed.map_err(|mut error| {
-        // It would say that the option may follow `--`, where only arguments for tasks may stand.
-        error.remove(clap::error::ContextKind::Suggested);
-        let text = error.render();
-        let text = if context::colour_wanted(error.use_stderr()) {
-            text.ansi().to_string()
-        } else {
-            text.to_string()
-        };
-        if !error.use_stderr() {
-            return show(&text).unwrap_or(Exit::TaskFailed);
-        }
-        let _ = screen::print("", &text);
-        Exit::Wrong
-    })
-}
-
-/// `flow schema`
-fn schema(_: &Context, _: &args::SchemaArgs) -> Result<Exit, Trouble> {
-    show(&format!("{:#}\n", crate::file::schema::schema()))
 }
 
 /// Prints data. A reader that has gone wants no more of it; any other trouble with it is an error.

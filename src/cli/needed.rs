@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use super::args::RunArgs;
 use super::context::Context;
+use super::run::RunArgs;
 use super::{Trouble, run, standing};
 use crate::disk::Folder;
 use crate::disk::layout::NOTES;

@@ -2,15 +2,52 @@
 
 use serde_json::json;
 
-use super::args::PruneArgs;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::args::{duration, size};
 use super::context::Context;
 use super::needed::RESULTS;
 use super::runs::{check_damaged, unread};
+use super::verb::Verb;
 use super::{Exit, Trouble, standing};
 use crate::engine::clock::Clock;
 use crate::incremental;
 use crate::record::prune::{self, Policy, Pruned};
 use crate::report::table::bytes;
+
+/// Remove old runs or cached outputs
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
+pub(super) struct PruneArgs {
+    /// Remove finished runs idle for at least this long, e.g. 30d, with their output
+    #[arg(long, value_name = "DURATION", value_parser = duration, group = "what")]
+    pub(super) older_than: Option<Duration>,
+    /// Keep the newest N runs, whatever their age
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "older_than")]
+    pub(super) keep: usize,
+    /// Remove the least recently used outputs from the cache
+    #[arg(long, group = "what")]
+    pub(super) cache: bool,
+    /// Keep at most this much in the cache, e.g. 500MB; 0 removes everything
+    #[arg(long, value_name = "SIZE", default_value = "5GiB", value_parser = size, requires = "cache")]
+    pub(super) max_size: u64,
+    /// Show which runs would be removed, without removing them
+    #[arg(short = 'n', long, conflicts_with = "cache")]
+    pub(super) dry_run: bool,
+    /// Print the removed runs as JSON
+    #[arg(long, conflicts_with = "cache")]
+    pub(super) json: bool,
+}
+
+impl Verb for PruneArgs {
+    const NAME: &'static str = "prune";
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        prune(context, self)
+    }
+}
 
 /// Removes old runs, or what was not used for longest from the cache.
 pub(super) fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Trouble> {

@@ -5,11 +5,14 @@ use std::fs;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::args::ResumeArgs;
+use clap::Args;
+
+use super::args::ShowArgs;
 use super::context::{self, Context};
 use super::needed::Work;
 use super::running::{Manner, Running, exit_of};
 use super::runs::{self, unread};
+use super::verb::Verb;
 use super::{Exit, Trouble, use_current};
 use crate::core::state::RunStage;
 use crate::engine::Ending;
@@ -26,6 +29,35 @@ use crate::report::screen;
 use crate::report::style::harmless;
 use crate::store::Kind;
 use crate::store::files::Files;
+
+/// Continue an interrupted run
+///
+/// The run goes on with the Workflowfile as it was when the run started, unless --use-current is given.
+#[derive(Debug, Args)]
+pub(super) struct ResumeArgs {
+    /// The run: an id or a prefix of one, `latest` or `latest:TASK` [default: the newest interrupted run]
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+    /// Continue with the current Workflowfile, as a new run that reuses the finished work
+    #[arg(long)]
+    pub(super) use_current: bool,
+    /// Run at most N commands at the same time [default: the number of cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: Option<u16>,
+    /// Exit with the exit code of the first command that failed, not with 1
+    #[arg(short = 'x', long)]
+    pub(super) exit_code: bool,
+    #[command(flatten)]
+    pub(super) show: ShowArgs,
+}
+
+impl Verb for ResumeArgs {
+    const NAME: &'static str = "resume";
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        resume(context, self)
+    }
+}
 
 /// Goes on with a run.
 pub(super) fn resume(context: &Context, args: &ResumeArgs) -> Result<Exit, Trouble> {

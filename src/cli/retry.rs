@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::args::RetryArgs;
+use clap::Args;
+
+use super::args::ShowArgs;
 use super::context::{self, Context};
 use super::running::{Manner, Running};
 use super::runs::{self, unread};
+use super::verb::Verb;
 use super::{Exit, Trouble};
 use crate::core::carried::{self, Carried};
 use crate::core::fact::{Fact, RunEnd};
@@ -28,6 +31,38 @@ use crate::report::{Mode, screen};
 use crate::store::Store;
 use crate::store::files::Files;
 use crate::suggest::Suggest;
+
+/// Run the failed part of a run again
+///
+/// A new run reuses the finished work and starts at what failed.
+#[derive(Debug, Args)]
+pub(super) struct RetryArgs {
+    /// The run: an id or a prefix of one, `latest` or `latest:TASK` [default: latest]
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+    /// Start at this task or step, even if it succeeded
+    #[arg(long, value_name = "TASK[/STEP]")]
+    pub(super) from: Option<String>,
+    /// Try at most N times, waiting 2s, 4s, 8s … between tries
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_retries: u32,
+    /// Run at most N commands at the same time [default: the number of cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: Option<u16>,
+    /// Exit with the exit code of the first command that failed, not with 1
+    #[arg(short = 'x', long)]
+    pub(super) exit_code: bool,
+    #[command(flatten)]
+    pub(super) show: ShowArgs,
+}
+
+impl Verb for RetryArgs {
+    const NAME: &'static str = "retry";
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        retry(context, self)
+    }
+}
 
 /// The wait before the second try; it doubles with each further one.
 const DELAY: Duration = Duration::from_secs(2);

@@ -4,10 +4,15 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::args::RunArgs;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::args::{ShowArgs, limit};
 use super::context::{Context, quoted};
 use super::needed::{self, Notes, Work};
 use super::running::{Manner, Running};
+use super::verb::Verb;
 use super::{Exit, Trouble};
 use crate::engine::outside::World;
 use crate::eval::Evaluator;
@@ -25,6 +30,79 @@ use crate::report::{self, Again};
 use crate::report::{screen, summary};
 use crate::store::memory::Nothing;
 use crate::suggest::Suggest;
+
+/// Run tasks and their dependencies; same as `flow TASK`
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Tasks to run [default: the task `default`]; NAME=VALUE sets a var or a param
+    #[arg(value_name = "TASK | NAME=VALUE")]
+    pub(super) tasks: Vec<String>,
+    /// Run at most N commands at the same time [default: the number of cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: Option<u16>,
+    /// Run the named tasks in parallel, not one after another
+    #[arg(short, long)]
+    pub(super) parallel: bool,
+    /// After a failure, still run every task that does not depend on it
+    #[arg(short, long)]
+    pub(super) keep_going: bool,
+    /// After a failure, also stop the tasks that are running
+    #[arg(long, conflicts_with = "keep_going")]
+    pub(super) fail_fast: bool,
+    /// Run only the named tasks, not their dependencies
+    #[arg(long)]
+    pub(super) only: bool,
+    /// Run the named tasks even if they are up to date
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Run the named tasks and all their dependencies even if they are up to date
+    #[arg(long)]
+    pub(super) force_all: bool,
+    /// Do not restore outputs from the cache
+    #[arg(long)]
+    pub(super) no_cache: bool,
+    /// Explain why each task runs
+    #[arg(long)]
+    pub(super) explain: bool,
+    /// Stop the run after this time (e.g. 10m) and mark it failed
+    #[arg(long, value_name = "DURATION", value_parser = limit)]
+    pub(super) timeout: Option<Duration>,
+    /// Exit with the exit code of the first command that failed, not with 1
+    #[arg(short = 'x', long)]
+    pub(super) exit_code: bool,
+    /// Answer yes to all confirmations
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    /// Use the vars and the environment of this profile
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
+    /// Run again when a source changes, like `flow watch`
+    #[arg(short, long, conflicts_with = "dry_run")]
+    pub(super) watch: bool,
+    /// Show what would run, in order, without running it
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+    /// Do not record this run
+    #[arg(long)]
+    pub(super) no_record: bool,
+    /// The fire of a trigger to start; used by `flow serve`
+    #[arg(long, value_name = "NUMBER", hide = true, conflicts_with_all = ["tasks", "watch", "dry_run", "no_record", "args"])]
+    pub(super) fire: Option<u64>,
+    #[command(flatten)]
+    pub(super) show: ShowArgs,
+    /// Arguments for the named tasks, which read them as {{ args }}
+    #[arg(last = true, value_name = "ARGS")]
+    pub(super) args: Vec<OsString>,
+}
+
+impl Verb for RunArgs {
+    const NAME: &'static str = "run";
+    const YIELDS: bool = false;
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        run(context, self, false)
+    }
+}
 
 /// Runs tasks. A bare call asks for the list where there is no `default`.
 pub(super) fn run(context: &Context, args: &RunArgs, bare: bool) -> Result<Exit, Trouble> {
@@ -45,7 +123,7 @@ pub(super) fn run(context: &Context, args: &RunArgs, bare: bool) -> Result<Exit,
         .map(|notes| notes.read_on(context));
     let workflow = context.workflow()?;
     let Some(mut request) = request(context, workflow, args)? else {
-        let listed = super::list::list(context, &super::args::ListArgs::default())?;
+        let listed = super::list::list(context, &super::list::ListArgs::default())?;
         return if bare {
             Ok(listed)
         } else {
@@ -303,7 +381,7 @@ pub(super) fn find(workflow: &Workflow, name: &str) -> Result<TaskIndex, Trouble
     let tasks = workflow.tasks.iter().filter(|task| !task.internal);
     let tasks = tasks.flat_map(|task| task.aliases.iter().chain([&task.name]));
     let tasks = tasks.map(String::as_str);
-    let names = tasks.chain(super::args::verb_names().map(|verb| -> &str { verb }));
+    let names = tasks.chain(super::verb::names().map(|verb| -> &str { verb }));
     let within: Vec<&str> = workflow
         .tasks
         .iter()
@@ -482,12 +560,12 @@ fn again(
     }
     let values = args.tasks.iter().any(|word| word.contains('='));
     if !values && args.args.is_empty() {
-        let verbs = super::args::verbs_that_win().collect();
+        let verbs = super::verb::names_that_win().collect();
         return Ok(Again::Task { call, verbs });
     }
     let mut words: Vec<String> = args.tasks.iter().map(|word| typed(word)).collect();
     let first = args.tasks.first();
-    if first.is_some_and(|first| super::args::verbs_that_win().any(|verb| verb == first)) {
+    if first.is_some_and(|first| super::verb::names_that_win().any(|verb| verb == first)) {
         words.insert(0, "run".to_owned());
     }
     if !args.args.is_empty() {

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use super::args::{self, ShowArgs};
+use super::args::ShowArgs;
 use super::context::{self, Context};
 use super::needed::{Values, Work, cores};
 use super::runs;
@@ -63,7 +63,7 @@ impl Manner {
             explain: false,
             again: Again::Task {
                 call: format!("flow {}", context.options),
-                verbs: args::verbs_that_win().collect(),
+                verbs: super::verb::names_that_win().collect(),
             },
             first_failure: None,
         }

@@ -5,8 +5,8 @@
 
 use std::sync::Once;
 
-use super::args::DoctorArgs;
 use super::context::{Context, folder_in};
+use super::doctor::DoctorArgs;
 use super::{Exit, Trouble};
 use crate::disk::Folder;
 use crate::disk::trust::{self, Standing, User, Why};

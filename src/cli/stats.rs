@@ -2,9 +2,11 @@
 
 use serde_json::{Value as Json, json};
 
-use super::args::{StatsArgs, StatsBy};
+use clap::{Args, ValueEnum};
+
 use super::context::Context;
 use super::runs;
+use super::verb::Verb;
 use super::{Exit, Trouble};
 use crate::core::fact::Given;
 use crate::engine::clock::Clock;
@@ -15,6 +17,41 @@ use crate::record::given;
 use crate::report::table;
 use crate::store;
 use crate::store::files::Files;
+
+/// Show counts, outcomes and durations of tasks
+#[derive(Debug, Args)]
+pub(super) struct StatsArgs {
+    /// Only this task
+    #[arg(value_name = "TASK")]
+    pub(super) task: Option<String>,
+    /// Count runs that started after this time, or within this age (7d = the last seven days)
+    #[arg(long, value_name = "MOMENT", default_value = "30d")]
+    pub(super) since: String,
+    /// Show the steps of each task too
+    #[arg(long)]
+    pub(super) steps: bool,
+    /// Also show a row for each set of values (NAME=VALUE)
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub(super) by: Option<StatsBy>,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What to group by
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum StatsBy {
+    /// The values given as NAME=VALUE
+    Vars,
+}
+
+impl Verb for StatsArgs {
+    const NAME: &'static str = "stats";
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        stats(context, self)
+    }
+}
 
 /// Shows the numbers of many runs.
 pub(super) fn stats(context: &Context, args: &StatsArgs) -> Result<Exit, Trouble> {

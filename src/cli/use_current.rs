@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use super::args::ResumeArgs;
 use super::context::{self, Context};
+use super::resume::ResumeArgs;
 use super::resume::TakenRun;
 use super::running::{Manner, Running, unrecorded};
 use super::{Exit, Trouble, retry, run};

@@ -1,7 +1,9 @@
 //! `flow validate`
 
-use super::args::{self, ValidateArgs};
+use clap::Args;
+
 use super::context::{self, Context};
+use super::verb::{self, Verb};
 use super::{Exit, Trouble};
 use crate::diagnostic::{Diagnostic, Diagnostics, Lines};
 use crate::engine::clock::Clock;
@@ -11,6 +13,26 @@ use crate::report::failure::shown_path;
 use crate::report::style::visible;
 use crate::trigger::times::{self, Times};
 use crate::trigger::words;
+
+/// Check the Workflowfile and its includes
+#[derive(Debug, Args)]
+pub(super) struct ValidateArgs {
+    /// Print errors and warnings as JSON lines
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Treat warnings as errors (exit code 2)
+    #[arg(long)]
+    pub(super) strict: bool,
+}
+
+impl Verb for ValidateArgs {
+    const NAME: &'static str = "validate";
+    const YIELDS: bool = false;
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        validate(context, self)
+    }
+}
 
 /// Checks the file and all that it includes.
 pub(super) fn validate(context: &Context, args: &ValidateArgs) -> Result<Exit, Trouble> {
@@ -117,7 +139,7 @@ fn hidden(loaded: &mut Loaded) {
         .collect();
     for task in &loaded.workflow.tasks {
         let names = std::iter::once(&task.name).chain(&task.aliases);
-        for (name, task_wins) in names.filter_map(|name| Some((name, args::is_hidden(name)?))) {
+        for (name, task_wins) in names.filter_map(|name| Some((name, verb::find(name)?.yields))) {
             let warning = if task_wins {
                 Diagnostic::warning(
                     "hides-verb",

@@ -4,14 +4,32 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use clap::Args;
+
 use super::args::OfTaskArgs;
 use super::context::Context;
+use super::verb::Verb;
 use super::{Exit, Trouble, run};
 use crate::engine::outside::World;
 use crate::eval::{self, Evaluator, Origin, Shown};
 use crate::exec::mask::Secrets;
 use crate::plan::{self, Request};
 use crate::report::table;
+
+/// Show the values of a task and where they come from
+#[derive(Debug, Args)]
+pub(super) struct VarsArgs {
+    #[command(flatten)]
+    of: OfTaskArgs,
+}
+
+impl Verb for VarsArgs {
+    const NAME: &'static str = "vars";
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        vars(context, &self.of)
+    }
+}
 
 /// Shows each value of a task and where it came from.
 pub(super) fn vars(context: &Context, args: &OfTaskArgs) -> Result<Exit, Trouble> {

@@ -4,9 +4,11 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use super::args::VerifyArgs;
+use clap::Args;
+
 use super::context::Context;
 use super::runs::{self, unread};
+use super::verb::Verb;
 use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
 use crate::index::Index;
@@ -17,6 +19,34 @@ use crate::report::screen;
 use crate::store::files::Files;
 use crate::store::signature::{self, PublicKey};
 use crate::store::{Error, Head, Kind, Store};
+
+/// Check that nobody has changed the records of runs
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The run: an id or a prefix of one, `latest` or `latest:TASK` [default: latest]
+    #[arg(value_name = "RUN", conflicts_with = "all")]
+    pub(super) run: Option<String>,
+    /// Check all runs
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Require that each finished run is signed with this public key, or the key in this file
+    #[arg(long, value_name = "KEY")]
+    pub(super) key: Option<String>,
+    /// Create a key that signs all runs of the project from now on, and print its public half
+    #[arg(long, conflicts_with_all = ["run", "all", "key", "json"])]
+    pub(super) new_key: bool,
+    /// Print JSON lines
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Verb for VerifyArgs {
+    const NAME: &'static str = "verify";
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        verify(context, self)
+    }
+}
 
 /// Verifies a run, or all.
 pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit, Trouble> {

@@ -2,14 +2,32 @@
 
 use serde_json::json;
 
+use clap::Args;
+
 use super::args::OfTaskArgs;
 use super::context::Context;
+use super::verb::Verb;
 use super::{Exit, Trouble};
 use super::{needed, run};
 use crate::engine::incremental::Told;
 use crate::model::id::NodeId;
 use crate::model::plan::Plan;
 use crate::plan::Request;
+
+/// Explain whether a task would run, and why
+#[derive(Debug, Args)]
+pub(super) struct WhyArgs {
+    #[command(flatten)]
+    of: OfTaskArgs,
+}
+
+impl Verb for WhyArgs {
+    const NAME: &'static str = "why";
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        why(context, &self.of)
+    }
+}
 
 /// Says in a sentence whether a task would run, and why; below it the same of those that it needs and that would.
 pub(super) fn why(context: &Context, args: &OfTaskArgs) -> Result<Exit, Trouble> {

@@ -4,13 +4,13 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::super::args::{CatchUpArg, OverlapArg, ScheduleArgs};
 use super::super::context::{self, Context};
 use super::super::run::{find, words};
 use super::super::serve::project::triggers;
 use super::super::{Exit, Trouble};
 use super::lines::{self, Line, plain, quoted};
 use super::unknown;
+use super::{CatchUpArg, OverlapArg, ScheduleArgs};
 use crate::diagnostic::Diagnostics;
 use crate::engine::clock::Clock;
 use crate::file::schedules::{self, Changed};

@@ -1,10 +1,10 @@
 //! `flow schedule --export`: for those who would rather have the system start what is due.
 
-use super::super::args::ExportArg;
 use super::super::context::Context;
 use super::super::running::unrecorded;
 use super::super::serve::project::triggers;
 use super::super::{Exit, Trouble, show};
+use super::ExportArg;
 use super::chosen;
 use crate::engine::clock::Clock;
 use crate::trigger::export::{self, Lossy, Surroundings};

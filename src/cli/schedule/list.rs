@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::args::ScheduleArgs;
 use super::super::context::{self, Context};
 use super::super::runs::unreadable;
 use super::super::serve::project::triggers;
 use super::super::{Exit, Trouble, show};
+use super::ScheduleArgs;
 use super::chosen;
 use crate::engine::clock::Clock;
 use crate::model::language::{Trigger, When};

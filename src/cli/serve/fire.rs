@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::super::args::{RunArgs, verbs_that_win};
 use super::super::context::Context;
 use super::super::needed::Work;
+use super::super::run::RunArgs;
 use super::super::running::{Fired, Manner, Running};
 use super::super::runs::unreadable;
+use super::super::verb::names_that_win;
 use super::super::{Exit, Trouble};
 use super::project;
 use crate::engine::clock::Clock;
@@ -56,7 +57,7 @@ pub(in crate::cli) fn fire(
         explain: false,
         again: Again::Task {
             call: format!("flow {}", context.options),
-            verbs: verbs_that_win().collect(),
+            verbs: names_that_win().collect(),
         },
         first_failure: None,
     };

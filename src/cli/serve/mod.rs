@@ -8,12 +8,59 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use self::project::load;
-use super::args::{self, LogArg, ServeArgs};
+use clap::{Args, ValueEnum};
+
+use super::args;
+use super::args::{LevelArg, duration};
 use super::context::{self, Context};
 use super::needed::cores;
+use super::verb::Verb;
 use super::{Exit, Trouble, running};
 use crate::report::log::Log;
 use crate::serve::{self, Error, Settings};
+
+/// Run all triggers until stopped
+///
+/// It runs the triggers in the Workflowfile and in schedules/, each run in its own process, and reloads the files when they
+/// change. SIGTERM and Ctrl-C stop it. Without a terminal, SIGHUP reloads the files.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ServeArgs {
+    /// API address; on addresses other than localhost, clients need the token in .flow/token
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8008")]
+    pub(in crate::cli) listen: SocketAddr,
+    /// API port; 0 picks a free port and prints it
+    #[arg(long, value_name = "PORT")]
+    pub(in crate::cli) port: Option<u16>,
+    /// Run at most N runs at the same time [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(in crate::cli) max_parallel: Option<u16>,
+    /// Time for runs to end on shutdown; runs that take longer are interrupted, and resumed at the next start
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(in crate::cli) grace: Duration,
+    /// The log format on stderr
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(in crate::cli) log: LogArg,
+    /// How much to log [env: FLOW_LOG] [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub(in crate::cli) log_level: Option<LevelArg>,
+}
+
+/// The form of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum LogArg {
+    /// Lines for people
+    Text,
+    /// JSON lines
+    Json,
+}
+
+impl Verb for ServeArgs {
+    const NAME: &'static str = "serve";
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        serve(context, self)
+    }
+}
 
 /// Runs the triggers of a project until a signal ends that.
 pub(super) fn serve(context: &Context, args: &ServeArgs) -> Result<Exit, Trouble> {

@@ -5,9 +5,11 @@ mod json;
 
 use std::collections::HashMap;
 
-use super::args::StatusArgs;
+use clap::Args;
+
 use super::context::{self, Context};
 use super::runs::{self, unread};
+use super::verb::Verb;
 use super::{Exit, Trouble};
 use crate::core::RunState;
 use crate::core::fact::{Fact, Outcome, Triggered};
@@ -23,6 +25,32 @@ use crate::report::style::{cut, visible};
 use crate::report::table;
 use crate::store::Store;
 use crate::store::files::Files;
+
+/// Show the state of a run, now or at an earlier time
+#[derive(Debug, Args)]
+pub(in crate::cli) struct StatusArgs {
+    /// The run: an id or a prefix of one, `latest` or `latest:TASK` [default: latest]
+    #[arg(value_name = "RUN")]
+    pub(in crate::cli) run: Option<String>,
+    /// Show the run as of a fact number, a time, or an age (10m = ten minutes ago)
+    #[arg(long, value_name = "MOMENT", conflicts_with = "follow")]
+    pub(in crate::cli) at: Option<String>,
+    /// Follow the run until it ends, or all active runs if none is given; -f after the verb is the same
+    #[arg(long)]
+    pub(in crate::cli) follow: bool,
+    /// Print JSON; with -f, one line for each change
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+impl Verb for StatusArgs {
+    const NAME: &'static str = "status";
+    const FOLLOWS: bool = true;
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        status(context, self)
+    }
+}
 
 /// Shows how a run stands, or how runs go on.
 pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<Exit, Trouble> {

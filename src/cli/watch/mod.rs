@@ -12,11 +12,15 @@ use rustix::process::Signal;
 
 use self::keys::{Key, Keys};
 use self::mail::{DuringRun, Letters, Mail};
-use super::args::{RunArgs, WatchArgs};
+use clap::Args;
+
+use super::args::duration;
 use super::context::{self, Context};
 use super::needed::{self, Work};
 use super::run;
+use super::run::RunArgs;
 use super::running;
+use super::verb::Verb;
 use super::{Exit, Trouble};
 use crate::engine::clock::Clock;
 use crate::engine::inbox::Inbox;
@@ -34,6 +38,24 @@ use crate::report::level::Level;
 use crate::report::style::visible;
 use crate::report::{Mode, screen, summary};
 use crate::watch::{Change, POLLED_EVERY, Wanted, Watch};
+
+/// Run tasks, and run them again when their files change
+#[derive(Debug, Args)]
+pub(in crate::cli) struct WatchArgs {
+    #[command(flatten)]
+    pub(in crate::cli) run: RunArgs,
+    /// Poll the files at this interval, e.g. on network drives [default: 500ms]
+    #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true, value_parser = duration)]
+    pub(in crate::cli) poll: Option<Option<Duration>>,
+}
+
+impl Verb for WatchArgs {
+    const NAME: &'static str = "watch";
+
+    fn call(&self, context: &Context) -> Result<Exit, Trouble> {
+        watch_args(context, self)
+    }
+}
 
 /// After so many runs in a row that were caused by nothing but what the run before has written, it is the run that writes there;
 /// from then on there are pauses between them.
