@@ -2,7 +2,8 @@
 //! nothing. It never hangs, and no record is wrong afterwards.
 //!
 //! strace(1) makes the n-th call of a kind fail, for every n that a run has. Calls that can't fail (getpid) and those that the loader and
-//! Rust's runtime make before `main` are left out. Only the first thread is traced: commands and their shells have failures of their own.
+//! Rust's runtime make before `main` are left out. The n-th call fails in each thread of flow, and in each command and shell that it runs:
+//! what fails there is a failure as any.
 
 pub mod support;
 
@@ -49,7 +50,7 @@ const CALLS_MAX: usize = 60;
 
 fn start(space: &Space, options: &[&str]) -> Option<Child> {
     let mut strace = space.command("strace");
-    strace.args(["-qq", "-o", "trace"]).args(options);
+    strace.args(["-f", "-qq", "-o", "trace"]).args(options);
     strace.args([env!("CARGO_BIN_EXE_flow"), "-j2", "all"]);
     strace.spawn().ok()
 }
@@ -80,9 +81,16 @@ fn whatever_call_fails_nothing_is_lost_in_silence() {
         support::skipped("calls that fail, because strace may not trace here");
         return;
     }
+    // `PID name(…`: how often each thread makes a call.
+    let mut of_threads: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for (thread, call) in trace.lines().filter_map(|line| line.split_once(' ')) {
+        let name = call.trim_start().split('(').next().unwrap_or_default();
+        *of_threads.entry((thread, name)).or_default() += 1;
+    }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for name in trace.lines().filter_map(|line| line.split('(').next()) {
-        *counts.entry(name).or_default() += 1;
+    for ((_, name), number) in of_threads {
+        let most = counts.entry(name).or_default();
+        *most = number.max(*most);
     }
     let mut tried = 0;
     for (call, error) in FAIL {
