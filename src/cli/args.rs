@@ -39,6 +39,19 @@ pub(super) struct PlaceArgs {
     pub(super) directory: Option<PathBuf>,
 }
 
+/// How a recorded run goes on
+#[derive(Debug, Args)]
+pub(super) struct GoOnArgs {
+    /// Run at most N commands at the same time [default: the number of cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: Option<u16>,
+    /// Exit with the exit code of the first command that failed, not with 1
+    #[arg(short = 'x', long)]
+    pub(super) exit_code: bool,
+    #[command(flatten)]
+    pub(super) show: ShowArgs,
+}
+
 /// What of a run is shown, and how
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {

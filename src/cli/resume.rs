@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use clap::Args;
 
-use super::args::ShowArgs;
+use super::args::GoOnArgs;
 use super::context::{self, Context};
 use super::needed::Work;
 use super::running::{Manner, Running, exit_of};
@@ -41,14 +41,8 @@ pub(super) struct ResumeArgs {
     /// Continue with the current Workflowfile, as a new run that reuses the finished work
     #[arg(long)]
     pub(super) use_current: bool,
-    /// Run at most N commands at the same time [default: the number of cores]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) jobs: Option<u16>,
-    /// Exit with the exit code of the first command that failed, not with 1
-    #[arg(short = 'x', long)]
-    pub(super) exit_code: bool,
     #[command(flatten)]
-    pub(super) show: ShowArgs,
+    pub(super) go_on: GoOnArgs,
 }
 
 impl Verb for ResumeArgs {
@@ -88,13 +82,13 @@ pub(super) fn resume(context: &Context, args: &ResumeArgs) -> Result<Exit, Troub
     if args.use_current {
         return use_current::go_on(context, args, &store, *taken);
     }
-    if args.show.says(Level::Info) {
+    if args.go_on.show.says(Level::Info) {
         let words = harmless(&taken.words, false);
         let _ = screen::print("", &context::style().dim(&words));
     }
     let (work, running) = (Work::taken_up(context, taken.plan)?, taken.running);
-    let manner = Manner::of_taken_up(context, args.jobs).with_exit_code(args.exit_code);
-    let done = running.go_on(context, &args.show, manner, &work);
+    let manner = Manner::of_taken_up(context, args.go_on.jobs).with_exit_code(args.go_on.exit_code);
+    let done = running.go_on(context, &args.go_on.show, manner, &work);
     // A process that ends need not take a large plan to pieces.
     std::mem::forget(work);
     done

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use clap::Args;
 
-use super::args::ShowArgs;
+use super::args::GoOnArgs;
 use super::context::{self, Context};
 use super::running::{Manner, Running};
 use super::runs::{self, unread};
@@ -46,14 +46,8 @@ pub(super) struct RetryArgs {
     /// Try at most N times, waiting 2s, 4s, 8s … between tries
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) max_retries: u32,
-    /// Run at most N commands at the same time [default: the number of cores]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) jobs: Option<u16>,
-    /// Exit with the exit code of the first command that failed, not with 1
-    #[arg(short = 'x', long)]
-    pub(super) exit_code: bool,
     #[command(flatten)]
-    pub(super) show: ShowArgs,
+    pub(super) go_on: GoOnArgs,
 }
 
 impl Verb for RetryArgs {
@@ -84,7 +78,7 @@ pub(super) fn retry(context: &Context, args: &RetryArgs) -> Result<Exit, Trouble
         let delay = DELAY
             .saturating_mul(1 << (tries - 1).min(20))
             .min(DELAY_MAX);
-        if args.show.mode() == Mode::Json {
+        if args.go_on.show.mode() == Mode::Json {
             super::show(&as_json(&store, &next, tries + 1, args.max_retries, delay)?)?;
         } else {
             let words = format!("run {next} failed; it is tried again in {}\n", human(delay));
@@ -169,13 +163,13 @@ fn once(
     let begun = Running::begin(store, &plan)?;
     let next = begun.run.clone();
     let taken_over = (carried, values(&recorded.records));
-    let manner = Manner::of_taken_up(context, args.jobs).with_exit_code(args.exit_code);
-    let exit = begun.take_over(taken_over, context, &args.show, manner, plan)?;
+    let manner = Manner::of_taken_up(context, args.go_on.jobs).with_exit_code(args.go_on.exit_code);
+    let exit = begun.take_over(taken_over, context, &args.go_on.show, manner, plan)?;
     Ok(Tried::Run(exit, next))
 }
 
 fn say(args: &RetryArgs, words: &str) {
-    if args.show.says(Level::Info) {
+    if args.go_on.show.says(Level::Info) {
         let _ = screen::print("", &context::style().dim(words));
     }
 }

@@ -57,11 +57,11 @@ pub(super) fn go_on(
         old.run, begun.run
     );
     end(old, state, &begun)?;
-    if args.show.says(Level::Info) {
+    if args.go_on.show.says(Level::Info) {
         let _ = screen::print("", &context::style().dim(&words));
     }
-    let manner = Manner::of_taken_up(context, args.jobs).with_exit_code(args.exit_code);
-    begun.take_over((carried, values), context, &args.show, manner, new)
+    let manner = Manner::of_taken_up(context, args.go_on.jobs).with_exit_code(args.go_on.exit_code);
+    begun.take_over((carried, values), context, &args.go_on.show, manner, new)
 }
 
 /// The plan of the file as it is now, for what was asked for then.

@@ -36,8 +36,8 @@ pub(super) fn value(frame: &Frame, name: &str) -> Result<Option<Value>, Problem>
         BuiltIn::Flow => Value::Names(Arc::new(Always(frame.clone()))),
         BuiltIn::Args => args(frame),
         BuiltIn::Run => run(frame),
-        BuiltIn::Os => typed::code(std::env::consts::OS),
-        BuiltIn::Arch => typed::code(std::env::consts::ARCH),
+        BuiltIn::Os => Value::code(std::env::consts::OS),
+        BuiltIn::Arch => Value::code(std::env::consts::ARCH),
         BuiltIn::Cpus => Value::Int(i64::try_from(frame.evaluator().outside.cpus()).unwrap_or(1)),
         BuiltIn::File => file(frame),
         BuiltIn::Project => project(frame),
@@ -51,8 +51,7 @@ pub(super) fn names() -> impl Iterator<Item = String> {
 
 /// A map of texts that are data.
 fn texts<'t>(members: impl IntoIterator<Item = (&'static str, &'t str)>) -> Value {
-    let text = |text: &str| typed::data(text.as_bytes().to_vec(), false);
-    let member = |(name, value): (&str, &str)| (name.to_owned(), text(value));
+    let member = |(name, value): (&str, &str)| (name.to_owned(), Value::data(value));
     Value::map(members.into_iter().map(member).collect())
 }
 
@@ -64,17 +63,16 @@ fn error(frame: &Frame) -> Value {
     let Some(error) = frame.here().error() else {
         return Value::None;
     };
-    let text = |text: &str| typed::data(text.as_bytes().to_vec(), false);
     Value::map(vec![
-        ("message".to_owned(), text(&error.message)),
+        ("message".to_owned(), Value::data(&error.message[..])),
         (
             "exit_code".to_owned(),
             error
                 .exit_code
                 .map_or(Value::None, |code| Value::Int(i64::from(code))),
         ),
-        ("task".to_owned(), text(&error.task)),
-        ("step".to_owned(), text(&error.step)),
+        ("task".to_owned(), Value::data(&error.task[..])),
+        ("step".to_owned(), Value::data(&error.step[..])),
     ])
 }
 
@@ -106,7 +104,7 @@ fn run(frame: &Frame) -> Value {
 /// What the root file says of itself, wherever it is read.
 fn project(frame: &Frame) -> Value {
     let plan = &frame.evaluator().plan;
-    let text = |text: &str| typed::data(text.as_bytes().to_vec(), false);
+    let text = |text: &str| Value::data(text);
     let meta = plan.project.meta.iter();
     let meta = meta.map(|(name, value)| (name.clone(), text(value)));
     let members = [
@@ -293,7 +291,7 @@ impl Names for Git {
             Ok(bytes) if name == "dirty" => Ok(Some(Value::Bool(!bytes.is_empty()))),
             Ok(bytes) => Ok(Some(typed::data(bytes, false))),
             Err(NoOutput::NotNow) if name == "dirty" => Ok(Some(Value::Bool(false))),
-            Err(NoOutput::NotNow) => Ok(Some(typed::code(&format!("$({text})")))),
+            Err(NoOutput::NotNow) => Ok(Some(Value::code(format!("$({text})")))),
             Err(NoOutput::Failed(why) | NoOutput::Stopped(why)) => Err(problem(
                 "git",
                 format!("git.{name} is not known: {why}"),

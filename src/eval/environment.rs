@@ -195,7 +195,7 @@ fn of_text(names: &dyn Names, text: &Text) -> Result<Value, Problem> {
     if text.is_template() {
         expr::text(&text.text, names)
     } else {
-        Ok(typed::code(&text.text))
+        Ok(Value::code(&*text.text))
     }
 }
 

@@ -435,7 +435,7 @@ impl Frame {
 
     pub(super) fn text(&self, text: &Text) -> Result<Value, Problem> {
         if !text.is_template() {
-            return Ok(typed::code(&text.text));
+            return Ok(Value::code(&*text.text));
         }
         expr::text(&text.text, self)
     }
@@ -474,7 +474,7 @@ impl Frame {
             Ok(bytes) if secret => Ok(typed::data(bytes, secret)),
             Ok(bytes) => Ok(self.0.evaluator.data(bytes)),
             // Stands for itself where nothing is run.
-            Err(NoOutput::NotNow) => Ok(typed::code(&format!("$({})", text.text.trim()))),
+            Err(NoOutput::NotNow) => Ok(Value::code(format!("$({})", text.text.trim()))),
             Err(NoOutput::Failed(why) | NoOutput::Stopped(why)) => Err(problem(
                 "command-failed",
                 format!(

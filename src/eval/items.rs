@@ -111,10 +111,9 @@ fn bracketed(name: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::typed::code;
 
     fn item(values: &[&str]) -> Outputs {
-        let named = |value: &&str| ("item".to_owned(), code(value));
+        let named = |value: &&str| ("item".to_owned(), Value::code(*value));
         values.iter().map(named).collect()
     }
 

@@ -281,7 +281,7 @@ fn of_result(
         ));
     }
     let mut members = vec![
-        ("status".to_owned(), typed::code(ended.status)),
+        ("status".to_owned(), Value::code(ended.status)),
         (
             "exit_code".to_owned(),
             ended
@@ -304,7 +304,7 @@ fn of_result(
             let run = results.get(*id).unwrap_or_default();
             let mut run = match of_result(frame, path, (*id, *id), &run)? {
                 Value::Map(members) => members.to_vec(),
-                _ => vec![("status".to_owned(), typed::code("blocked"))],
+                _ => vec![("status".to_owned(), Value::code("blocked"))],
             };
             let item = match names.as_slice() {
                 [(_, value)] => value.clone(),
@@ -375,7 +375,7 @@ impl Names for Later {
 
 /// A value that stands for itself where nothing runs.
 pub(super) fn later(path: &str) -> Value {
-    typed::code(&format!("{{{{ {path} }}}}"))
+    Value::code(format!("{{{{ {path} }}}}"))
 }
 
 /// A map whose members all stand for themselves.

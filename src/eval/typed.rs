@@ -8,11 +8,6 @@ use super::problem;
 use crate::expr::{Members, Part, Problem, Text, Value};
 use crate::model::language::{Data, Misfit, Param, ParamKind, number};
 
-/// A text that the author wrote.
-pub(super) fn code(text: &str) -> Value {
-    Value::code(text)
-}
-
 /// A text from anywhere else.
 pub(super) fn data(bytes: Vec<u8>, secret: bool) -> Value {
     Value::Text(Text::from_iter([Part::data(bytes, secret)]))
@@ -25,7 +20,7 @@ pub(super) fn given(value: &Data, data: &impl Fn(Vec<u8>) -> Value) -> Value {
 
 /// What stands in the file and is no template.
 pub(super) fn written(value: &Data) -> Value {
-    let code = |bytes: Vec<u8>| code(&String::from_utf8_lossy(&bytes));
+    let code = |bytes: Vec<u8>| Value::code(String::from_utf8_lossy(&bytes));
     converted(value, &code, &Value::map_of_code)
 }
 
@@ -187,7 +182,7 @@ fn of_kind(value: Value, param: &Param) -> Result<Value, Problem> {
         (
             Value::Int(_) | Value::Float(_) | Value::Number(_) | Value::Bool(_),
             ParamKind::String | ParamKind::Path,
-        ) => code(&text(&value)?),
+        ) => Value::code(text(&value)?),
         (Value::Text(_), _) => {
             let text = text(&value)?;
             let read = kind
@@ -216,7 +211,7 @@ fn absolute(value: Value, called_in: &Path) -> Result<Value, Problem> {
     let joined = called_in.join(path).into_os_string().into_vec();
     Ok(match value {
         Value::Text(text) if matches!(&text.parts[..], [Part::Code(_)]) => {
-            code(&String::from_utf8_lossy(&joined))
+            Value::code(String::from_utf8_lossy(&joined))
         }
         _ => data(joined, secret),
     })

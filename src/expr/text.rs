@@ -129,11 +129,6 @@ impl Text {
         })
     }
 
-    /// Whether all of it is code.
-    pub fn is_code(&self) -> bool {
-        self.parts.iter().all(|part| matches!(part, Part::Code(_)))
-    }
-
     /// How many bytes it has, before anything is quoted.
     pub(super) fn len(&self) -> usize {
         self.parts.iter().map(|part| part.bytes().len()).sum()

@@ -159,13 +159,14 @@ impl<'a> Seen<'a> {
             &read.path[..]
         };
         let name = path.first()?;
-        if matches!(BuiltIn::of(name), Some(BuiltIn::Steps | BuiltIn::Tasks)) {
+        let built_in = BuiltIn::row(name);
+        if built_in.is_some_and(|row| matches!(row.is, BuiltIn::Steps | BuiltIn::Tasks)) {
             return self.wrong_result(name, path, &read.owner, suggest);
         }
-        let built_in = BuiltIn::row(name);
         if let Some(row) = built_in.filter(|row| row.only_in.is_none()) {
+            let member = path.get(1)?;
             let members: Vec<&str> = row.members.iter().map(|(member, _)| *member).collect();
-            return self.wrong_member(name, &members, path.get(1)?, suggest);
+            return self.wrong_member(name, &members, member, suggest);
         }
         let only_in = ONLY_IN.iter().find(|(known, _)| known == name);
         let only_in = only_in.map(|(_, place)| *place);

@@ -41,7 +41,7 @@ pub struct Row {
 }
 
 /// All of them.
-pub const BUILT_IN: [Row; 15] = [
+pub static BUILT_IN: [Row; 15] = [
     row(
         BuiltIn::Arch,
         "arch",
